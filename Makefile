@@ -1,0 +1,42 @@
+# Two commands: `make fv` drives a real Felix, `make test` runs all tests. Everything they need they fetch and build.
+# Variables of `make fv`: FOCUS LABELS TARGET DATAPLANE TYPHA=1 SEED KEEP OUT ARGS (further flags of bin/fv run),
+# and FV_FELIXIMAGE FV_TYPHAIMAGE FV_ETCDIMAGE FV_K8SIMAGE.
+
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+
+FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $(if $(TARGET),--target '$(TARGET)') \
+	$(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(TYPHA),--typha) $(if $(SEED),--seed '$(SEED)') \
+	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help fv test build lint unit root docker clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+fv: build ## run the scenarios on the real SUT
+	@bin/fv run $(FLAGS)
+
+test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
+	@scripts/test
+
+build: ## bin/fv (the harness) and bin/fv.test (the driver)
+	@scripts/need go
+	@go build -trimpath -o bin/fv ./fv/cmd/fv
+	@go test -c -trimpath -o bin/fv.test ./fv
+
+lint: ## formatting, vet, static checks
+	@scripts/test lint
+
+unit: ## unit tests with the race detector
+	@scripts/test unit
+
+root: ## tests that need root and netlink
+	@scripts/test root
+
+docker: build ## tests that need a Docker engine
+	@scripts/test docker
+
+clean: ## what was built here; caches and records stay
+	rm -rf bin

@@ -1,0 +1,3 @@
+module github.com/nodefv/nodefv/docker/fv-pause
+
+go 1.26

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func imagesCommand() *cobra.Command {
+	var o environmentOptions
+	var prune bool
+	c := &cobra.Command{
+		Use: "images", Short: "Build the images that are missing, and list them", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			h, err := newHarness(ctx)
+			if err != nil {
+				return err
+			}
+			o.typha = true
+			if err := h.prepare(ctx, o); err != nil {
+				return err
+			}
+			if prune {
+				if _, err := h.docker.Images.Prune(ctx); err != nil {
+					return err
+				}
+			}
+			images, err := h.docker.Images.List(ctx)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, i := range images {
+				fmt.Fprintf(w, "%s\t%s\t%.0f MB\n", i.Component, i.Ref, float64(i.Size)/1e6)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&prune, "prune", false, "remove our images that are neither current nor in use")
+	return c
+}

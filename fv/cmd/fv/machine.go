@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+// machineFacts describes the machine for the record.
+func machineFacts() (report.Machine, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return report.Machine{}, fmt.Errorf("uname: %w", err)
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return report.Machine{}, fmt.Errorf("sysinfo: %w", err)
+	}
+	return report.Machine{
+		Kernel: unix.ByteSliceToString(uts.Release[:]), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(), CPUs: runtime.NumCPU(),
+		MemoryBytes: info.Totalram * uint64(info.Unit),
+	}, nil
+}
+
+func cpuModel() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(data)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// principal is the module whose version is a component's.
+var principal = map[string]string{
+	build.Etcd:       "go.etcd.io/etcd/server/v3",
+	build.Kubernetes: "k8s.io/kubernetes",
+	build.Felix:      "github.com/projectcalico/calico",
+	build.Typha:      "github.com/projectcalico/calico",
+}
+
+// versions returns what each component is: the image that the user gave, or the version pinned in its go.mod.
+func (h *harness) versions() map[string]string {
+	versions := map[string]string{"go": runtime.Version()}
+	given := overriddenImages()
+	for component, module := range principal {
+		if image, ok := given[component]; ok {
+			versions[component] = image
+			continue
+		}
+		path := filepath.Join(h.builder.Root, "docker", component, "go.mod")
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // the build has told
+		}
+		file, err := modfile.ParseLax(path, data, nil)
+		if err != nil {
+			continue
+		}
+		for _, r := range file.Require {
+			if r.Mod.Path == module {
+				versions[component] = r.Mod.Version
+			}
+		}
+	}
+	return versions
+}

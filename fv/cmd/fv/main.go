@@ -1,0 +1,119 @@
+// Command fv is the harness: it starts an environment with a real SUT, drives it with the suite, judges the record and
+// removes what it made.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every subcommand.
+const (
+	exitPass         = 0
+	exitFail         = 1
+	exitUsage        = 2 // wrong usage, or a machine that lacks something
+	exitInconclusive = 3
+)
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error // nil: it was said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
+}
+
+func main() {
+	ctx, stop := signalContext()
+	err := command().ExecuteContext(ctx)
+	stop()
+	os.Exit(exitCode(err))
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return exitPass
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "fv:", text)
+	}
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitInconclusive
+}
+
+// signalContext is cancelled by the first Ctrl-C, so that everything is undone in order; the second ends the program
+// at once, and what it leaves is swept by the next run.
+func signalContext() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		fmt.Fprintf(os.Stderr, "\nfv: %v: stopping in order; again to stop at once\n", s)
+		cancel(fmt.Errorf("interrupted (%v)", s))
+		<-signals
+		fmt.Fprintln(os.Stderr, "fv: stopped at once; `fv down --all` removes what is left")
+		os.Exit(130)
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fv",
+		Short: "Functional verification of Kubernetes node agents with real packets and kernel state",
+		Long: `fv starts etcd, a Kubernetes API server and the agent under test in containers, runs the suite
+inside the agent's network namespace, and judges what it saw.
+
+Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lacks something (see fv doctor);
+3 inconclusive: the harness broke, not the agent, or the evidence is too weak.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
+	})
+	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), listCommand(),
+		doctorCommand(), imagesCommand(), judgeCommand())
+	checkArguments(root)
+	return root
+}
+
+// checkArguments makes wrong arguments of every subcommand a usage error.
+func checkArguments(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		checkArguments(sub)
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+)
+
+// When an environment outlives its run.
+const (
+	keepNever     = "never"
+	keepOnFailure = "on-failure"
+	keepAlways    = "always"
+)
+
+func runCommand() *cobra.Command {
+	var env environmentOptions
+	var suite suiteOptions
+	var keep string
+	c := &cobra.Command{
+		Use: "run", Short: "Start an environment, run the scenarios, judge, remove the environment", Args: cobra.NoArgs,
+		Example: `  fv run
+  fv run --focus 'pod churn' --cycles 3
+  fv run --labels 'churn && !slow' --dataplane nftables --typha`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if keep != keepNever && keep != keepOnFailure && keep != keepAlways {
+				return usage(fmt.Errorf("--keep %q: want %s, %s or %s", keep, keepNever, keepOnFailure, keepAlways))
+			}
+			return run(c.Context(), env, suite, keep)
+		},
+	}
+	env.flags(c.Flags())
+	suite.flags(c.Flags())
+	c.Flags().StringVar(&keep, "keep", keepNever, "leave the environment running: never, on-failure or always")
+	return c
+}
+
+func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string) (err error) {
+	params, err := s.resolve()
+	if err != nil {
+		return usage(err)
+	}
+	h, err := newHarness(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.sweepOrphans(ctx); err != nil {
+		return err
+	}
+	target, err := h.newTarget(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := h.prepare(ctx, o); err != nil {
+		return err
+	}
+	sess, err := newSession(h, newRunID(), o, s, params)
+	if err != nil {
+		return usage(err)
+	}
+	fmt.Fprintf(os.Stderr, "run %s: seed %d, record in %s\n", sess.id, s.seed, sess.dir)
+	env, err := h.up(ctx, target, sess.id, sess.dir, keep == keepAlways)
+	if err != nil {
+		return sess.broken(ctx, err)
+	}
+	verdict, err := sess.drive(ctx, env, s.ginkgo())
+	if keep == keepAlways || (keep == keepOnFailure && verdict != metrics.Pass && context.Cause(ctx) == nil) {
+		err = errors.Join(err, env.Keep())
+		fmt.Fprintf(os.Stderr, "the environment stays; `fv test` runs against it, `fv down` removes it\n%s", env.Reach())
+		return errors.Join(err, verdictError(verdict))
+	}
+	if downErr := env.Down(ctx); downErr != nil {
+		return &exitError{exitInconclusive, errors.Join(err, downErr)}
+	}
+	if err != nil {
+		return &exitError{exitInconclusive, err}
+	}
+	return verdictError(verdict)
+}
+
+// up starts an environment and tells its steps.
+func (h *harness) up(ctx context.Context, target infra.Target, id, dir string, keep bool) (*infra.Environment, error) {
+	begun := time.Now()
+	env, err := infra.Up(ctx, infra.Config{
+		Runtime: h.docker, Target: target, Run: id, Out: dir, Keep: keep,
+		Report: func(step string) { fmt.Fprintf(os.Stderr, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return env, nil
+}
+
+// session is one run of the suite against an environment, and its record.
+type session struct {
+	h       *harness
+	id, dir string
+	options environmentOptions
+	suite   suiteOptions
+	params  map[string]string
+	journal *report.Journal
+}
+
+func newSession(h *harness, id string, o environmentOptions, s suiteOptions, params map[string]string) (*session, error) {
+	dir, err := filepath.Abs(filepath.Join(o.out, id))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the record's folder: %w", err)
+	}
+	journal, err := report.Create(filepath.Join(dir, "journal-harness.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	latest := filepath.Join(o.out, "latest")
+	_ = os.Remove(latest) // a link to the run before, or nothing
+	if err := os.Symlink(id, latest); err != nil {
+		return nil, fmt.Errorf("link %s: %w", latest, err)
+	}
+	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal}, nil
+}
+
+// drive runs the driver to its end, watches the containers meanwhile, judges the record and writes it.
+func (s *session) drive(ctx context.Context, env *infra.Environment, args []string) (metrics.Verdict, error) {
+	if err := s.begin(ctx); err != nil {
+		return metrics.Inconclusive, err
+	}
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		env.Watch(watching, func(e report.Event) {
+			_ = s.journal.Write(report.Entry{Event: &e}) // the last write reports the error
+			if !e.Asked {
+				fmt.Fprintf(os.Stderr, "\n%s %s with code %d\n", e.Container, e.What, e.ExitCode)
+				for _, line := range e.Log {
+					fmt.Fprintln(os.Stderr, "   ", line)
+				}
+			}
+		})
+	}()
+	live := newLiveWriter(os.Stdout)
+	if !live.terminal {
+		args = append(args, "--ginkgo.no-color")
+	}
+	exit, err := env.Drive(ctx, infra.Handoff{
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true,
+		Command: repeatCommand(s.options, s.suite, s.params),
+	}, s.dir, args, live)
+	_ = live.Close()
+	stop()
+	<-watched
+	if err == nil && exit.Code != 0 && exit.Code != 1 {
+		err = fmt.Errorf("the driver ended with code %d", exit.Code)
+		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
+	}
+	verdict, finishErr := s.finish()
+	return verdict, errors.Join(err, finishErr)
+}
+
+func (s *session) begin(ctx context.Context) error {
+	name, version, err := s.h.docker.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	machine, err := machineFacts()
+	if err != nil {
+		return err
+	}
+	machine.Engine = name + " " + version
+	return s.journal.Write(report.Entry{Run: &report.Run{
+		ID: s.id, Started: time.Now(), Seed: s.suite.seed, Command: repeatCommand(s.options, s.suite, s.params), Target: s.options.target,
+		Runtime: name, Parameters: s.params, Machine: machine, Versions: s.h.versions(),
+	}})
+}
+
+// finish judges what was recorded, writes every format and prints the table.
+func (s *session) finish() (metrics.Verdict, error) {
+	now := time.Now()
+	err := errors.Join(s.journal.Write(report.Entry{End: &now}), s.journal.Close())
+	rec, loadErr := report.Load(s.dir)
+	if loadErr != nil {
+		return metrics.Inconclusive, errors.Join(err, loadErr)
+	}
+	rec = engine.Judge(rec)
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(os.Stdout, rec))
+	fmt.Printf("record: %s\n", s.dir)
+	return rec.Verdict, err
+}
+
+// broken ends a run whose environment never came up: inconclusive, with the record of what there is.
+func (s *session) broken(ctx context.Context, cause error) error {
+	err := s.begin(context.WithoutCancel(ctx))
+	err = errors.Join(err, s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: "environment", What: "broke: " + cause.Error()}}))
+	_, finishErr := s.finish()
+	return &exitError{exitInconclusive, errors.Join(cause, err, finishErr)}
+}

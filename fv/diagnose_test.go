@@ -1,0 +1,102 @@
+package fv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// diagnoses are the commands whose output an engineer wants to see beside a failed scenario.
+var diagnoses = map[string][]string{
+	"links.txt":           {"ip", "-d", "-s", "link"},
+	"addresses.txt":       {"ip", "addr"},
+	"routes.txt":          {"ip", "route", "show", "table", "all"},
+	"rules.txt":           {"ip", "rule"},
+	"neighbours.txt":      {"ip", "neigh"},
+	"iptables-nft.txt":    {"iptables-nft-save", "-c"},
+	"iptables-legacy.txt": {"iptables-legacy-save", "-c"},
+	"ip6tables-nft.txt":   {"ip6tables-nft-save", "-c"},
+	"nftables.txt":        {"nft", "list", "ruleset"},
+	"ipsets.txt":          {"ipset", "list"},
+	"conntrack.txt":       {"conntrack", "-L"},
+}
+
+// diagnose writes what is known of the node, the API and the SUT to dir, each in a file of its own. What can't be had is
+// reported at the end and stops nothing.
+func (d *driver) diagnose(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("diagnose: %w", err)
+	}
+	var failed []error
+	for file, args := range diagnoses {
+		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", strings.Join(args, " "), err))
+		}
+		failed = append(failed, os.WriteFile(filepath.Join(dir, file), out, 0o644))
+	}
+	for _, profile := range []string{"heap", "goroutine"} {
+		url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/%s", d.handoff.Target.DebugPort, profile)
+		failed = append(failed, fetch(ctx, url, filepath.Join(dir, profile+".pprof")))
+	}
+	failed = append(failed, d.dumpAPI(ctx, filepath.Join(dir, "api-objects.yaml")))
+	return errors.Join(failed...)
+}
+
+func fetch(ctx context.Context, url, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", url, err)
+	}
+	return os.WriteFile(path, body, 0o644)
+}
+
+// dumpAPI writes the objects of the run that a scenario can change.
+func (d *driver) dumpAPI(ctx context.Context, path string) error {
+	var all bytes.Buffer
+	lists := []func() (any, error){
+		func() (any, error) { return d.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{}) },
+		func() (any, error) { return d.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{}) },
+		func() (any, error) {
+			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, metav1.ListOptions{})
+		},
+		func() (any, error) { return d.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{}) },
+	}
+	var failed []error
+	for _, list := range lists {
+		objects, err := list()
+		if err != nil {
+			failed = append(failed, fmt.Errorf("list objects: %w", err))
+			continue
+		}
+		text, err := yaml.Marshal(objects)
+		if err != nil {
+			return err
+		}
+		all.WriteString("---\n")
+		all.Write(text)
+	}
+	return errors.Join(append(failed, os.WriteFile(path, all.Bytes(), 0o644))...)
+}

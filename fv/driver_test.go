@@ -1,0 +1,227 @@
+package fv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+// undoGrace is how long a spec may go on after its scenario's timeout, to remove what it made.
+const undoGrace = 5 * time.Minute
+
+// driver holds what all scenarios of a run share.
+type driver struct {
+	handoff infra.Handoff
+	target  targets.Target
+	client  kubernetes.Interface
+	journal *report.Journal
+	sampler *metrics.Sampler
+	gauges  *metrics.HTTP
+	wire    *wire
+	watcher *netns.Watcher
+	undo    lifecycle.Undo
+
+	mu  sync.Mutex
+	pid int // of the SUT's process
+	now liveState
+	bad error // the first entry that could not be written
+}
+
+// newDriver takes hold of everything that the handoff names. What it made is undone if it fails.
+func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
+	d = &driver{handoff: h}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close(ctx))
+		}
+	}()
+	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane})
+	if err != nil {
+		return d, err
+	}
+	if d.journal, err = report.Create(filepath.Join(h.Out, "journal-driver.jsonl")); err != nil {
+		return d, err
+	}
+	d.undo.Push("close the journal", func(context.Context) error { return d.journal.Close() })
+	config, err := clientcmd.BuildConfigFromFlags("", h.Kubeconfig)
+	if err != nil {
+		return d, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if d.client, err = workloads.NewClient(config); err != nil {
+		return d, err
+	}
+	if err := d.openKernel(); err != nil {
+		return d, err
+	}
+	d.startSampling()
+	return d, nil
+}
+
+// openKernel takes hold of the node's network namespace, in which this process runs.
+func (d *driver) openKernel() (err error) {
+	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
+		undo, err := netns.Blackhole(pool)
+		if err != nil {
+			return err
+		}
+		d.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
+	}
+	watching, stop := context.WithCancel(context.Background())
+	d.undo.Push("end the watch of the kernel", func(context.Context) error { stop(); return nil })
+	if d.watcher, err = netns.Watch(watching); err != nil {
+		return err
+	}
+	if d.wire, err = newWire(); err != nil {
+		return err
+	}
+	d.undo.Push("unplug all", func(context.Context) error { return d.wire.close() })
+	return nil
+}
+
+func (d *driver) startSampling() {
+	d.gauges = metrics.NewHTTP(fmt.Sprintf("http://127.0.0.1:%d/metrics", d.handoff.Target.MetricsPort), d.target.Gauges())
+	d.sampler = metrics.NewSampler(time.Second, func(p metrics.Point) {
+		d.write(report.Entry{Scenario: p.Scenario, Point: &p})
+		d.live(p)
+	}, d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { d.sampler.Run(ctx); close(done) }()
+	d.undo.Push("end sampling", func(context.Context) error { stop(); <-done; return nil })
+}
+
+func (d *driver) process() (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pid == 0 {
+		return 0, errors.New("the SUT does not run")
+	}
+	return d.pid, nil
+}
+
+func (d *driver) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(d.undo.Unwind(ctx), d.bad)
+}
+
+// write puts an entry into the journal. An entry that is lost makes the run's evidence incomplete, so that close reports it.
+func (d *driver) write(e report.Entry) {
+	if err := d.journal.Write(e); err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.bad = errors.Join(d.bad, err)
+	}
+}
+
+// run runs one scenario and judges what it left in the journal.
+func (d *driver) run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	if why := skipped(sc, d); why != "" {
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Skipped: why}})
+		return metrics.Skip, why
+	}
+	if err := d.scenario(ctx, sc); err != nil {
+		fmt.Println(sc.Name+":", err)
+	}
+	rec, err := report.Load(d.handoff.Out)
+	if err != nil {
+		return metrics.Inconclusive, err.Error()
+	}
+	judged := engine.Judge(rec).Scenarios
+	for i := len(judged) - 1; i >= 0; i-- {
+		if judged[i].Name == sc.Name {
+			return judged[i].Verdict, judged[i].Reason
+		}
+	}
+	return metrics.Inconclusive, "the scenario left nothing in the record"
+}
+
+func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
+	alive, err := watchLife(ctx, d.handoff.Target.Process)
+	if err != nil {
+		now := time.Now()
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: now}})
+		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
+		return err
+	}
+	d.mu.Lock()
+	d.pid = alive.pid
+	d.mu.Unlock()
+	guarded, release := alive.guard(ctx)
+	defer release()
+	world, err := d.world(sc)
+	if err != nil {
+		return err
+	}
+	runner := engine.Runner{
+		World: world, Write: d.write,
+		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
+		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
+		Diagnose: func(ctx context.Context, name, why string) {
+			if err := d.diagnose(ctx, filepath.Join(d.handoff.Out, "diagnostics", name)); err != nil {
+				fmt.Println("diagnostics are incomplete:", err)
+			}
+		},
+	}
+	return runner.Run(guarded, sc)
+}
+
+// world makes the world of one scenario; plan, draws and names follow from the run's seed and the scenario's name.
+func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(sc.Name))
+	seed := d.handoff.Seed
+	plan, err := workloads.NewPlan(seed, sc.Topology, d.handoff.Node)
+	if err != nil {
+		return nil, err
+	}
+	fleet := workloads.NewFleet(workloads.Config{
+		Client: d.client, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
+		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}); d.count(op.Count) },
+	}, workloads.NewState(d.handoff.Node))
+	return &engine.World{
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: kernel{}, Connector: d.wire, Wake: d.watcher.C(),
+		HostInterface: d.target.HostInterface,
+	}, nil
+}
+
+// Gauges scrapes the SUT's own metrics.
+func (d *driver) Gauges(ctx context.Context) (metrics.Snapshot, error) { return d.gauges.Scrape(ctx) }
+
+// Quiesce asks the SUT to collect garbage.
+func (d *driver) Quiesce(ctx context.Context) error {
+	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+}
+
+// HasFeature reports whether the target has a feature.
+func (d *driver) HasFeature(name string) bool {
+	for _, f := range d.target.Features() {
+		if f == name {
+			return true
+		}
+	}
+	return false
+}
+
+type kernel struct{}
+
+func (kernel) Routes() (map[string]string, error) { return netns.Routes() }
+func (kernel) Links() ([]string, error)           { return netns.Links() }

@@ -1,0 +1,93 @@
+// Package fv is the suite: an ordinary Ginkgo v2 suite with one spec per scenario, compiled to fv.test and run by the
+// harness inside the network namespace of the SUT's node. It is the only place with Ginkgo and Gomega.
+package fv
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/scenarios/engine"
+)
+
+// handoff is nil where the suite was not started by the harness: then it can list its specs and nothing else.
+var handoff *infra.Handoff
+
+var suite *driver
+
+func TestFV(t *testing.T) {
+	RegisterFailHandler(Fail)
+	if handoff == nil && strings.Contains(os.Getenv("FV_REQUIRE"), "fv") {
+		t.Fatalf("FV_REQUIRE asks for the fv tier: run `make fv`, which sets %s", infra.HandoffEnv)
+	}
+	RunSpecs(t, "nodefv")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	if handoff == nil {
+		Skip("not inside a node's network namespace: run `make fv`, or `fv test` against a kept environment")
+	}
+	var err error
+	suite, err = newDriver(ctx, *handoff)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(suite.close)
+})
+
+var _ = Describe("scenario", func() {
+	all, err := selection()
+	if err != nil {
+		It("is well-formed", func() { Fail(err.Error()) })
+		return
+	}
+	for _, sc := range all {
+		It(sc.Name, labelsOf(sc), NodeTimeout(sc.Timeout+undoGrace), func(ctx SpecContext) {
+			verdict, reason := suite.run(ctx, sc)
+			switch verdict {
+			case metrics.Pass:
+				AddReportEntry("verdict", reason)
+			case metrics.Skip:
+				Skip(reason)
+			default:
+				Fail(verdict.String() + ": " + reason)
+			}
+		})
+	}
+})
+
+// selection reads the handoff, if there is one, and returns the scenarios with the user's parameters.
+func selection() ([]engine.Scenario, error) {
+	values := map[string]string{}
+	if path := os.Getenv(infra.HandoffEnv); path != "" {
+		h, err := infra.ReadHandoff(path)
+		if err != nil {
+			return nil, err
+		}
+		handoff, values = &h, h.Parameters
+	}
+	params, err := scenarios.ParseParams(values)
+	if err != nil {
+		return nil, err
+	}
+	return scenarios.All(params)
+}
+
+func labelsOf(sc engine.Scenario) Labels {
+	labels := Labels{}
+	return append(labels, sc.Labels...)
+}
+
+// skipped reports which of a scenario's needs the target lacks.
+func skipped(sc engine.Scenario, sut engine.SUT) string {
+	for _, need := range sc.Needs {
+		if !sut.HasFeature(need) {
+			return "the target has no " + need
+		}
+	}
+	return ""
+}

@@ -1,0 +1,125 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Every component is built alike: static, reproducible, without symbols.
+const (
+	buildFlags = "-mod=readonly -trimpath -buildvcs=false"
+	ldflags    = "-s -w"
+)
+
+var buildEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARCH, "GOWORK=off", "GOFLAGS="}
+
+// recipe is what go.mod can't say of a component's build: its recipe.json.
+type recipe struct {
+	Stamps  map[string]string `json:"stamps"`  // variables that the linker sets, by import path and name
+	Links   []string          `json:"links"`   // more names of the binary
+	Exports []export          `json:"exports"` // files of modules that others need
+}
+
+type export struct {
+	Module string `json:"module"`
+	Files  string `json:"files"` // pattern in the module's folder
+	Dir    string `json:"dir"`   // where they go in the artifact
+}
+
+// compile builds the component's module into dir/bin; the last element of the module's path is the binary's name.
+func (b *Builder) compile(ctx context.Context, component, dir string) error {
+	folder := b.folder(component)
+	r, err := readRecipe(folder)
+	if err != nil {
+		return err
+	}
+	b.building.Lock()
+	defer b.building.Unlock()
+	defer b.Step(component, "go build")()
+	bin := filepath.Join(dir, "bin")
+	args := append([]string{"build"}, strings.Fields(buildFlags)...)
+	args = append(args, "-ldflags", r.ldflags(), "-o", bin+string(filepath.Separator), ".")
+	if err := run(ctx, folder, buildEnv, "go", args...); err != nil {
+		return err
+	}
+	if err := r.link(bin); err != nil {
+		return err
+	}
+	for _, e := range r.Exports {
+		if err := e.copy(ctx, folder, dir); err != nil {
+			return fmt.Errorf("export %s of %s: %w", e.Files, e.Module, err)
+		}
+	}
+	return nil
+}
+
+func readRecipe(folder string) (recipe, error) {
+	var r recipe
+	data, err := os.ReadFile(filepath.Join(folder, "recipe.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("read recipe.json: %w", err)
+	}
+	return r, nil
+}
+
+func (r recipe) ldflags() string {
+	flags := []string{ldflags}
+	for name, value := range r.Stamps {
+		flags = append(flags, fmt.Sprintf("-X %s=%s", name, value))
+	}
+	slices.Sort(flags[1:])
+	return strings.Join(flags, " ")
+}
+
+func (r recipe) link(bin string) error {
+	if len(r.Links) == 0 {
+		return nil
+	}
+	made, err := os.ReadDir(bin)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.Links {
+		if err := os.Symlink(made[0].Name(), filepath.Join(bin, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e export) copy(ctx context.Context, folder, dir string) error {
+	cmd := exec.CommandContext(ctx, "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", e.Module)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), buildEnv...)
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(e.Files)))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return errors.New("the module has no such files")
+	}
+	for _, file := range files {
+		if err := copyFile(file, filepath.Join(dir, e.Dir, filepath.Base(file)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Key returns the digest that names a component as its sources are now; it builds nothing. It covers the files of the component's
+// folder, the Go version, the architecture and the build flags, and for the driver the compiled suite itself.
+func (b *Builder) Key(component string) (string, error) {
+	folder := b.folder(component)
+	if _, err := os.Stat(filepath.Join(folder, "Dockerfile")); err != nil {
+		return "", fmt.Errorf("no component %q: %w", component, err)
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, component, runtime.GOARCH)
+	if err := hashFolder(h, folder); err != nil {
+		return "", fmt.Errorf("key of %s: %w", component, err)
+	}
+	if component == Driver {
+		err := hashFile(h, b.driver())
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("no test driver at %s: build it with go test -c -o bin/fv.test ./fv", b.driver())
+		}
+		if err != nil {
+			return "", fmt.Errorf("key of %s: %w", component, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+		version, err := b.goVersion()
+		if err != nil {
+			return "", fmt.Errorf("key of %s: %w", component, err)
+		}
+		fmt.Fprintln(h, version, buildFlags, ldflags, buildEnv)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFolder(h io.Writer, folder string) error {
+	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
+			return err
+		}
+		rel, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(rel), info.Size())
+		return hashFile(h, path)
+	})
+}
+
+func hashFile(h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, f)
+	return err
+}

@@ -1,0 +1,121 @@
+package infra
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/lifecycle"
+)
+
+// readyBound is how long each part of an environment may take until it is ready.
+const readyBound = 60 * time.Second
+
+func etcdSpec(run string) Spec {
+	return Spec{
+		Run: run, Role: RoleEtcd, Component: build.Etcd, Tmpfs: []string{"/data"},
+		// Nothing here outlives the run, so nothing need reach a disk.
+		Command: []string{"etcd", "--data-dir=/data", "--unsafe-no-fsync", "--log-level=warn", "--quota-backend-bytes=8589934592",
+			"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://0.0.0.0:2379"},
+	}
+}
+
+// disabledAdmission are the plugins that look up each pod's namespace through a rate-limited client, or have nothing to
+// do without the controllers that serve them; with them a thousand namespaces crawl at ten pods a second.
+const disabledAdmission = "ServiceAccount,LimitRanger,ResourceQuota,Priority,TaintNodesByCondition,RuntimeClass,DefaultTolerationSeconds,PodSecurity"
+
+func apiserverSpec(run string, etcd netip.Addr, ca *authority) (Spec, error) {
+	serving, err := ca.server()
+	if err != nil {
+		return Spec{}, err
+	}
+	const dir = "/etc/fv/"
+	file := func(name string, data []byte) File { return File{Path: dir + name, Mode: 0o600, Data: data} }
+	return Spec{
+		Run: run, Role: RoleAPIServer, Component: build.Kubernetes,
+		Files: []File{file("ca.crt", ca.pem), file("tls.crt", serving.cert), file("tls.key", serving.key)},
+		Command: []string{"kube-apiserver",
+			"--etcd-servers=http://" + netip.AddrPortFrom(etcd, 2379).String(),
+			"--secure-port=6443", "--tls-cert-file=" + dir + "tls.crt", "--tls-private-key-file=" + dir + "tls.key", "--client-ca-file=" + dir + "ca.crt",
+			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + dir + "tls.key",
+			"--service-account-signing-key-file=" + dir + "tls.key",
+			"--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC", "--cert-dir=/tmp", "--allow-privileged=true",
+			"--disable-admission-plugins=" + disabledAdmission,
+			"--enable-priority-and-fairness=false", "--max-mutating-requests-inflight=0", "--max-requests-inflight=0",
+			"--endpoint-reconciler-type=none", "--event-ttl=5m"},
+	}, nil
+}
+
+// startControlPlane starts etcd and the API server and waits until the latter serves.
+func (e *Environment) startControlPlane(ctx context.Context) error {
+	etcd, err := e.start(ctx, etcdSpec(e.run))
+	if err != nil {
+		return err
+	}
+	spec, err := apiserverSpec(e.run, etcd.Addr(), e.ca)
+	if err != nil {
+		return err
+	}
+	apiserver, err := e.start(ctx, spec)
+	if err != nil {
+		return err
+	}
+	e.server = "https://" + netip.AddrPortFrom(apiserver.Addr(), 6443).String()
+	admin, err := e.ca.kubeconfig(e.server, "admin", "system:masters")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(e.kubeconfigPath(), admin, 0o600); err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	if err := e.loadConfig(); err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(e.config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	return e.awaitReady(ctx, apiserver, "apiserver", func(ctx context.Context) error {
+		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		return err
+	})
+}
+
+// loadConfig reads the administrator's kubeconfig.
+func (e *Environment) loadConfig() error {
+	config, err := clientcmd.BuildConfigFromFlags("", e.kubeconfigPath())
+	if err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	config.QPS = -1
+	e.config, e.server = config, config.Host
+	return nil
+}
+
+// awaitReady tries until try succeeds; a container that exits ends the wait at once, with its last log lines.
+func (e *Environment) awaitReady(ctx context.Context, c Container, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		exit, err := c.Wait(ctx)
+		if err == nil {
+			cancel(fmt.Errorf("it exited with code %d; last log lines:\n  %s", exit.Code, strings.Join(lastLines(context.WithoutCancel(ctx), c), "\n  ")))
+		}
+	}()
+	err := lifecycle.Wait(ctx, what, readyBound, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		return try(ctx)
+	})
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w; last log lines:\n  %s", err, strings.Join(lastLines(ctx, c), "\n  "))
+	}
+	return err
+}

@@ -1,0 +1,148 @@
+package infra
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+// The places in the driver's container.
+const (
+	driverOut        = "/out"
+	driverHandoff    = "/etc/fv/handoff.json"
+	driverKubeconfig = "/etc/fv/kubeconfig"
+)
+
+// stopBound is how long an interrupted driver may take to undo what it made.
+const stopBound = 8 * time.Second
+
+// driverCaps is what namespaces, veths, netlink and a look at the agent's process need.
+var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
+
+// Drive runs the driver to its end, with dir as the folder of its record, and passes its output on. When ctx ends the
+// driver is interrupted, and stopped if it doesn't end within eight seconds.
+func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
+	node := e.containers[RoleNode].Addr()
+	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.target.Facts()
+	data, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return Exit{}, fmt.Errorf("write handoff: %w", err)
+	}
+	spec := Spec{
+		Role: RoleDriver, Component: build.Driver, Command: append([]string{"fv.test"}, args...),
+		Env:   map[string]string{HandoffEnv: driverHandoff},
+		Files: []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
+	}
+	return e.inside(ctx, spec, out)
+}
+
+// Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
+// environment: KUBECONFIG, FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL.
+func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
+	node := e.containers[RoleNode].Addr()
+	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
+	env := map[string]string{
+		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.target.Facts().metricsURL(node),
+	}
+	for k, v := range spec.Env {
+		env[k] = v
+	}
+	spec.Env = env
+	return e.inside(ctx, spec, out)
+}
+
+// inside starts spec beside the agent with the administrator's kubeconfig, passes its output on until it ends, and
+// removes it.
+func (e *Environment) inside(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
+	admin, err := os.ReadFile(e.kubeconfigPath())
+	if err != nil {
+		return Exit{}, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	spec.Run, spec.Join, spec.Caps, spec.RawSystem = e.run, RoleNode, driverCaps, true
+	spec.Files = append(spec.Files, File{Path: driverKubeconfig, Mode: 0o600, Data: admin})
+	c, err := e.start(ctx, spec)
+	if err != nil {
+		return Exit{}, err
+	}
+	detached := context.WithoutCancel(ctx)
+	defer func() { _ = c.Stop(detached) }() // Down would remove it as well
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Logs(detached, out, true) // the log is in the record as well
+	}()
+	interrupt := context.AfterFunc(ctx, func() {
+		_ = c.Signal(detached, os.Interrupt) // it may have ended
+		time.AfterFunc(stopBound, func() { _ = c.Stop(detached) })
+	})
+	defer interrupt()
+	exit, err := c.Wait(detached)
+	if err != nil {
+		return exit, fmt.Errorf("%s: %w", spec.Role, err)
+	}
+	<-ended
+	if ctx.Err() != nil {
+		return exit, context.Cause(ctx)
+	}
+	return exit, nil
+}
+
+// maxRestarts is how often an agent that died is started again, so that the scenarios after it can be judged.
+const maxRestarts = 5
+
+// Watch reports each container that exits until ctx ends, and starts an agent that exited again; it returns when all
+// watches have ended. The function it is given is called from several goroutines.
+func (e *Environment) Watch(ctx context.Context, tell func(report.Event)) {
+	done := make(chan struct{})
+	watched := 0
+	for role, c := range e.watchable() {
+		watched++
+		go func() {
+			defer func() { done <- struct{}{} }()
+			e.watch(ctx, role, c, tell)
+		}()
+	}
+	for range watched {
+		<-done
+	}
+}
+
+func (e *Environment) watchable() map[string]Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	roles := map[string]Container{}
+	for _, role := range []string{RoleEtcd, RoleAPIServer, RoleTypha, RoleNode, RoleAgent} {
+		if c, ok := e.containers[role]; ok {
+			roles[role] = c
+		}
+	}
+	return roles
+}
+
+func (e *Environment) watch(ctx context.Context, role string, c Container, tell func(report.Event)) {
+	for range maxRestarts {
+		exit, err := c.Wait(ctx)
+		if err != nil {
+			return // the run ends, or the engine is gone: then every other call says so
+		}
+		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastLines(ctx, c)})
+		spec, known := e.specs[role]
+		if role != RoleAgent || !known || ctx.Err() != nil {
+			return
+		}
+		if err := c.Stop(ctx); err != nil {
+			return
+		}
+		if c, err = e.start(ctx, spec); err != nil {
+			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})
+			return
+		}
+		tell(report.Event{At: time.Now(), Container: role, What: "restarted", Asked: true})
+	}
+}

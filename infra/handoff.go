@@ -1,0 +1,47 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// HandoffVersion is the layout of a Handoff; the driver refuses another.
+const HandoffVersion = 1
+
+// HandoffEnv names the environment variable that holds the path of the handoff in the driver's container.
+const HandoffEnv = "FV_HANDOFF"
+
+// Handoff is the whole contract between harness and driver: one JSON file.
+type Handoff struct {
+	Version    int               `json:"version"`
+	Run        string            `json:"run"`
+	Seed       uint64            `json:"seed"`
+	Kubeconfig string            `json:"kubeconfig"` // path in the driver's container
+	Node       string            `json:"node"`
+	NodeAddr   string            `json:"node_addr"`
+	Target     TargetFacts       `json:"target"`
+	Out        string            `json:"out"`                  // directory for the record, in the driver's container
+	Parameters map[string]string `json:"parameters,omitempty"` // scenario parameters set by the user
+	Command    string            `json:"command"`              // repeats the run; {focus} stands where a scenario's name goes
+	Live       bool              `json:"live"`                 // write status lines (LivePrefix) on stdout
+}
+
+// LivePrefix begins a line of the driver's output that is a status for the live line and nothing else.
+const LivePrefix = "\x1ffv-live "
+
+// ReadHandoff reads and checks the handoff at path.
+func ReadHandoff(path string) (Handoff, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Handoff{}, fmt.Errorf("read handoff: %w", err)
+	}
+	var h Handoff
+	if err := json.Unmarshal(data, &h); err != nil {
+		return Handoff{}, fmt.Errorf("read handoff %s: %w", path, err)
+	}
+	if h.Version != HandoffVersion {
+		return Handoff{}, fmt.Errorf("handoff %s has version %d, this driver reads %d: rebuild harness and driver together", path, h.Version, HandoffVersion)
+	}
+	return h, nil
+}

@@ -1,0 +1,112 @@
+package infra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// stateFolder is where a run keeps what a later process needs: its kubeconfig, and whether it is kept.
+func stateFolder(run string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a folder for the run: %w; set HOME", err)
+	}
+	return filepath.Join(cache, "nodefv", "runs", run), nil
+}
+
+func (e *Environment) kubeconfigPath() string { return filepath.Join(e.state, "kubeconfig") }
+
+const keptFile = "kept"
+
+// Keep marks the environment as one that shall outlive its maker.
+func (e *Environment) Keep() error {
+	if err := os.WriteFile(filepath.Join(e.state, keptFile), nil, 0o600); err != nil {
+		return fmt.Errorf("mark the environment as kept: %w", err)
+	}
+	return nil
+}
+
+// Kept reports whether the run's environment was left on purpose.
+func Kept(run string) bool {
+	state, err := stateFolder(run)
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(state, keptFile))
+	return err == nil
+}
+
+// Forget removes what was kept on this machine about runs that are gone.
+func Forget(runs ...string) error {
+	var failed []error
+	for _, run := range runs {
+		state, err := stateFolder(run)
+		if err == nil {
+			err = os.RemoveAll(state)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// What a later process reads of a run: its target's facts, and the folder of its logs.
+const (
+	factsFile = "target.json"
+	outFile   = "out"
+)
+
+func (e *Environment) saveFacts() error {
+	data, err := json.Marshal(e.target.Facts())
+	if err != nil {
+		return fmt.Errorf("save the target's facts: %w", err)
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(e.state, factsFile), data, 0o600),
+		os.WriteFile(filepath.Join(e.state, outFile), []byte(e.out), 0o600),
+	)
+}
+
+// ReadFacts returns how the target of a running environment was started.
+func ReadFacts(run string) (TargetFacts, error) {
+	var facts TargetFacts
+	state, err := stateFolder(run)
+	if err != nil {
+		return facts, err
+	}
+	data, err := os.ReadFile(filepath.Join(state, factsFile))
+	if err != nil {
+		return facts, fmt.Errorf("run %s was not started by this user: %w", run, err)
+	}
+	return facts, json.Unmarshal(data, &facts)
+}
+
+// Attach takes hold of a running environment that another process made.
+func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Environment, error) {
+	state, err := stateFolder(run)
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.ReadFile(filepath.Join(state, outFile))
+	if err != nil {
+		return nil, fmt.Errorf("attach to run %s: %w", run, err)
+	}
+	e := &Environment{runtime: rt, target: target, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
+	if err := e.loadConfig(); err != nil {
+		return nil, fmt.Errorf("attach to run %s: %w", run, err)
+	}
+	for _, role := range []string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent, RoleTypha} {
+		c, err := rt.Find(ctx, run, role)
+		if role == RoleTypha && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("attach to run %s: %w", run, err)
+		}
+		e.containers[role] = c
+	}
+	return e, nil
+}

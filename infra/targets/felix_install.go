@@ -1,0 +1,155 @@
+package targets
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/lifecycle"
+)
+
+// felixUser is who Felix and Typha are to the API server; it has the rights in felixRules and no others.
+const felixUser = "calico-node"
+
+// servedBound is how long the API server may take to serve new kinds; it needs about two seconds.
+const servedBound = 30 * time.Second
+
+var (
+	crdResource         = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	clusterInformations = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "clusterinformations"}
+)
+
+var felixRules = []rbacv1.PolicyRule{
+	{APIGroups: []string{""}, Resources: []string{"nodes", "namespaces", "pods", "serviceaccounts", "services", "endpoints"}, Verbs: []string{"get", "list", "watch"}},
+	{APIGroups: []string{""}, Resources: []string{"nodes/status", "pods/status"}, Verbs: []string{"patch", "update"}},
+	{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"get", "list", "watch"}},
+	{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"get", "list", "watch"}},
+	{APIGroups: []string{"policy.networking.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
+	{APIGroups: []string{"crd.projectcalico.org"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch", "create", "update", "delete"}},
+}
+
+// Install makes Felix's CRDs, its rights, the local node, and says that the datastore is ready.
+func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.NodeInfo) error {
+	dyn, err := dynamic.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.installCRDs(ctx, dyn) })
+	group.Go(func() error { return installRights(ctx, client) })
+	group.Go(func() error { return f.installNode(ctx, client, node) })
+	return group.Wait()
+}
+
+func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface) error {
+	files, err := filepath.Glob(filepath.Join(f.CRDs, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("no CRDs in %q", f.CRDs)
+	}
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, file := range files {
+		group.Go(func() error { return installCRD(ctx, dyn, file) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	info := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "crd.projectcalico.org/v1", "kind": "ClusterInformation", "metadata": map[string]any{"name": "default"},
+		"spec": map[string]any{"datastoreReady": true, "clusterType": "nodefv"},
+	}}
+	return lifecycle.Wait(ctx, "ClusterInformation", servedBound, func(ctx context.Context) error {
+		_, err := dyn.Resource(clusterInformations).Create(ctx, info, metav1.CreateOptions{})
+		return ignoreExists(err)
+	})
+}
+
+func installCRD(ctx context.Context, dyn dynamic.Interface, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read CRD: %w", err)
+	}
+	crd := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
+		return fmt.Errorf("read CRD %s: %w", filepath.Base(file), err)
+	}
+	if _, err := dyn.Resource(crdResource).Create(ctx, crd, metav1.CreateOptions{}); ignoreExists(err) != nil {
+		return fmt.Errorf("create CRD %s: %w", crd.GetName(), err)
+	}
+	return lifecycle.Wait(ctx, "CRD "+crd.GetName(), servedBound, func(ctx context.Context) error {
+		return served(ctx, dyn, crd)
+	})
+}
+
+// served is nil once a list of the kind is answered; the condition Established comes earlier.
+func served(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstructured) error {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		version, ok := v.(map[string]any)
+		if !ok || version["served"] != true {
+			continue
+		}
+		name, _ := version["name"].(string)
+		_, err := dyn.Resource(schema.GroupVersionResource{Group: group, Version: name, Resource: plural}).List(ctx, metav1.ListOptions{Limit: 1})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func installRights(ctx context.Context, client kubernetes.Interface) error {
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: felixRules}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: felixUser},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: felixUser},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: felixUser}},
+	}
+	return lifecycle.Wait(ctx, "roles", servedBound, func(ctx context.Context) error {
+		if _, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); ignoreExists(err) != nil {
+			return err
+		}
+		_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
+		return ignoreExists(err)
+	})
+}
+
+func (f felix) installNode(ctx context.Context, client kubernetes.Interface, node infra.NodeInfo) error {
+	object := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name},
+		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: node.Addr.String()}}},
+	}
+	f.Decorate(object)
+	_, err := client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{})
+	if ignoreExists(err) != nil {
+		return fmt.Errorf("create node %s: %w", node.Name, err)
+	}
+	return nil
+}
+
+func ignoreExists(err error) error {
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+// Package targets holds the SUTs, one file each: what to start, what to install, and how each names what it programs.
+//
+// It is the only SUT-specific code. A target is immutable and safe for concurrent use.
+package targets
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+)
+
+// Options choose how a target is run. Each target refuses what it can't do.
+type Options struct {
+	DataPlane string   // how it programs the kernel; empty: its standard
+	Typha     bool     // put Typha between the API server and Felix
+	CRDs      string   // folder of its CRDs; the driver needs none
+	Command   []string // replaces the agent's command, for an image of the user's
+}
+
+// Driven is the driver's half of what is specific to a SUT.
+type Driven interface {
+	HostInterface(namespace, pod string) string         // name it expects for the host end of a pod's veth
+	Decorate(obj any)                                   // adds its annotations to a *corev1.Pod or *corev1.Node
+	Gauges() map[metrics.Gauge]metrics.Selector         // our words for its metrics
+	Quiesce(ctx context.Context, addr netip.Addr) error // it releases what it can before an occupancy reading
+	Features() []string
+}
+
+// Target is both halves.
+type Target interface {
+	infra.Target
+	Driven
+}
+
+var known = map[string]func(Options) (Target, error){}
+
+// register makes a target known; each file calls it once, when the package is initialised.
+func register(name string, make func(Options) (Target, error)) bool {
+	known[name] = make
+	return true
+}
+
+// New returns the target of that name.
+func New(name string, o Options) (Target, error) {
+	make, ok := known[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown target %q; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	return make(o)
+}

@@ -1,0 +1,112 @@
+package report
+
+import (
+	"cmp"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+)
+
+// JUnit is for CI systems. A fail is a failure, an inconclusive scenario an error. A run that is worse than its
+// scenarios has a test case of its own, called "run", so that a reader of the file alone is not misled.
+type JUnit struct{}
+
+// File returns "junit.xml".
+func (JUnit) File() string { return "junit.xml" }
+
+type junitSuites struct {
+	XMLName xml.Name   `xml:"testsuites"`
+	Suite   junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Name    string       `xml:"name,attr"`
+	Class   string       `xml:"classname,attr"`
+	Time    string       `xml:"time,attr"`
+	Failure *junitResult `xml:"failure,omitempty"`
+	Error   *junitResult `xml:"error,omitempty"`
+	Skipped *junitResult `xml:"skipped,omitempty"`
+}
+
+type junitResult struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// Write writes XML.
+func (JUnit) Write(w io.Writer, rec Record) error {
+	r := rec.Run
+	s := junitSuite{
+		Name: "nodefv", Time: seconds(max(r.Ended.Sub(r.Started), 0)), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{
+			{"run", plain(r.ID)}, {"target", plain(r.Target)}, {"runtime", plain(r.Runtime)},
+			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)},
+		},
+	}
+	var verdicts []metrics.Verdict
+	for _, sc := range rec.Scenarios {
+		text := rec.details(sc)
+		if sc.Verdict != metrics.Pass && r.Command != "" {
+			text = append(text, "to repeat it: "+plain(r.Repeat(sc.Name)))
+		}
+		s.add(sc.Name, sc.Duration(), sc.Verdict, cmp.Or(sc.Reason, sc.Skipped), text)
+		verdicts = append(verdicts, sc.Verdict)
+	}
+	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {
+		var text []string
+		for _, e := range rec.strays() {
+			text = append(text, e.lines()...)
+		}
+		s.add("run", 0, rec.Verdict, rec.Reason, text)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(junitSuites{Suite: s}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (s *junitSuite) add(name string, took time.Duration, v metrics.Verdict, reason string, text []string) {
+	c := junitCase{Name: plain(name), Class: "nodefv", Time: seconds(took)}
+	result := &junitResult{Message: plain(reason), Text: strings.Join(text, "\n")}
+	switch v {
+	case metrics.Pass:
+	case metrics.Fail:
+		c.Failure, s.Failures = result, s.Failures+1
+	case metrics.Skip:
+		result.Text = ""
+		c.Skipped, s.Skipped = result, s.Skipped+1
+	default:
+		c.Error, s.Errors = result, s.Errors+1
+	}
+	s.Tests++
+	s.Cases = append(s.Cases, c)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }

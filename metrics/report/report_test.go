@@ -1,0 +1,182 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/nodefv/nodefv/metrics"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func at(seconds float64) time.Time {
+	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(seconds * float64(time.Second)))
+}
+
+// sample is a record with something of everything in it.
+func sample() Record {
+	point := func(s float64, scenario, step string, v metrics.Snapshot) metrics.Point {
+		return metrics.Point{At: at(s), Phase: metrics.Phase{Scenario: scenario, Step: step}, Values: v}
+	}
+	return Record{
+		Schema: Schema, Verdict: metrics.Fail, Reason: "1 pass, 2 fail, 1 inconclusive, 1 skip",
+		Run: Run{
+			ID: "r1", Started: at(0), Ended: at(100), Seed: 42, Command: "fv run --target felix --seed 42 --focus {focus}",
+			Target: "felix", Runtime: "docker", Versions: map[string]string{"felix": "v3.31.0", "etcd": "v3.6.5"},
+			Machine: Machine{Kernel: "6.18.5", OS: "Debian 12", Arch: "amd64", CPU: "Some CPU @ 2.0GHz", CPUs: 2, MemoryBytes: 8 << 30},
+		},
+		Scenarios: []Scenario{
+			{Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed"},
+			{
+				Name: "policy|churn", Started: at(21), Ended: at(30), Verdict: metrics.Fail, Reason: "connections differ", Steps: []Step{{Name: "churn", Cycle: 2, Started: at(22), Ended: at(29)}},
+				Findings: []Finding{
+					{At: at(25), Kind: Expectation, Name: "in sync", Facts: 1},
+					{
+						At: at(29), Kind: Expectation, Name: "connections", Step: "churn", Cycle: 2, Facts: 100, Bound: 5 * time.Second, Differing: 3,
+						Differences: []Difference{{"a/b to c/d:80", "dropped", "connected"}, {Fact: "10.0.0.1/32", Want: "dev of a/b"}},
+					},
+				},
+			},
+			{Name: "it's dead", Started: at(31), Ended: at(40), Verdict: metrics.Fail, Reason: "the SUT died"},
+			{
+				Name: "interrupted", Started: at(41), Verdict: metrics.Inconclusive, Reason: "it did not end: the driver stopped first",
+				Findings: []Finding{{At: at(42), Kind: Harness, Name: "plug", Error: "no\nveth <x>"}},
+			},
+			{Name: "dual stack", Started: at(41), Skipped: "felix lacks ipv6", Verdict: metrics.Skip, Reason: "felix lacks ipv6"},
+		},
+		Points: []metrics.Point{
+			point(5, "", "", metrics.Snapshot{metrics.HeapBytes: 8 << 20}),
+			point(11, "local endpoints", "create", metrics.Snapshot{metrics.HeapBytes: 9 << 20, metrics.RSSBytes: 74 << 20, metrics.CPUSeconds: 1}),
+			point(12.5, "local endpoints", "delete", metrics.Snapshot{metrics.HeapBytes: 11 << 20, metrics.RSSBytes: 75 << 20, metrics.CPUSeconds: 3.5}),
+			point(13, "local endpoints", "create", metrics.Snapshot{metrics.HeapBytes: 10 << 20, metrics.CPUSeconds: 4}),
+			point(32, "it's dead", "kill", metrics.Snapshot{metrics.CPUSeconds: 10}),
+			point(33, "it's dead", "kill", metrics.Snapshot{metrics.CPUSeconds: 0.5}),
+			point(34, "it's dead", "kill", metrics.Snapshot{metrics.CPUSeconds: 1.5}),
+		},
+		Events: []Event{
+			{At: at(8), Container: "typha", What: "exited", ExitCode: 1},
+			{At: at(15), Container: "agent", What: "exited", Asked: true},
+			{At: at(35), Container: "agent", What: "exited", ExitCode: 137, OOM: true, Log: []string{"\x1b[31mpanic:\x1b[0m boom", "goroutine 1```"}},
+		},
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (go test -update writes it anew):\n%s", path, got)
+	}
+}
+
+func TestFormatsGolden(t *testing.T) {
+	for _, f := range Formats() {
+		var b bytes.Buffer
+		if err := f.Write(&b, sample()); err != nil {
+			t.Errorf("%s: %v", f.File(), err)
+		}
+		golden(t, f.File(), b.Bytes())
+	}
+	var b bytes.Buffer
+	if err := Table(&b, sample()); err != nil {
+		t.Error(err)
+	}
+	golden(t, "table.txt", b.Bytes())
+}
+
+func TestFormatsTakeAnEmptyRecord(t *testing.T) {
+	for _, f := range Formats() {
+		if err := f.Write(io.Discard, Record{}); err != nil {
+			t.Errorf("%s: %v", f.File(), err)
+		}
+	}
+}
+
+func TestBenchIsRead(t *testing.T) {
+	var b bytes.Buffer
+	if err := (Bench{}).Write(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	r, names := benchfmt.NewReader(&b, "results.txt"), []string{}
+	for r.Scan() {
+		switch res := r.Result().(type) {
+		case *benchfmt.SyntaxError:
+			t.Error(res)
+		case *benchfmt.Result:
+			names = append(names, string(res.Name))
+			if v, ok := res.Value("heap-bytes"); len(names) == 1 && (!ok || v != 10<<20) {
+				t.Errorf("heap-bytes is %v", v)
+			}
+			if v, ok := res.Value("sec/op"); len(names) == 1 && (!ok || v != 10.25) {
+				t.Errorf("sec/op is %v", v)
+			}
+			if res.GetConfig("target") != "felix" || len(names) == 1 && res.GetConfig("verdict") != "pass" {
+				t.Errorf("configuration of %s: %v", res.Name, res.Config)
+			}
+		}
+	}
+	if got := strings.Join(names, " "); r.Err() != nil || got != "Scenario/local_endpoints-2 Scenario/policy|churn-2 Scenario/it's_dead-2" {
+		t.Errorf("got %s, %v", got, r.Err())
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"schema": 2, "scenarios": "of another shape"}`: "its schema is 2",
+		`{}`:                             "not a record",
+		`{"schema": 1, "verdict": "ok"}`: "unknown verdict",
+		`<html>`:                         "invalid character",
+	} {
+		if _, err := Read(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", in, err)
+		}
+	}
+}
+
+type failing struct{}
+
+func (failing) File() string { return "failing" }
+func (failing) Write(w io.Writer, _ Record) error {
+	_, err := io.WriteString(w, "half")
+	return errors.Join(err, errors.New("broken"))
+}
+
+func TestWriteAllLosesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := WriteAll(dir, sample()); err != nil {
+		t.Fatal(err)
+	}
+	err := writeAll(dir, sample(), append([]Format{failing{}}, Formats()...))
+	if err == nil || !strings.Contains(err.Error(), "write failing: broken") {
+		t.Errorf("got %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != len(Formats()) {
+		t.Errorf("got %v, %v", entries, err)
+	}
+	rec, err := ReadFile(filepath.Join(dir, "run.json"))
+	if err != nil || len(rec.Scenarios) != len(sample().Scenarios) || rec.Verdict != metrics.Fail {
+		t.Errorf("got %+v, %v", rec, err)
+	}
+}

@@ -1,0 +1,181 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/nodefv/nodefv/metrics"
+)
+
+// focus stands in Run.Command where the name of a scenario goes.
+const focus = "{focus}"
+
+// Repeat returns the command that repeats a scenario of the run, fit for a shell.
+func (r Run) Repeat(scenario string) string {
+	return strings.ReplaceAll(r.Command, focus, "'"+strings.ReplaceAll(scenario, "'", `'\''`)+"'")
+}
+
+// Duration returns how long the scenario took, or 0 if it was not run or never ended.
+func (sc Scenario) Duration() time.Duration {
+	if sc.Ended.IsZero() || sc.Skipped != "" {
+		return 0
+	}
+	return sc.Ended.Sub(sc.Started)
+}
+
+func (sc Scenario) includes(t time.Time) bool {
+	return !t.Before(sc.Started) && (sc.Ended.IsZero() || !t.After(sc.Ended))
+}
+
+// deaths returns the exits that nobody asked for while the scenario ran.
+func (rec Record) deaths(sc Scenario) []Event {
+	var events []Event
+	for _, e := range rec.Events {
+		if e.unasked() && sc.Skipped == "" && sc.includes(e.At) {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// strays returns the exits that nobody asked for outside of all scenarios.
+func (rec Record) strays() []Event {
+	var events []Event
+next:
+	for _, e := range rec.Events {
+		for _, sc := range rec.Scenarios {
+			if sc.Skipped == "" && sc.includes(e.At) {
+				continue next
+			}
+		}
+		if e.unasked() {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+func (e Event) unasked() bool { return !e.Asked && (e.What == "exited" || e.OOM) }
+
+func (e Event) describe() string {
+	s := fmt.Sprintf("%s %s with code %d", e.Container, e.What, e.ExitCode)
+	if e.OOM {
+		s += ", out of memory"
+	}
+	return s + " at " + e.At.UTC().Format(time.RFC3339)
+}
+
+// occupancy returns, for each gauge, the last value that was read during the scenario; for those that count up, it is
+// what was added during it.
+func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
+	last, previous := metrics.Snapshot{}, metrics.Snapshot{}
+	for _, p := range rec.Points {
+		if p.Scenario != sc.Name || sc.Skipped != "" || !sc.includes(p.At) {
+			continue
+		}
+		for g, v := range p.Values {
+			if g != metrics.CPUSeconds && g != metrics.ProcessCPU {
+				last[g] = v
+				continue
+			}
+			// A restarted agent counts from 0 again, so only steps upwards add up.
+			if before, ok := previous[g]; ok {
+				last[g] += max(v-before, 0)
+			}
+			previous[g] = v
+		}
+	}
+	return last
+}
+
+func (d Difference) describe() string {
+	return fmt.Sprintf("%s: want %s, got %s", d.Fact, orNothing(d.Want), orNothing(d.Got))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// title says which check a finding is of.
+func (f Finding) title() string {
+	s := f.Name
+	if f.Step != "" {
+		s += fmt.Sprintf(", step %q", f.Step)
+	}
+	if f.Cycle > 0 {
+		s += fmt.Sprintf(", cycle %d", f.Cycle)
+	}
+	return s
+}
+
+// broken says what is wrong with a finding; it is empty if nothing is.
+func (f Finding) broken() string {
+	switch {
+	case f.Kind == Life:
+		return "the SUT: " + f.Error
+	case f.Kind == Harness:
+		return "the harness: " + f.Error
+	case f.Error != "":
+		return "could not be read: " + f.Error
+	case f.Differing > 0:
+		return fmt.Sprintf("%d of %d facts differ after %s", f.Differing, f.Facts, short(f.Bound))
+	}
+	return ""
+}
+
+// details lists in plain lines what went wrong in a scenario.
+func (rec Record) details(sc Scenario) []string {
+	var lines []string
+	for _, f := range sc.Findings {
+		if f.broken() == "" {
+			continue
+		}
+		lines = append(lines, plain(f.title()+": "+f.broken()))
+		for _, d := range f.Differences {
+			lines = append(lines, "  "+plain(d.describe()))
+		}
+		if more := f.Differing - len(f.Differences); more > 0 && len(f.Differences) > 0 {
+			lines = append(lines, fmt.Sprintf("  and %d more", more))
+		}
+	}
+	for _, e := range rec.deaths(sc) {
+		lines = append(lines, e.lines()...)
+	}
+	return lines
+}
+
+func (e Event) lines() []string {
+	lines := []string{plain(e.describe())}
+	for _, l := range e.Log {
+		lines = append(lines, "  | "+plain(l))
+	}
+	return lines
+}
+
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// plain makes one printable line of any text: log lines carry colours and worse.
+func plain(s string) string {
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, colours.ReplaceAllString(strings.ToValidUTF8(s, "?"), "")), " ")
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "–"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

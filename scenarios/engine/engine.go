@@ -1,0 +1,116 @@
+// Package engine runs scenarios and judges what they left in the record.
+//
+// It owns Scenario, Step, Probe, Expectation, the order in which a scenario unfolds, and Judge, which is a pure
+// function of the record. It reaches the SUT, the kernel and the wire through the small interfaces in World, so it links
+// neither netlink nor a container engine. One scenario runs at a time.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Scenario is one load pattern with what must hold under it. It is a value: running it twice with one seed does
+// the same twice.
+type Scenario struct {
+	Name     string // unique; lower case words
+	Doc      string // one sentence
+	Labels   []string
+	Needs    []string // features that the target must have, else the scenario is skipped with that reason
+	Timeout  time.Duration
+	Topology workloads.Topology // deployed before the first step
+	Load     workloads.Load     // how fast changes are made; zero: as fast as possible
+	Steps    []Step
+	Budgets  []metrics.Budget
+}
+
+// Step is one part of a scenario. Besides its own, the effects that every scenario is checked for (see Effects)
+// must hold after each execution.
+type Step struct {
+	Name   string
+	Repeat int // cycles; 0 means one
+	Do     func(context.Context, *World) error
+	Then   []Expectation // must hold, each within its bound, once Do is done
+	Settle bool          // take a settled occupancy reading after each cycle
+}
+
+// Facts are what a probe compares: fact to value. A fact that is absent from one side differs.
+type Facts map[string]string
+
+// Probe is one kind of observation. Want predicts it from the model alone; Got reads it from the world.
+type Probe interface {
+	Name() string
+	Want(workloads.State) Facts
+	Got(context.Context, *World) (Facts, error)
+}
+
+// Expectation is a probe whose facts must agree within a bound.
+type Expectation struct {
+	Probe  Probe
+	Within time.Duration // 0 means DefaultBound
+}
+
+// DefaultBound is how long facts may take to agree if an expectation doesn't say.
+const DefaultBound = 30 * time.Second
+
+// SUT is the system under test as the engine sees it.
+type SUT interface {
+	Gauges(ctx context.Context) (metrics.Snapshot, error) // one scrape of its own metrics
+	Quiesce(ctx context.Context) error                    // asks it to release what it can
+	HasFeature(name string) bool
+}
+
+// Kernel is the node's kernel state.
+type Kernel interface {
+	Routes() (map[string]string, error) // host routes: prefix to interface
+	Links() ([]string, error)
+}
+
+// Outcome is what became of a connection.
+type Outcome string
+
+// The outcomes of a connection.
+const (
+	Connected Outcome = "connected"
+	Dropped   Outcome = "dropped" // no answer within the probe's bound
+	Refused   Outcome = "refused"
+)
+
+// Flow is one TCP connection between local pods.
+type Flow struct {
+	From, To workloads.Key
+	Port     uint16
+	V6       bool
+}
+
+// String returns the flow as it stands in facts.
+func (f Flow) String() string {
+	family := "tcp"
+	if f.V6 {
+		family = "tcp6"
+	}
+	return fmt.Sprintf("%s > %s %s/%d", f.From, f.To, family, f.Port)
+}
+
+// Connector makes real connections.
+type Connector interface {
+	Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, error)
+}
+
+// World is what a running scenario acts on.
+type World struct {
+	Fleet         *workloads.Fleet
+	Plan          *workloads.Plan
+	Rand          *rand.Rand // seeded; the same draws for the same seed
+	SUT           SUT
+	Kernel        Kernel
+	Connector     Connector
+	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
+	HostInterface func(namespace, pod string) string
+	Cycle         int // of the running step, from 1
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+// ErrDied is the cause with which a scenario's context is cancelled when the SUT ended or was restarted unasked.
+var ErrDied = errors.New("the SUT died")
+
+// Runner runs scenarios one after the other and writes down all that happens. Its functions are called from one
+// goroutine but for Write, which must be safe for concurrent use.
+type Runner struct {
+	World    *World
+	Write    func(report.Entry)
+	SetPhase func(metrics.Phase)                       // labels the samples that follow
+	Settled  func(context.Context)                     // takes an occupancy reading of the quiesced SUT
+	Diagnose func(ctx context.Context, sc, why string) // called before anything is undone
+}
+
+// undoBound is how long a scenario's clean-up may take, whatever became of its own context.
+const undoBound = 3 * time.Minute
+
+// errBroken ends a scenario whose expectation does not hold; the finding says which.
+var errBroken = errors.New("an expectation does not hold")
+
+// Run runs one scenario to its end, clean-up included, and records it; the verdict is Judge's to make. It returns
+// what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
+func (r *Runner) Run(ctx context.Context, sc Scenario) error {
+	r.Write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{
+		Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Budgets: sc.Budgets,
+	}})
+	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
+	defer cancel()
+	s := &run{Runner: r, sc: sc}
+	err := s.scenario(ctx)
+	if err != nil {
+		s.blame(ctx, err)
+		if r.Diagnose != nil {
+			r.Diagnose(context.WithoutCancel(ctx), sc.Name, err.Error())
+		}
+	}
+	err = errors.Join(err, s.undo(ctx, err == nil))
+	end := time.Now()
+	r.Write(report.Entry{Scenario: sc.Name, End: &end})
+	return err
+}
+
+type run struct {
+	*Runner
+	sc       Scenario
+	step     string
+	cycle    int
+	baseline Residue
+}
+
+func (s *run) scenario(ctx context.Context) error {
+	s.enter("in sync", 0)
+	if err := s.expect(ctx, Expectation{Probe: InSync{}}); err != nil {
+		return err
+	}
+	links, err := s.World.Kernel.Links()
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	s.baseline = Residue{Baseline: links}
+	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
+		return w.Fleet.Apply(ctx, w.Plan.State())
+	}}
+	for _, st := range append([]Step{deploy}, s.sc.Steps...) {
+		for cycle := range max(st.Repeat, 1) {
+			if err := s.execute(ctx, st, cycle+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *run) execute(ctx context.Context, st Step, cycle int) error {
+	s.enter(st.Name, cycle)
+	s.World.Cycle = cycle
+	begun := report.Step{Name: st.Name, Cycle: cycle, Started: time.Now()}
+	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	if st.Do != nil {
+		if err := st.Do(ctx, s.World); err != nil {
+			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
+		}
+	}
+	for _, e := range append(Effects(), st.Then...) {
+		if err := s.expect(ctx, e); err != nil {
+			return err
+		}
+	}
+	if st.Settle && s.Settled != nil {
+		if err := s.World.SUT.Quiesce(ctx); err != nil {
+			return fmt.Errorf("ask the SUT to collect garbage: %w", err)
+		}
+		s.Settled(ctx)
+	}
+	begun.Ended = time.Now()
+	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	return nil
+}
+
+// undo removes everything and, if the scenario went well, checks that nothing is left.
+func (s *run) undo(ctx context.Context, check bool) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), undoBound, fmt.Errorf("clean-up did not end within %v", undoBound))
+	defer cancel()
+	s.enter("clean up", 0)
+	if err := s.World.Fleet.Clear(ctx); err != nil {
+		err = fmt.Errorf("clean up: %w", err)
+		s.find(report.Finding{Kind: report.Harness, Name: "clean up", Error: err.Error()})
+		return err
+	}
+	if !check {
+		return nil
+	}
+	for _, e := range append(Effects(), Expectation{Probe: s.baseline}) {
+		if err := s.expect(ctx, e); err != nil {
+			if !errors.Is(err, errBroken) {
+				s.blame(ctx, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// blame records what ended the scenario, unless a finding says so already.
+func (s *run) blame(ctx context.Context, err error) {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, ErrDied):
+		s.find(report.Finding{Kind: report.Life, Name: "life of the SUT", Error: cause.Error()})
+	case errors.Is(err, errBroken):
+	default:
+		s.find(report.Finding{Kind: report.Harness, Name: "harness", Error: err.Error()})
+	}
+}
+
+func (s *run) enter(step string, cycle int) {
+	s.step, s.cycle = step, cycle
+	if s.SetPhase != nil {
+		s.SetPhase(metrics.Phase{Scenario: s.sc.Name, Step: step, Cycle: cycle})
+	}
+}
+
+func (s *run) find(f report.Finding) {
+	f.At, f.Step, f.Cycle = time.Now(), s.step, s.cycle
+	s.Write(report.Entry{Scenario: s.sc.Name, Finding: &f})
+}

@@ -1,0 +1,160 @@
+// Package scenarios is the library: one file per scenario.
+//
+// A scenario states a load and what must hold; it knows neither the SUT nor the runtime that it runs on, only the
+// features that it needs. Everything here is a pure function of Params.
+package scenarios
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Labels that scenarios carry. A run leaves out Slow unless it is asked for.
+const (
+	Slow  = "slow"
+	Basic = "basic"
+	Churn = "churn"
+	Scale = "scale"
+	Leak  = "leak"
+)
+
+// Params are the user's changes to the scenarios' defaults; a nil field leaves the default.
+type Params struct {
+	Nodes      *int     // all nodes of the cluster, the local one included
+	Namespaces *int     // namespaces
+	Pods       *int     // pods in each namespace
+	Local      *int     // pods on the local node; -1: all
+	Cycles     *int     // repetitions of a churning step
+	Rate       *float64 // changes per second; 0: as fast as possible
+}
+
+// param is one parameter as flags, handoff and record know it.
+type param struct {
+	doc string
+	set func(*Params, string) error
+}
+
+var params = map[string]param{
+	"nodes":      {"nodes of the cluster, the local one included", intParam(1, func(p *Params, n *int) { p.Nodes = n })},
+	"namespaces": {"namespaces", intParam(1, func(p *Params, n *int) { p.Namespaces = n })},
+	"pods":       {"pods in each namespace", intParam(1, func(p *Params, n *int) { p.Pods = n })},
+	"local":      {"pods on the local node, -1 for all", intParam(-1, func(p *Params, n *int) { p.Local = n })},
+	"cycles":     {"repetitions of a churning step", intParam(1, func(p *Params, n *int) { p.Cycles = n })},
+	"rate":       {"changes per second, 0 for as fast as possible", rateParam},
+}
+
+// ParamDocs returns name and meaning of each parameter.
+func ParamDocs() map[string]string {
+	docs := map[string]string{}
+	for name, p := range params {
+		docs[name] = p.doc
+	}
+	return docs
+}
+
+// ParseParams reads parameters as users give them, by name. An unknown name, a value that is no number or one out of
+// range is an error.
+func ParseParams(values map[string]string) (Params, error) {
+	var p Params
+	for name, value := range values {
+		known, ok := params[name]
+		if !ok {
+			return Params{}, fmt.Errorf("unknown parameter %q", name)
+		}
+		if err := known.set(&p, value); err != nil {
+			return Params{}, fmt.Errorf("--%s %s: %w", name, value, err)
+		}
+	}
+	return p, nil
+}
+
+func intParam(least int, set func(*Params, *int)) func(*Params, string) error {
+	return func(p *Params, s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return fmt.Errorf("not a whole number")
+		}
+		if n < least {
+			return fmt.Errorf("must be at least %d", least)
+		}
+		set(p, &n)
+		return nil
+	}
+}
+
+func rateParam(p *Params, s string) error {
+	r, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("not a number")
+	}
+	if r < 0 {
+		return fmt.Errorf("must not be negative")
+	}
+	p.Rate = &r
+	return nil
+}
+
+var library []func(Params) engine.Scenario
+
+// register adds a scenario to the library; each file calls it once, when the package is initialised.
+func register(build func(Params) engine.Scenario) bool {
+	library = append(library, build)
+	return true
+}
+
+// All returns every scenario with p applied, the quick ones first, each checked: impossible parameters are an error
+// that names the scenario.
+func All(p Params) ([]engine.Scenario, error) {
+	var all []engine.Scenario
+	for _, build := range library {
+		sc := build(p)
+		if p.Rate != nil && *p.Rate > 0 {
+			sc.Load = workloads.Load{Rate: *p.Rate}
+		}
+		if _, err := workloads.NewPlan(0, sc.Topology, "local"); err != nil {
+			return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+		}
+		all = append(all, sc)
+	}
+	slices.SortStableFunc(all, func(a, b engine.Scenario) int {
+		return cmp.Or(cmp.Compare(size(a), size(b)), strings.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}
+
+func size(sc engine.Scenario) int {
+	n := sc.Topology.Namespaces * sc.Topology.PodsPerNamespace
+	if slices.Contains(sc.Labels, Slow) {
+		n += 1 << 30
+	}
+	return n
+}
+
+// topology applies the user's parameters to a scenario's own shape.
+func (p Params) topology(t workloads.Topology) workloads.Topology {
+	t.Namespaces = or(p.Namespaces, t.Namespaces)
+	t.PodsPerNamespace = or(p.Pods, t.PodsPerNamespace)
+	t.RemoteNodes = or(p.Nodes, t.RemoteNodes+1) - 1
+	t.Local = or(p.Local, min(t.Local, t.Namespaces*t.PodsPerNamespace))
+	if t.RemoteNodes == 0 {
+		t.Local = -1
+	}
+	return t
+}
+
+func or(chosen *int, standard int) int {
+	if chosen != nil {
+		return *chosen
+	}
+	return standard
+}
+
+// brief is the timeout of a scenario that takes seconds.
+const brief = 5 * time.Minute

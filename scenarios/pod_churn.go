@@ -1,0 +1,43 @@
+package scenarios
+
+import (
+	"context"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+var _ = register(func(p Params) engine.Scenario {
+	return engine.Scenario{
+		Name:     "pod churn",
+		Doc:      "Pods stand in a ring; each cycle the oldest tenth goes, half gracefully and half by force, and new ones take its place.",
+		Labels:   []string{Churn},
+		Timeout:  brief,
+		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 20, Local: 50, DualStack: true}),
+		Steps:    []engine.Step{{Name: "churn", Repeat: or(p.Cycles, 10), Do: turnPodRing}},
+	}
+})
+
+func turnPodRing(ctx context.Context, w *engine.World) error {
+	pods := w.Plan.Ring(w.Fleet.State())
+	n := max(1, len(pods)/10)
+	var gone []workloads.Key
+	for _, p := range pods[:n] {
+		gone = append(gone, p.Key)
+	}
+	if err := w.Fleet.RemovePods(ctx, gone[:n/2], workloads.Graceful); err != nil {
+		return err
+	}
+	if err := w.Fleet.RemovePods(ctx, gone[n/2:], workloads.Forced); err != nil {
+		return err
+	}
+	fresh := make([]workloads.Pod, 0, n)
+	for _, p := range pods[:n] {
+		next, err := w.Plan.Successor(p)
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, next)
+	}
+	return w.Fleet.AddPods(ctx, fresh)
+}

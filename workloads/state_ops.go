@@ -1,0 +1,37 @@
+package workloads
+
+import (
+	"maps"
+	"slices"
+)
+
+// NewState returns a state that holds the local node alone.
+func NewState(localNode string) State {
+	return State{
+		LocalNode: localNode, Nodes: map[string]Node{localNode: {Name: localNode, Local: true}}, Namespaces: map[string]Namespace{},
+		Pods: map[Key]Pod{}, Policies: map[Key]Policy{},
+	}
+}
+
+// Clone returns a copy whose maps can be changed without changing s. Labels, addresses and rules are shared: nobody
+// changes them in place.
+func (s State) Clone() State {
+	s.Nodes, s.Namespaces = maps.Clone(s.Nodes), maps.Clone(s.Namespaces)
+	s.Pods, s.Policies = maps.Clone(s.Pods), maps.Clone(s.Policies)
+	return s
+}
+
+// LocalPods returns the pods on the local node, sorted by namespace and name.
+func (s State) LocalPods() []Pod {
+	var pods []Pod
+	for _, p := range s.Pods {
+		if p.Node == s.LocalNode {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
+	return pods
+}
+
+// sortedKeys returns the keys of a map in order.
+func sortedKeys[V any](m map[Key]V) []Key { return slices.SortedFunc(maps.Keys(m), compareKeys) }

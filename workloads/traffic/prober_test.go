@@ -1,0 +1,297 @@
+//go:build linux
+
+package traffic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+const open, closed = 8080, 8081
+
+var nodeIP = netip.MustParseAddr("10.0.0.1")
+
+// enterFresh moves the test's goroutine into a network namespace of its own, which forwards, or skips the test.
+func enterFresh(t testing.TB) {
+	t.Helper()
+	home, err := netns.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
+			t.Fatalf("the root tier is required and cannot run: %v", err)
+		}
+		t.Skipf("needs root: %v", err)
+	}
+	// The thread is not brought back: it dies with the test's goroutine, and the namespace with it.
+	if err := home.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		if err := os.WriteFile("/proc/sys/net/"+file, []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// world is two plugged pods with routes and listeners.
+type world struct {
+	prober  *Prober
+	plugger *netns.Plugger
+	pods    []workloads.Plug
+}
+
+func newWorld(t testing.TB, count int) *world {
+	t.Helper()
+	enterFresh(t)
+	descriptors := openDescriptors(t)
+	w := &world{}
+	t.Cleanup(func() {
+		if now := openDescriptors(t); len(now) != len(descriptors) {
+			t.Errorf("descriptors before:\n%s\nafter:\n%s", strings.Join(descriptors, "\n"), strings.Join(now, "\n"))
+		}
+	})
+	var err error
+	if w.plugger, err = netns.New(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.plugger.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if w.prober, err = New(w.plugger, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.prober.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	setUpNode(t)
+	for i := range count {
+		w.pods = append(w.pods, workloads.Plug{
+			Pod:           workloads.Key{Namespace: "ns", Name: fmt.Sprint("pod-", i)},
+			HostInterface: fmt.Sprint("fv", i),
+			IPs: []netip.Addr{
+				netip.AddrFrom4([4]byte{10, 128, byte(i >> 8), byte(i)}),
+				netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(i >> 8), 15: byte(i + 1)}),
+			},
+		})
+	}
+	if err := w.plugger.Plug(t.Context(), w.pods); err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range w.pods {
+		ns, _ := w.plugger.Namespace(pod.Pod)
+		if err := w.prober.Listen(ns, []uint16{open}); err != nil {
+			t.Fatal(err)
+		}
+		for _, ip := range pod.IPs {
+			if err := netlink.RouteAdd(route(t, pod.HostInterface, ip)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return w
+}
+
+func setUpNode(t testing.TB) {
+	t.Helper()
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err == nil {
+		err = netlink.AddrAdd(lo, &netlink.Addr{IPNet: netlink.NewIPNet(nodeIP.AsSlice())})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func route(t testing.TB, device string, ip netip.Addr) *netlink.Route {
+	t.Helper()
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netlink.NewIPNet(ip.AsSlice()), Scope: unix.RT_SCOPE_LINK}
+}
+
+func openDescriptors(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	for _, e := range entries {
+		// The poller's own descriptors stay once it was used.
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
+			open = append(open, e.Name()+" "+target)
+		}
+	}
+	return open
+}
+
+func TestProbe(t *testing.T) {
+	w := newWorld(t, 2)
+	a, b := w.pods[0], w.pods[1]
+	flows := []Flow{
+		{From: a.Pod, To: b.IPs[0], Port: open},
+		{From: b.Pod, To: a.IPs[0], Port: open},
+		{From: a.Pod, To: b.IPs[1], Port: open},
+		{From: b.Pod, To: a.IPs[1], Port: open},
+		{From: a.Pod, To: a.IPs[0], Port: open},
+		{To: b.IPs[0], Port: open},
+		{From: a.Pod, To: b.IPs[0], Port: closed},
+		{From: a.Pod, To: b.IPs[1], Port: closed},
+		{From: workloads.Key{Namespace: "ns", Name: "unknown"}, To: b.IPs[0], Port: open},
+	}
+	seen := []netip.Addr{a.IPs[0], b.IPs[0], a.IPs[1], b.IPs[1], a.IPs[0], nodeIP}
+	results := w.prober.Probe(t.Context(), flows)
+	for i, want := range seen {
+		if r := results[i]; !r.Connected || r.SourceSeen != want || r.Err != nil || r.Took <= 0 || r.Took > DefaultWait {
+			t.Errorf("%+v: got %+v, want source %s", flows[i], r, want)
+		}
+	}
+	for i := 6; i < 8; i++ {
+		if r := results[i]; r.Connected || !errors.Is(r.Err, ErrRefused) || errors.Is(r.Err, ErrDropped) {
+			t.Errorf("%+v: got %+v, want a refusal", flows[i], r)
+		}
+	}
+	if r := results[8]; r.Connected || !errors.Is(r.Err, os.ErrNotExist) {
+		t.Errorf("unknown pod: %+v", r)
+	}
+}
+
+func TestProbeDropped(t *testing.T) {
+	w := newWorld(t, 2)
+	a, b := w.pods[0], w.pods[1]
+	for _, pool := range []string{"10.128.0.0/16", "fd00::/64"} {
+		undo, err := netns.Blackhole(netip.MustParsePrefix(pool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := undo(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	for _, ip := range b.IPs {
+		if err := netlink.RouteDel(route(t, b.HostInterface, ip)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flows := []Flow{
+		{From: a.Pod, To: b.IPs[0], Port: open}, // dropped on the way there
+		{From: b.Pod, To: a.IPs[0], Port: open}, // dropped on the way back
+		{From: a.Pod, To: b.IPs[1], Port: open},
+	}
+	for i, r := range w.prober.Probe(t.Context(), flows) {
+		if r.Connected || r.SourceSeen.IsValid() || !errors.Is(r.Err, ErrDropped) || r.Took < DefaultWait {
+			t.Errorf("%+v: got %+v, want a drop", flows[i], r)
+		}
+	}
+}
+
+func TestProbeEndsWithItsContext(t *testing.T) {
+	w := newWorld(t, 2)
+	undo, err := netns.Blackhole(netip.MustParsePrefix("10.99.0.0/16"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer undo()
+	w.prober.wait = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	flow := Flow{From: w.pods[0].Pod, To: netip.MustParseAddr("10.99.0.1"), Port: open}
+	for range 2 { // the second time ctx is done already
+		r := w.prober.Probe(ctx, []Flow{flow})[0]
+		if r.Connected || !errors.Is(r.Err, context.DeadlineExceeded) || r.Took > 30*time.Second {
+			t.Errorf("got %+v", r)
+		}
+	}
+}
+
+func TestRelease(t *testing.T) {
+	w := newWorld(t, 2)
+	a, b := w.pods[0], w.pods[1]
+	ns, _ := w.plugger.Namespace(b.Pod)
+	if err := w.prober.Listen(ns, []uint16{closed, open}); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("listen twice: %v", err)
+	}
+	if err := w.prober.Release(ns); err != nil {
+		t.Fatal(err)
+	}
+	flows := []Flow{{From: a.Pod, To: b.IPs[0], Port: open}, {From: a.Pod, To: b.IPs[0], Port: closed}}
+	for i, r := range w.prober.Probe(t.Context(), flows) {
+		if !errors.Is(r.Err, ErrRefused) {
+			t.Errorf("%+v: got %+v, want a refusal", flows[i], r)
+		}
+	}
+	start := time.Now()
+	if err := w.plugger.Unplug(t.Context(), []workloads.Key{b.Pod}); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > time.Minute/2 {
+		t.Errorf("unplug took %s", took)
+	}
+}
+
+func TestProbeManyFlows(t *testing.T) {
+	w := newWorld(t, 10)
+	w.prober.wait = 10 * time.Second // it is correctness that is tested, on whatever machine
+	var flows []Flow
+	for _, from := range w.pods {
+		for _, to := range w.pods {
+			for _, ip := range to.IPs {
+				flows = append(flows, slices.Repeat([]Flow{{From: from.Pod, To: ip, Port: open}}, 5)...)
+			}
+		}
+	}
+	for i, r := range w.prober.Probe(t.Context(), flows) {
+		if !r.Connected || r.Err != nil {
+			t.Fatalf("%+v: got %+v", flows[i], r)
+		}
+	}
+}
+
+func BenchmarkProbe(b *testing.B) {
+	w := newWorld(b, 20)
+	w.prober.wait = 10 * time.Second
+	var flows []Flow
+	for _, from := range w.pods {
+		for _, to := range w.pods {
+			flows = append(flows, Flow{From: from.Pod, To: to.IPs[0], Port: open})
+		}
+	}
+	for b.Loop() {
+		for i, r := range w.prober.Probe(b.Context(), flows) {
+			if r.Err != nil {
+				b.Fatalf("%+v: got %+v", flows[i], r)
+			}
+		}
+	}
+	b.ReportMetric(float64(len(flows)*b.N)/b.Elapsed().Seconds(), "flows/s")
+}
