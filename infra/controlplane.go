@@ -3,9 +3,12 @@ package infra
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -95,27 +98,44 @@ func (e *Environment) loadConfig() error {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // no proxy reaches the run's bridge
 	e.config, e.server = config, config.Host
 	return nil
 }
 
-// awaitReady tries until try succeeds; a container that exits ends the wait at once, with its last log lines.
+// awaitReady tries until try succeeds; a container of the environment that exits ends the wait at once.
 func (e *Environment) awaitReady(ctx context.Context, c Container, what string, try func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		exit, err := c.Wait(ctx)
-		if err == nil {
-			cancel(fmt.Errorf("it exited with code %d; last log lines:\n  %s", exit.Code, strings.Join(lastLines(context.WithoutCancel(ctx), c), "\n  ")))
-		}
-	}()
-	err := lifecycle.Wait(ctx, what, readyBound, func(ctx context.Context) error {
+	guarded, stop := e.guard(ctx)
+	err := lifecycle.Wait(guarded, what, readyBound, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		return try(ctx)
 	})
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w; last log lines:\n  %s", err, strings.Join(lastLines(ctx, c), "\n  "))
+	died := guarded.Err() != nil
+	stop()
+	if err != nil && !died {
+		err = fmt.Errorf("%w; last log lines:\n  %s", err, strings.Join(lastWords(ctx, c), "\n  "))
 	}
 	return err
+}
+
+// guard returns a context that ends as soon as a container of the environment exits, with its last log lines as the
+// cause. The function it returns ends the watch.
+func (e *Environment) guard(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watches sync.WaitGroup
+	for role, c := range e.watchable() {
+		watches.Go(func() {
+			exit, err := c.Wait(ctx)
+			if err != nil {
+				return // the watch has ended, or the engine is gone: then every other call says so
+			}
+			lines := lastWords(context.WithoutCancel(ctx), c)
+			cancel(fmt.Errorf("%s exited with code %d; last log lines:\n  %s", role, exit.Code, strings.Join(lines, "\n  ")))
+		})
+	}
+	return ctx, func() {
+		cancel(nil)
+		watches.Wait()
+	}
 }

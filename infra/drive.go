@@ -3,6 +3,7 @@ package infra
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,7 @@ var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 // Drive runs the driver to its end, with dir as the folder of its record, and passes its output on. When ctx ends the
 // driver is interrupted, and stopped if it doesn't end within eight seconds.
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
-	node := e.containers[RoleNode].Addr()
+	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.target.Facts()
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
@@ -45,7 +46,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 // Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
 // environment: KUBECONFIG, FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL.
 func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
-	node := e.containers[RoleNode].Addr()
+	node := e.container(RoleNode).Addr()
 	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
 	env := map[string]string{
 		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.target.Facts().metricsURL(node),
@@ -66,6 +67,9 @@ func (e *Environment) inside(ctx context.Context, spec Spec, out io.Writer) (Exi
 	}
 	spec.Run, spec.Join, spec.Caps, spec.RawSystem = e.run, RoleNode, driverCaps, true
 	spec.Files = append(spec.Files, File{Path: driverKubeconfig, Mode: 0o600, Data: admin})
+	if err := e.vacate(ctx, spec.Role); err != nil {
+		return Exit{}, err
+	}
 	c, err := e.start(ctx, spec)
 	if err != nil {
 		return Exit{}, err
@@ -91,6 +95,23 @@ func (e *Environment) inside(ctx context.Context, spec Spec, out io.Writer) (Exi
 		return exit, context.Cause(ctx)
 	}
 	return exit, nil
+}
+
+// vacate removes what a command that was killed left in a role; it refuses while that is still at work.
+func (e *Environment) vacate(ctx context.Context, role string) error {
+	c, err := e.runtime.Find(ctx, e.run, role)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ended, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err := c.Wait(ended); err != nil {
+		return fmt.Errorf("another %s is at work in run %s: wait for its end, or remove the container %s", role, e.run, c.Name())
+	}
+	return c.Stop(ctx)
 }
 
 // maxRestarts is how often an agent that died is started again, so that the scenarios after it can be judged.
@@ -126,20 +147,22 @@ func (e *Environment) watchable() map[string]Container {
 }
 
 func (e *Environment) watch(ctx context.Context, role string, c Container, tell func(report.Event)) {
-	for range maxRestarts {
+	for restarts := 0; ; restarts++ {
 		exit, err := c.Wait(ctx)
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastLines(ctx, c)})
+		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastWords(ctx, c)})
+		e.mu.Lock()
 		spec, known := e.specs[role]
-		if role != RoleAgent || !known || ctx.Err() != nil {
+		e.mu.Unlock()
+		if role != RoleAgent || !known || ctx.Err() != nil || restarts == maxRestarts {
 			return
 		}
-		if err := c.Stop(ctx); err != nil {
-			return
+		if err = c.Stop(ctx); err == nil {
+			c, err = e.start(ctx, spec)
 		}
-		if c, err = e.start(ctx, spec); err != nil {
+		if err != nil {
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})
 			return
 		}

@@ -1,11 +1,9 @@
 package infra
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -51,7 +49,7 @@ type Environment struct {
 	mu         sync.Mutex
 	containers map[string]Container
 	specs      map[string]Spec
-	leaving    bool
+	unfollow   []context.CancelFunc
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all
@@ -70,10 +68,10 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	if e.ca, err = newAuthority(); err != nil {
 		return e, err
 	}
+	e.pushRemoval()
 	if err := e.prepareFolders(); err != nil {
 		return e, err
 	}
-	e.undo.Push("sweep", func(ctx context.Context) error { return e.runtime.Sweep(ctx, e.run) })
 	if err := e.startControlPlane(ctx); err != nil {
 		return e, err
 	}
@@ -83,8 +81,8 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 		return e, err
 	}
 	cp := e.controlPlane()
-	if err := e.target.Install(ctx, cp, node); err != nil {
-		return e, fmt.Errorf("install %s: %w", e.target.Name(), err)
+	if err := e.install(ctx, cp, node); err != nil {
+		return e, err
 	}
 	report("CRDs and roles are installed")
 	if err := e.startTarget(ctx, cp, node); err != nil {
@@ -108,8 +106,13 @@ func (e *Environment) prepareFolders() error {
 			return fmt.Errorf("make a folder of the run: %w", err)
 		}
 	}
-	e.undo.Push("forget the run", func(context.Context) error { return Forget(e.run) })
 	return e.saveFacts()
+}
+
+// pushRemoval makes Down remove the run, by its labels: also what a start left that was cut short.
+func (e *Environment) pushRemoval() {
+	e.undo.Push("forget the run", func(context.Context) error { return Forget(e.run) })
+	e.undo.Push("sweep", func(ctx context.Context) error { return e.runtime.Sweep(ctx, e.run) })
 }
 
 // startNode starts the container that owns the namespaces which agent and driver join.
@@ -127,6 +130,21 @@ func (e *Environment) startNode(ctx context.Context) (NodeInfo, error) {
 	return NodeInfo{Name: nodeName, Addr: c.Addr()}, nil
 }
 
+// install lets the target install what it needs, unless a part of the environment dies meanwhile.
+func (e *Environment) install(ctx context.Context, cp ControlPlane, node NodeInfo) error {
+	guarded, stop := e.guard(ctx)
+	err := e.target.Install(guarded, cp, node)
+	cause := context.Cause(guarded)
+	stop()
+	if err != nil && cause != nil {
+		err = cause // the calls say no more than that they were cancelled
+	}
+	if err != nil {
+		return fmt.Errorf("install %s: %w", e.target.Name(), err)
+	}
+	return nil
+}
+
 func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node NodeInfo) error {
 	var agent Container
 	for _, make := range e.target.Specs() {
@@ -139,6 +157,9 @@ func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node Nod
 			return err
 		}
 	}
+	if err := e.saveAgent(); err != nil {
+		return err
+	}
 	return e.awaitReady(ctx, agent, e.target.Name(), func(ctx context.Context) error { return e.target.Ready(ctx, node.Addr) })
 }
 
@@ -147,10 +168,8 @@ func (e *Environment) controlPlane() ControlPlane {
 		Run: e.run, Server: e.server, Config: e.config,
 		Kubeconfig: func(name string, groups ...string) ([]byte, error) { return e.ca.kubeconfig(e.server, name, groups...) },
 		Addr: func(role string) (netip.Addr, bool) {
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			c, ok := e.containers[role]
-			if !ok {
+			c := e.container(role)
+			if c == nil {
 				return netip.Addr{}, false
 			}
 			return c.Addr(), true
@@ -167,17 +186,36 @@ func (e *Environment) start(ctx context.Context, spec Spec) (Container, error) {
 	e.mu.Lock()
 	e.containers[spec.Role], e.specs[spec.Role] = c, spec
 	e.mu.Unlock()
-	return c, e.follow(ctx, c, spec.Role)
+	if err := e.follow(ctx, c, spec.Role); err != nil {
+		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
+	}
+	return c, nil
 }
 
-// follow appends a container's log to the record until the container ends.
+// container returns the container of a role, or nil.
+func (e *Environment) container(role string) Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.containers[role]
+}
+
+// follow appends a container's log to the record until the container ends or Down gives up.
 func (e *Environment) follow(ctx context.Context, c Container, role string) error {
-	file, err := os.OpenFile(filepath.Join(e.out, "logs", role+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	dir := filepath.Join(e.out, "logs")
+	if err := os.MkdirAll(dir, 0o755); err != nil { // the folder of a kept environment may have been cleared
+		return fmt.Errorf("make a folder for logs: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, role+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", role, err)
 	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.mu.Lock()
+	e.unfollow = append(e.unfollow, cancel)
+	e.mu.Unlock()
 	e.logs.Go(func() {
-		err := c.Logs(context.WithoutCancel(ctx), file, true)
+		defer cancel()
+		err := c.Logs(ctx, file, true)
 		if err = errors.Join(err, file.Close()); err != nil {
 			_ = os.WriteFile(file.Name()+".error", []byte(err.Error()+"\n"), 0o644)
 		}
@@ -187,20 +225,29 @@ func (e *Environment) follow(ctx context.Context, c Container, role string) erro
 
 // Down removes everything of the run. It may be called more than once.
 func (e *Environment) Down(ctx context.Context) error {
-	e.mu.Lock()
-	e.leaving = true
-	e.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), downBound, fmt.Errorf("removing the environment did not end within %v", downBound))
 	defer cancel()
 	err := e.undo.Unwind(ctx)
+	if err != nil {
+		e.stopFollowing() // what could not be removed would be followed for ever
+	}
+	defer context.AfterFunc(ctx, e.stopFollowing)()
 	e.logs.Wait()
 	return err
+}
+
+func (e *Environment) stopFollowing() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, cancel := range e.unfollow {
+		cancel()
+	}
 }
 
 // Reach tells a person how to reach the environment.
 func (e *Environment) Reach() string {
 	var b strings.Builder
-	node := e.containers[RoleNode].Addr()
+	node := e.container(RoleNode).Addr()
 	facts := e.target.Facts()
 	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", e.run, e.server, e.kubeconfigPath(), nodeName, node, facts.metricsURL(node))
 	return b.String()
@@ -208,15 +255,4 @@ func (e *Environment) Reach() string {
 
 func (f TargetFacts) metricsURL(node netip.Addr) string {
 	return "http://" + netip.AddrPortFrom(node, uint16(f.MetricsPort)).String() + "/metrics"
-}
-
-// lastLines returns the end of a container's log.
-func lastLines(ctx context.Context, c Container) []string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var log bytes.Buffer
-	if err := c.Logs(ctx, io.Writer(&log), false); err != nil {
-		return []string{err.Error()}
-	}
-	return Tail(log.String(), 8)
 }

@@ -53,10 +53,11 @@ func Forget(runs ...string) error {
 	return errors.Join(failed...)
 }
 
-// What a later process reads of a run: its target's facts, and the folder of its logs.
+// What a later process reads of a run: its target's facts, the folder of its logs, and how to start the agent again.
 const (
 	factsFile = "target.json"
 	outFile   = "out"
+	agentFile = "agent.json"
 )
 
 func (e *Environment) saveFacts() error {
@@ -68,6 +69,33 @@ func (e *Environment) saveFacts() error {
 		os.WriteFile(filepath.Join(e.state, factsFile), data, 0o600),
 		os.WriteFile(filepath.Join(e.state, outFile), []byte(e.out), 0o600),
 	)
+}
+
+func (e *Environment) saveAgent() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	data, err := json.Marshal(e.specs[RoleAgent])
+	if err == nil {
+		err = os.WriteFile(filepath.Join(e.state, agentFile), data, 0o600) // it holds the agent's key
+	}
+	if err != nil {
+		return fmt.Errorf("save how the agent is started: %w", err)
+	}
+	return nil
+}
+
+// loadAgent makes an attached environment able to start an agent that died.
+func (e *Environment) loadAgent() error {
+	data, err := os.ReadFile(filepath.Join(e.state, agentFile))
+	if err != nil {
+		return fmt.Errorf("read how the agent is started: %w", err)
+	}
+	var spec Spec
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return fmt.Errorf("read how the agent is started: %w", err)
+	}
+	e.specs[RoleAgent] = spec
+	return nil
 }
 
 // ReadFacts returns how the target of a running environment was started.
@@ -95,9 +123,10 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
 	e := &Environment{runtime: rt, target: target, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
-	if err := e.loadConfig(); err != nil {
+	if err := errors.Join(e.loadConfig(), e.loadAgent()); err != nil {
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
+	e.pushRemoval()
 	for _, role := range []string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent, RoleTypha} {
 		c, err := rt.Find(ctx, run, role)
 		if role == RoleTypha && errors.Is(err, os.ErrNotExist) {

@@ -12,7 +12,7 @@ import (
 var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "namespace churn",
-		Doc:      "Each cycle one namespace goes with all its pods and comes back under the same name.",
+		Doc:      "Each cycle one namespace goes with all its pods and comes back under the same name, with new pods.",
 		Labels:   []string{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 10, Local: 25}),
@@ -22,10 +22,15 @@ var _ = register(func(p Params) engine.Scenario {
 				names := slices.Sorted(maps.Keys(s.Namespaces))
 				ns := s.Namespaces[names[(w.Cycle-1)%len(names)]]
 				var pods []workloads.Pod
-				for _, p := range s.Pods {
-					if p.Namespace == ns.Name {
-						pods = append(pods, p)
+				for _, old := range w.Plan.Ring(s) {
+					if old.Namespace != ns.Name {
+						continue
 					}
+					fresh, err := w.Plan.Successor(old)
+					if err != nil {
+						return err
+					}
+					pods = append(pods, fresh)
 				}
 				if err := w.Fleet.RemoveNamespaces(ctx, []string{ns.Name}); err != nil {
 					return err

@@ -52,6 +52,9 @@ func (p *pacer) wait(ctx context.Context) error {
 		p.limiter.SetLimit(rate.Limit(p.load.Rate * share))
 	}
 	if err := p.limiter.Wait(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return fmt.Errorf("wait for the next change: %w", err)
 	}
 	return nil

@@ -10,8 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -38,14 +38,17 @@ type Event struct {
 
 // Builder builds components and keeps what it built. Only Root must be set.
 type Builder struct {
-	Root   string      // the repository's root
-	Cache  string      // where artifacts are kept; empty: nodefv in the user's cache directory
-	Driver string      // the compiled suite; empty: bin/fv.test below Root
-	Report func(Event) // told of progress, maybe from several goroutines; may be nil
+	Root      string            // the repository's root
+	Cache     string            // where artifacts are kept; empty: nodefv in the user's cache directory
+	Driver    string            // the compiled suite; empty: bin/fv.test below Root
+	Overrides map[string]string // static binaries of the user's own, by component, which are taken instead of building one
+	Report    func(Event)       // told of progress, maybe from several goroutines; may be nil
 
-	building  sync.Mutex // go build uses every core by itself, and components share packages
-	toolchain func() (string, error)
-	once      sync.Once
+	building sync.Mutex // go build uses every core by itself, and components share packages
+
+	askGo     sync.Once
+	goVersion string
+	goErr     error
 }
 
 // Artifact is a component as built. Dir holds its Dockerfile and what that copies: bin/ and, for Felix, crd/. It must not be
@@ -63,12 +66,24 @@ func (b *Builder) Artifact(ctx context.Context, component string) (Artifact, err
 	if err != nil {
 		return Artifact{}, err
 	}
-	dir, err := b.entry(ctx, component, key, func(tmp string) error { return b.assemble(ctx, component, tmp) })
+	kind := component
+	if b.Overrides[component] != "" {
+		kind += "-given" // old ones are dropped, and those that took minutes to build must not be among them
+	}
+	dir, err := b.entry(ctx, kind, key, func(tmp string) error {
+		if err := b.assemble(ctx, component, tmp); err != nil {
+			return err
+		}
+		if now, err := b.Key(component); err == nil && now != key {
+			return errors.New("its sources changed meanwhile: try again")
+		}
+		return nil
+	})
 	if err != nil {
 		return Artifact{}, fmt.Errorf("build %s: %w", component, err)
 	}
-	if component == Driver {
-		b.dropOld(component, key)
+	if b.given(component) != "" {
+		b.dropOld(kind, key)
 	}
 	return Artifact{Component: component, Key: key, Dir: dir}, nil
 }
@@ -87,45 +102,58 @@ func (b *Builder) Step(component, action string) (done func()) {
 
 // assemble fills dir with an artifact of the component.
 func (b *Builder) assemble(ctx context.Context, component, dir string) error {
-	if err := copyContext(b.folder(component), dir); err != nil {
+	folder := b.folder(component)
+	if err := copyContext(folder, dir); err != nil {
 		return err
 	}
-	if component == Driver {
-		return copyFile(b.driver(), filepath.Join(dir, "bin", "fv.test"), 0o755)
+	r, err := readRecipe(folder)
+	if err != nil {
+		return err
 	}
-	_, err := os.Stat(filepath.Join(b.folder(component), "go.mod"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if given := b.given(component); given != "" {
+		err = copyFile(given, filepath.Join(dir, "bin", b.program(component)), 0o755)
+	} else if exists(filepath.Join(folder, "go.mod")) {
+		err = b.compile(ctx, component, r, dir)
 	}
 	if err != nil {
 		return err
 	}
-	return b.compile(ctx, component, dir)
+	return r.finish(ctx, folder, dir)
 }
 
 func (b *Builder) folder(component string) string { return filepath.Join(b.Root, "docker", component) }
 
-func (b *Builder) driver() string {
-	if b.Driver != "" {
+// given returns the path of a component's binary that is not built here, if it has one.
+func (b *Builder) given(component string) string {
+	switch {
+	case component != Driver:
+		return b.Overrides[component]
+	case b.Driver != "":
 		return b.Driver
 	}
 	return filepath.Join(b.Root, "bin", "fv.test")
 }
 
-// goVersion asks the toolchain once: Key is on the path of every start.
-func (b *Builder) goVersion() (string, error) {
-	b.once.Do(func() {
-		b.toolchain = sync.OnceValues(func() (string, error) {
-			cmd := exec.Command("go", "env", "GOVERSION")
-			cmd.Dir = b.Root
-			out, err := cmd.Output()
-			if errors.Is(err, exec.ErrNotFound) {
-				return "", errNoGo
-			}
-			return string(out), err
-		})
+// program returns the name of a component's binary, which for one that go build makes is the last element of its module's path.
+func (b *Builder) program(component string) string {
+	if component == Driver {
+		return "fv.test"
+	}
+	return path.Base(modulePath(filepath.Join(b.folder(component), "go.mod")))
+}
+
+// toolchain asks the go command for its version once: Key is on the path of every start.
+func (b *Builder) toolchain() (string, error) {
+	b.askGo.Do(func() {
+		cmd := exec.Command("go", "env", "GOVERSION")
+		cmd.Dir = b.Root
+		out, err := cmd.Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			err = errNoGo
+		}
+		b.goVersion, b.goErr = string(out), err
 	})
-	return b.toolchain()
+	return b.goVersion, b.goErr
 }
 
 var errNoGo = errors.New("no go command in PATH: install Go (https://go.dev/dl) or add its bin folder to PATH")

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -97,8 +96,10 @@ func TestArtifactIsBuiltOnce(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for range 4 {
+		// Builders of their own, as processes have: only the lock on the entry is between them.
+		own := &Builder{Root: b.Root, Cache: b.Cache, Report: b.Report}
 		all.Go(func() {
-			if _, err := b.Artifact(t.Context(), "tool"); err != nil {
+			if _, err := own.Artifact(t.Context(), "tool"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -119,6 +120,53 @@ func TestArtifactIsBuiltOnce(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(a.Dir, "main.go")); err == nil {
 		t.Error("the artifact holds sources")
+	}
+}
+
+func TestGivenBinaryIsNotBuilt(t *testing.T) {
+	b := project(t, "this does not compile")
+	write(t, b.Root, "docker/tool/recipe.json", `{"links": ["alias"]}`)
+	built := key(t, b, "tool")
+	write(t, b.Root, "mine", "one")
+	b.Overrides = map[string]string{"tool": filepath.Join(b.Root, "mine")}
+	if key(t, b, "tool") == built {
+		t.Error("a given binary has the key of the one that is built")
+	}
+	a, err := b.Artifact(t.Context(), "tool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(filepath.Join(a.Dir, "bin/alias")); string(data) != "one" {
+		t.Errorf("the artifact holds %q", data)
+	}
+	b.Overrides["tool"] = filepath.Join(b.Root, "absent")
+	if _, err := b.Artifact(t.Context(), "tool"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an absent binary: %v", err)
+	}
+}
+
+func TestSourcesThatChangeDuringTheBuild(t *testing.T) {
+	b := project(t, goodMain)
+	b.Report = func(Event) { write(t, b.Root, "docker/tool/more.go", "package main\n") }
+	if _, err := b.Artifact(t.Context(), "tool"); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("got %v", err)
+	}
+	wantEmpty(t, b)
+}
+
+func TestHalfOfAKilledBuildIsReplaced(t *testing.T) {
+	b := project(t, goodMain)
+	half := "tool/" + key(t, b, "tool") + partial + "123"
+	write(t, b.Cache, half+"/bin/the-tool", "half")
+	a, err := b.Artifact(t.Context(), "tool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(filepath.Join(a.Dir, "bin/the-tool")); string(data) == "half" {
+		t.Error("the half was taken for the whole")
+	}
+	if exists(filepath.Join(b.Cache, half)) {
+		t.Error("the half is still there")
 	}
 }
 
@@ -165,7 +213,7 @@ func TestRunKillsTheChildren(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	// The child holds the output pipe: were it left, the wait would last for its sleep or the delay.
-	if err := run(ctx, "/", nil, "sh", "-c", "sleep 30 & wait"); !errors.Is(err, context.DeadlineExceeded) {
+	if err := run(ctx, "/", nil, "sh", "-c", "sleep 30; true"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if d := time.Since(start); d > 3*time.Second {
@@ -197,36 +245,26 @@ func TestFindRoot(t *testing.T) {
 	}
 }
 
-func TestParseSources(t *testing.T) {
-	got := parseSources(`bookworm http://a/debian/ main Debian
-bookworm http://a/debian/ main Debian
-bookworm-security http://a/security/ main Debian
-bookworm-backports http://a/debian/ main Debian
-nodistro http://b/ main . nodistro
-bookworm http://c/ main Other
-`, "bookworm")
-	want := []string{"deb http://a/debian/ bookworm main", "deb http://a/security/ bookworm-security main"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// TestStampedVersions keeps recipe.json's version that of go.mod, which alone decides what is built.
+// TestStampedVersions keeps the versions that recipes stamp those of go.mod, which alone decides what is built.
 func TestStampedVersions(t *testing.T) {
-	data, err := os.ReadFile("../../docker/kubernetes/recipe.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r recipe
-	if err := json.Unmarshal(data, &r); err != nil {
-		t.Fatal(err)
-	}
-	mod, err := os.ReadFile("../../docker/kubernetes/go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := r.Stamps["k8s.io/component-base/version.gitVersion"]
-	if !strings.Contains(string(mod), "k8s.io/kubernetes "+version+"\n") {
-		t.Errorf("recipe.json stamps %s, go.mod requires another", version)
+	for component, stamped := range map[string]string{
+		Kubernetes: "k8s.io/component-base/version.gitVersion",
+		Felix:      "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
+		Typha:      "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
+	} {
+		folder := filepath.Join("..", "..", "docker", component)
+		r, err := readRecipe(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A pseudo-version ends in twelve digits of the commit.
+		version := r.Stamps[stamped][:min(12, len(r.Stamps[stamped]))]
+		if version == "" || !strings.Contains(string(mod), version+"\n") {
+			t.Errorf("%s: recipe.json stamps %q, go.mod requires another", component, version)
+		}
 	}
 }

@@ -9,11 +9,15 @@ import (
 	"time"
 )
 
-// driverGrace is how long an old driver stays: another process may be making an image of it.
-const driverGrace = time.Hour
+// givenGrace is how long an entry of a binary that was given, and has changed since, stays: another process may be making an
+// image of it.
+const givenGrace = time.Hour
 
-// entry returns the cache's folder for a key, filled by make if it is not there.
-func (b *Builder) entry(ctx context.Context, kind, key string, make func(tmp string) error) (string, error) {
+// partial stands between an entry's key and a number in the name of a folder that is being filled.
+const partial = ".partial"
+
+// entry returns the cache's folder for a key, filled by fill if it is not there.
+func (b *Builder) entry(ctx context.Context, kind, key string, fill func(tmp string) error) (string, error) {
 	parent, err := b.cacheDir(kind)
 	if err != nil {
 		return "", err
@@ -30,22 +34,34 @@ func (b *Builder) entry(ctx context.Context, kind, key string, make func(tmp str
 	if exists(dir) {
 		return dir, nil
 	}
-	// A process that was killed may have left its half; under the lock nobody works on it.
-	tmp := dir + ".partial"
-	if err := os.RemoveAll(tmp); err != nil {
+	removeHalves(dir)
+	// A new name each time: what a killed process started may still be writing under the last one.
+	tmp, err := os.MkdirTemp(parent, key+partial)
+	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return "", err
-	}
-	if err := make(tmp); err != nil {
+	if err := fill(tmp); err != nil {
 		return "", err
 	}
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return dir, os.Rename(tmp, dir)
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Rename(tmp, dir); err != nil && !exists(dir) {
+		return "", err
+	}
+	return dir, nil
+}
+
+// removeHalves removes what killed processes left of an entry whose lock is held; what it can't remove does no harm.
+func removeHalves(dir string) {
+	halves, _ := filepath.Glob(dir + partial + "*")
+	for _, half := range halves {
+		os.RemoveAll(half)
+	}
 }
 
 func (b *Builder) cacheDir(kind string) (string, error) {
@@ -70,7 +86,7 @@ func (b *Builder) dropOld(kind, key string) {
 	entries, _ := os.ReadDir(parent)
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && e.IsDir() && e.Name() != key && time.Since(info.ModTime()) > driverGrace {
+		if err == nil && e.IsDir() && e.Name() != key && time.Since(info.ModTime()) > givenGrace {
 			os.RemoveAll(filepath.Join(parent, e.Name()))
 			os.Remove(filepath.Join(parent, e.Name()+".lock"))
 		}

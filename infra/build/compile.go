@@ -35,31 +35,16 @@ type export struct {
 	Dir    string `json:"dir"`   // where they go in the artifact
 }
 
-// compile builds the component's module into dir/bin; the last element of the module's path is the binary's name.
-func (b *Builder) compile(ctx context.Context, component, dir string) error {
-	folder := b.folder(component)
-	r, err := readRecipe(folder)
-	if err != nil {
-		return err
-	}
+// compile builds the component's module into dir/bin.
+func (b *Builder) compile(ctx context.Context, component string, r recipe, dir string) error {
 	b.building.Lock()
 	defer b.building.Unlock()
 	defer b.Step(component, "go build")()
-	bin := filepath.Join(dir, "bin")
 	args := append([]string{"build"}, strings.Fields(buildFlags)...)
-	args = append(args, "-ldflags", r.ldflags(), "-o", bin+string(filepath.Separator), ".")
-	if err := run(ctx, folder, buildEnv, "go", args...); err != nil {
-		return err
-	}
-	if err := r.link(bin); err != nil {
-		return err
-	}
-	for _, e := range r.Exports {
-		if err := e.copy(ctx, folder, dir); err != nil {
-			return fmt.Errorf("export %s of %s: %w", e.Files, e.Module, err)
-		}
-	}
-	return nil
+	args = append(args, "-ldflags", r.ldflags(), "-o", filepath.Join(dir, "bin")+string(filepath.Separator), ".")
+	// What a killed compiler leaves goes where the half-built artifact goes.
+	env := append([]string{"GOTMPDIR=" + dir}, buildEnv...)
+	return run(ctx, b.folder(component), env, "go", args...)
 }
 
 func readRecipe(folder string) (recipe, error) {
@@ -84,6 +69,19 @@ func (r recipe) ldflags() string {
 	}
 	slices.Sort(flags[1:])
 	return strings.Join(flags, " ")
+}
+
+// finish adds to an artifact what the recipe wants besides the binary.
+func (r recipe) finish(ctx context.Context, folder, dir string) error {
+	if err := r.link(filepath.Join(dir, "bin")); err != nil {
+		return err
+	}
+	for _, e := range r.Exports {
+		if err := e.copy(ctx, folder, dir); err != nil {
+			return fmt.Errorf("export %s of %s: %w", e.Files, e.Module, err)
+		}
+	}
+	return nil
 }
 
 func (r recipe) link(bin string) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // Key returns the digest that names a component as its sources are now; it builds nothing. It covers the files of the component's
-// folder, the Go version, the architecture and the build flags, and for the driver the compiled suite itself.
+// folder and the architecture, and beyond them the binary if that is given, as the driver's is, or the Go version and build flags.
 func (b *Builder) Key(component string) (string, error) {
 	folder := b.folder(component)
 	if _, err := os.Stat(filepath.Join(folder, "Dockerfile")); err != nil {
@@ -25,23 +25,30 @@ func (b *Builder) Key(component string) (string, error) {
 	if err := hashFolder(h, folder); err != nil {
 		return "", fmt.Errorf("key of %s: %w", component, err)
 	}
-	if component == Driver {
-		err := hashFile(h, b.driver())
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("no test driver at %s: build it with go test -c -o bin/fv.test ./fv", b.driver())
-		}
-		if err != nil {
-			return "", fmt.Errorf("key of %s: %w", component, err)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-		version, err := b.goVersion()
-		if err != nil {
-			return "", fmt.Errorf("key of %s: %w", component, err)
-		}
-		fmt.Fprintln(h, version, buildFlags, ldflags, buildEnv)
+	if err := b.hashOrigin(h, component); err != nil {
+		return "", fmt.Errorf("key of %s: %w", component, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// hashOrigin hashes what decides a component's content and is not in its folder.
+func (b *Builder) hashOrigin(h io.Writer, component string) error {
+	if component == Base {
+		fmt.Fprintln(h, osRelease("VERSION_CODENAME"), rootfsOptions)
+	}
+	if given := b.given(component); given != "" {
+		err := hashFile(h, given)
+		if component == Driver && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("no test driver at %s: build it with go test -c -o bin/fv.test ./fv", given)
+		}
+		return err
+	}
+	if !exists(filepath.Join(b.folder(component), "go.mod")) {
+		return nil
+	}
+	version, err := b.toolchain()
+	fmt.Fprintln(h, version, buildFlags, ldflags, buildEnv)
+	return err
 }
 
 func hashFolder(h io.Writer, folder string) error {

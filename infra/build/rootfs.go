@@ -12,6 +12,20 @@ import (
 	"strings"
 )
 
+// rootfsOptions make a root file system small.
+var rootfsOptions = []string{
+	"--variant=minbase",
+	"--dpkgopt=path-exclude=/usr/share/doc/*",
+	"--dpkgopt=path-exclude=/usr/share/man/*",
+	"--dpkgopt=path-exclude=/usr/share/info/*",
+	"--dpkgopt=path-exclude=/usr/share/locale/*",
+	// Without it the package usrmerge comes in, and with it all of Perl: 50 MB.
+	"--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
+	// The mirror stays on this machine: an image outlives it.
+	`--customize-hook=rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/lib/apt/* "$1"/var/cache/* "$1"/var/log/*`,
+	"--skip=cleanup/apt",
+}
+
 // Rootfs returns a tar of a Debian root file system with the packages that docker/base/packages names, and its key. It is of
 // the machine's own release, from the mirrors and with the network settings that its apt uses.
 func (b *Builder) Rootfs(ctx context.Context) (tarPath, key string, err error) {
@@ -35,7 +49,7 @@ func (b *Builder) bootstrap(ctx context.Context, dir string) error {
 		return err
 	}
 	suite := osRelease("VERSION_CODENAME")
-	sources, err := aptSources(ctx, suite)
+	sources, err := b.aptSources(ctx, suite)
 	if err != nil {
 		return err
 	}
@@ -44,16 +58,11 @@ func (b *Builder) bootstrap(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.Remove(list)
-	args := []string{"--variant=minbase", "--include=" + strings.Join(strings.Fields(string(packages)), ",")}
-	for _, path := range []string{"doc", "man", "info", "locale"} {
-		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+path+"/*")
-	}
+	args := append([]string{"--include=" + strings.Join(strings.Fields(string(packages)), ",")}, rootfsOptions...)
 	for _, option := range aptNetwork(ctx) {
 		args = append(args, "--aptopt="+option)
 	}
-	// The mirror stays on this machine: an image outlives it.
-	args = append(args, `--customize-hook=rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/lib/apt/* "$1"/var/cache/* "$1"/var/log/*`,
-		"--skip=cleanup/apt", suite, filepath.Join(dir, "rootfs.tar"), list)
+	args = append(args, suite, filepath.Join(dir, "rootfs.tar"), list)
 	defer b.Step(Base, "install packages with mmdebstrap")()
 	return run(ctx, dir, nil, "mmdebstrap", args...)
 }
@@ -67,28 +76,52 @@ func (b *Builder) needMmdebstrap(ctx context.Context) error {
 		return errors.New("no image debian:bookworm-slim and no Debian here to make one from: docker pull debian:bookworm-slim, or docker load it")
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("no mmdebstrap: sudo apt-get install -y mmdebstrap")
+		return errors.New("no mmdebstrap: sudo apt-get install -y mmdebstrap uidmap")
 	}
 	defer b.Step(Base, "install mmdebstrap")()
-	env := []string{"DEBIAN_FRONTEND=noninteractive"}
-	if err := run(ctx, "/", env, "apt-get", "update", "-q"); err != nil {
-		return err
+	install := []string{"install", "-y", "--no-install-recommends", "mmdebstrap", "gpg"}
+	if aptGet(ctx, install...) == nil {
+		return nil
 	}
-	return run(ctx, "/", env, "apt-get", "install", "-q", "-y", "--no-install-recommends", "mmdebstrap", "gpg")
+	// A broken source that is not the distribution's does not matter: the installation tells.
+	stale := aptGet(ctx, "update")
+	if err := aptGet(ctx, install...); err != nil {
+		return errors.Join(err, stale)
+	}
+	return nil
+}
+
+func aptGet(ctx context.Context, args ...string) error {
+	args = append([]string{"-q", "-o", "DPkg::Lock::Timeout=60"}, args...)
+	return run(ctx, "/", []string{"DEBIAN_FRONTEND=noninteractive"}, "apt-get", args...)
 }
 
 // aptSources returns the distribution's own sources among those that apt has, as lines of a sources.list.
-func aptSources(ctx context.Context, suite string) ([]string, error) {
+func (b *Builder) aptSources(ctx context.Context, suite string) ([]string, error) {
+	sources, err := indexTargets(ctx, suite)
+	if err != nil || len(sources) > 0 {
+		return sources, err
+	}
+	// Whose a source is stands in its index, which machines made to be small lack.
+	missing := fmt.Errorf("apt has no index of its own distribution's release %q: sudo apt-get update", suite)
+	if os.Geteuid() != 0 {
+		return nil, missing
+	}
+	defer b.Step(Base, "apt-get update")()
+	stale := aptGet(ctx, "update")
+	if sources, err = indexTargets(ctx, suite); err == nil && len(sources) == 0 {
+		err = errors.Join(missing, stale)
+	}
+	return sources, err
+}
+
+func indexTargets(ctx context.Context, suite string) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets",
 		"--format", "$(RELEASE) $(REPO_URI) $(COMPONENT) $(ORIGIN)", "Created-By: Packages").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask apt-get for its sources: %w", err)
 	}
-	sources := parseSources(string(out), suite)
-	if len(sources) == 0 {
-		return nil, fmt.Errorf("apt has no source of its own distribution's release %q: apt-get update", suite)
-	}
-	return sources, nil
+	return parseSources(string(out), suite), nil
 }
 
 func parseSources(targets, suite string) []string {

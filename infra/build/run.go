@@ -17,21 +17,27 @@ import (
 // tailBytes of a failed command's output go into its error.
 const tailBytes = 2000
 
-// run runs a command in dir and kills it with all its children when ctx ends.
+// killDelay is how long a command may take to clean up once its context has ended.
+const killDelay = 5 * time.Second
+
+// run runs a command in dir; when ctx ends, it and all its children are interrupted and, after killDelay, killed.
 func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	// The go command does not end its compilers when it is killed.
+	// The go command does not end its compilers when it is killed; interrupted, it and mmdebstrap remove their temporary files.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = killDelay
 	err := cmd.Run()
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
 		return fmt.Errorf("%s %s: %w", name, args[0], context.Cause(ctx))
 	case errors.Is(err, exec.ErrNotFound) && name == "go":
 		return errNoGo

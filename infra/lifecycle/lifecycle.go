@@ -64,6 +64,7 @@ func Stop(err error) error { return stopError{err} }
 func Wait(ctx context.Context, what string, bound time.Duration, try func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
+	var last error
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
 		err := try(within)
 		if err == nil {
@@ -73,6 +74,9 @@ func Wait(ctx context.Context, what string, bound time.Duration, try func(contex
 		if errors.As(err, &final) {
 			return fmt.Errorf("%s: %w", what, final.error)
 		}
+		if last == nil || within.Err() == nil {
+			last = err // a try that the bound cut short says nothing but that
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-within.Done():
@@ -80,7 +84,7 @@ func Wait(ctx context.Context, what string, bound time.Duration, try func(contex
 			if ctx.Err() != nil {
 				return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 			}
-			return fmt.Errorf("%s not ready within %v (last: %w)", what, bound, err)
+			return fmt.Errorf("%s not ready within %v (last: %w)", what, bound, last)
 		case <-timer.C:
 		}
 	}

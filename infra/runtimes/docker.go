@@ -157,6 +157,7 @@ func (d *Docker) Sweep(ctx context.Context, run string) error {
 		return fmt.Errorf("list containers: %w", err)
 	}
 	var group errgroup.Group
+	group.SetLimit(8)
 	for _, c := range containers {
 		group.Go(func() error { return remove(ctx, d.client, c.ID) })
 	}

@@ -99,7 +99,7 @@ func (d *dockerContainer) Logs(ctx context.Context, w io.Writer, follow bool) er
 		return fmt.Errorf("read the log of %s: %w", d.name, err)
 	}
 	defer logs.Close()
-	if _, err := stdcopy.StdCopy(w, w, logs); err != nil && ctx.Err() == nil {
+	if _, err := stdcopy.StdCopy(w, w, logs); err != nil && (!follow || ctx.Err() == nil) { // half a log is none
 		return fmt.Errorf("read the log of %s: %w", d.name, err)
 	}
 	return nil

@@ -22,14 +22,15 @@ const driverGrace = 10 * time.Minute
 // Image is an image of ours that the engine has.
 type Image struct {
 	Component string
-	Ref       string // name and tag; its ID if it has none
+	Ref       string // name and tag
 	Size      int64  // bytes, shared layers included
 	Created   time.Time
 	Current   bool // it is what Ensure would return; also true if that can't be told
 	InUse     bool // a container was made from it, running or not
 }
 
-// List returns our images, ordered by component and name.
+// List returns our images, ordered by component and name. An image that a user built on one of ours is not ours, though it
+// inherits the label: ours have a name of ours.
 func (i *Images) List(ctx context.Context) ([]Image, error) {
 	found, err := i.Client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelComponent))})
 	if err != nil {
@@ -46,16 +47,17 @@ func (i *Images) List(ctx context.Context) ([]Image, error) {
 	var images []Image
 	for _, s := range found {
 		component := s.Labels[labelComponent]
-		img := Image{Component: component, Ref: s.ID, Size: s.Size, Created: time.Unix(s.Created, 0), InUse: used[s.ID]}
 		for _, tag := range s.RepoTags {
-			if strings.HasPrefix(tag, repository) {
-				img.Ref = tag
+			if !strings.HasPrefix(tag, repository+component+":") {
+				continue
 			}
+			// Without its key (no driver was compiled, say) an image can't be called outdated.
+			current, err := i.ref(component)
+			images = append(images, Image{
+				Component: component, Ref: tag, Size: s.Size, Created: time.Unix(s.Created, 0),
+				Current: err != nil || tag == current, InUse: used[s.ID],
+			})
 		}
-		// Without its key (no driver was compiled, say) an image can't be called outdated.
-		current, err := i.ref(component)
-		img.Current = err != nil || img.Ref == current
-		images = append(images, img)
 	}
 	slices.SortFunc(images, func(a, b Image) int {
 		return strings.Compare(a.Component+" "+a.Ref, b.Component+" "+b.Ref)

@@ -3,6 +3,8 @@ package runtimes
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +75,13 @@ func TestEnsureOfAnImageThatIsNotToBeHad(t *testing.T) {
 	}
 }
 
+// coldBuild is what the components take at most on a machine that has built none of them.
+const coldBuild = 20 * time.Minute
+
 func TestImagesOfAllComponents(t *testing.T) {
+	if end, ok := t.Deadline(); ok && time.Until(end) < coldBuild {
+		t.Skipf("components may have to be built: go test -timeout %v", coldBuild+10*time.Minute)
+	}
 	i := engineImages(t)
 	probes := []struct {
 		component string
@@ -86,13 +94,15 @@ func TestImagesOfAllComponents(t *testing.T) {
 		{build.Base, []string{"nft", "--version"}, "nftables v"},
 		{build.Base, []string{"conntrack", "--version"}, "conntrack v"},
 		{build.Base, []string{"ip", "-V"}, "iproute2"},
+		{build.Base, []string{"tc", "-V"}, "iproute2"},
+		{build.Felix, []string{"ls", "-d", "/var/run/calico", "/var/lib/calico", "/etc/calico"}, "/etc/calico"},
 		{build.Etcd, []string{"etcd", "--version"}, "etcd Version: 3."},
 		{build.Kubernetes, []string{"kube-apiserver", "--version"}, "Kubernetes v1."},
 		{build.Kubernetes, []string{"kube-controller-manager", "--version"}, "Kubernetes v1."},
 		{build.Kubernetes, []string{"kube-proxy", "--version"}, "Kubernetes v1."},
 		{build.Felix, []string{"calico-felix", "--version"}, "v3."},
 		{build.Typha, []string{"calico-typha", "--version"}, "v3."},
-		{build.Node, []string{"sh", "-c", "timeout -s TERM 1 fv-pause; echo ended $?"}, "ended"},
+		{build.Node, []string{"sh", "-c", "timeout --preserve-status -s TERM 1 fv-pause; echo ended $?"}, "ended 0"},
 		{build.Driver, []string{"fv.test", "-test.list", "Absent"}, ""},
 	}
 	for _, p := range probes {
@@ -121,6 +131,55 @@ func TestImagesOfAllComponents(t *testing.T) {
 	}
 	for _, img := range list {
 		t.Logf("%-12s %s %d MB current=%v", img.Component, img.Ref, img.Size>>20, img.Current)
+	}
+}
+
+// TestPruneTakesOnlyWhatIsOursAndOld runs on a fake engine, which is asked for nothing but lists and removals.
+func TestPruneTakesOnlyWhatIsOursAndOld(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "docker/etcd/Dockerfile"), "FROM scratch\n")
+	write(t, filepath.Join(root, "docker/base/Dockerfile"), "FROM debian\n")
+	i := &Images{Builder: &build.Builder{Root: root}}
+	current, err := i.ref(build.Etcd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := func(id, component, tag string) string {
+		return `{"Id": "` + id + `", "Labels": {"fv.component": "` + component + `"}, "RepoTags": ["` + tag + `"]}`
+	}
+	answers := map[string]string{
+		"/images/json": "[" + strings.Join([]string{
+			old("a", "base", "nodefv/base:000000000000"),
+			old("b", "etcd", "nodefv/etcd:000000000000"),
+			old("c", "etcd", "nodefv/etcd:111111111111"),
+			old("d", "etcd", current),
+			old("e", "base", "somebody/felix:dev"),
+			old("f", "base", "<none>:<none>"),
+		}, ",") + "]",
+		"/containers/json": `[{"Id": "x", "ImageID": "c"}]`,
+	}
+	var removed []string
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if r.Method == http.MethodDelete {
+			removed = append(removed, strings.TrimPrefix(path, "images/"))
+			w.Write([]byte("[]"))
+			return
+		}
+		w.Write([]byte(answers["/"+path]))
+	}))
+	defer engine.Close()
+	i.Client, err = client.NewClientWithOpts(client.WithHost("tcp://"+engine.Listener.Addr().String()), client.WithVersion("1.41"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Client.Close()
+	gone, err := i.Prune(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"nodefv/etcd:000000000000", "nodefv/base:000000000000"}; !slices.Equal(removed, want) || len(gone) != len(want) {
+		t.Errorf("removed %q and tells of %d, want %q", removed, len(gone), want)
 	}
 }
 

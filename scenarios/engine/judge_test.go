@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+func TestJudge(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	ended := begun.Add(time.Minute)
+	agreed := report.Finding{Kind: report.Expectation, Name: "routes", Facts: 3}
+	differs := report.Finding{Kind: report.Expectation, Name: "routes", Facts: 3, Differing: 1, Differences: []report.Difference{{Fact: "10.128.0.1/32", Want: "dev of a/b"}}}
+	exit := func(role string, code int) report.Event {
+		return report.Event{At: begun.Add(time.Second), Container: role, What: "exited", ExitCode: code, Log: []string{"panic: boom"}}
+	}
+	for name, c := range map[string]struct {
+		findings []report.Finding
+		events   []report.Event
+		unended  bool
+		skipped  string
+		want     metrics.Verdict
+		says     string
+	}{
+		"all agreed":                {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
+		"nothing compared":          {want: metrics.Inconclusive, says: "nothing was compared"},
+		"a fact differs":            {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
+		"the SUT was killed":        {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "code 137 (SIGKILL); last log line: panic: boom"},
+		"the API server died":       {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver exited"},
+		"then the SUT died":         {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd exited"},
+		"the driver stopped":        {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},
+		"it was skipped":            {skipped: "the target has no wings", want: metrics.Skip, says: "wings"},
+		"a probe could not be read": {findings: []report.Finding{{Kind: report.Expectation, Name: "gauges", Error: "connection refused"}}, want: metrics.Inconclusive, says: "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sc := report.Scenario{Name: "s", Started: begun, Ended: ended, Findings: c.findings, Skipped: c.skipped}
+			if c.unended {
+				sc.Ended = time.Time{}
+			}
+			got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
+			if got.Verdict != c.want || !strings.Contains(got.Reason, c.says) {
+				t.Errorf("%v: %s; want %v with %q", got.Verdict, got.Reason, c.want, c.says)
+			}
+		})
+	}
+}
+
+func TestJudgeOfNothingIsInconclusive(t *testing.T) {
+	if got := Judge(report.Record{}); got.Verdict != metrics.Inconclusive {
+		t.Errorf("%v: %s", got.Verdict, got.Reason)
+	}
+}

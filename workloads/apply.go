@@ -1,0 +1,101 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+)
+
+// Apply makes the model and the world what to says: nodes and namespaces come before what is in them, policies before the
+// pods that they hold for; what goes, goes in the opposite order. Labels and rules are changed in place; a pod or node with
+// another address or place is replaced. The local node is left as it is.
+func (f *Fleet) Apply(ctx context.Context, to State) error {
+	now, to := f.State(), to.Clone()
+	delete(now.Nodes, now.LocalNode)
+	delete(to.Nodes, now.LocalNode)
+	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, func(a, b Node) bool { return a == b }, unchanged)
+	goneNamespaces, newNamespaces, movedNamespaces := difference(now.Namespaces, to.Namespaces, unchanged,
+		func(a, b Namespace) bool { return maps.Equal(a.Labels, b.Labels) })
+	gonePods, newPods, movedPods := difference(now.Pods, to.Pods,
+		func(a, b Pod) bool { return a.Node == b.Node && slices.Equal(a.IPs, b.IPs) },
+		func(a, b Pod) bool { return maps.Equal(a.Labels, b.Labels) })
+	gonePolicies, newPolicies, movedPolicies := difference(now.Policies, to.Policies, unchanged,
+		func(a, b Policy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
+	for _, step := range []func() error{
+		func() error { return f.RemovePods(ctx, gonePods, Graceful) },
+		func() error { return f.RemovePolicies(ctx, gonePolicies) },
+		func() error { return f.RemoveNamespaces(ctx, goneNamespaces) },
+		func() error { return f.RemoveNodes(ctx, goneNodes) },
+		func() error { return f.AddNodes(ctx, newNodes) },
+		func() error { return f.AddNamespaces(ctx, newNamespaces) },
+		func() error { return f.RelabelNamespaces(ctx, movedNamespaces) },
+		func() error { return f.AddPolicies(ctx, newPolicies) },
+		func() error { return f.ChangePolicies(ctx, movedPolicies) },
+		func() error { return f.RelabelPods(ctx, movedPods) },
+		func() error { return f.AddPods(ctx, newPods) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unchanged[T any](T, T) bool { return true }
+
+// difference says what must go and what must come, where both differ in what cannot be changed in place (same), and which
+// of the rest are to be changed (equal).
+func difference[K comparable, V any](now, to map[K]V, same, equal func(a, b V) bool) (gone []K, fresh, moved []V) {
+	for k, before := range now {
+		if after, ok := to[k]; !ok || !same(before, after) {
+			gone = append(gone, k)
+		}
+	}
+	for k, after := range to {
+		switch before, ok := now[k]; {
+		case !ok || !same(before, after):
+			fresh = append(fresh, after)
+		case !equal(before, after):
+			moved = append(moved, after)
+		}
+	}
+	return gone, fresh, moved
+}
+
+// Clear removes everything but the local node: what the model holds, and what an earlier removal failed to remove. It goes
+// on after an error and joins them all; it can be called again.
+func (f *Fleet) Clear(ctx context.Context) error {
+	s := f.State()
+	delete(s.Nodes, s.LocalNode)
+	left, err := f.listed(ctx)
+	for _, name := range left.nodes {
+		if name != s.LocalNode {
+			s.Nodes[name] = Node{}
+		}
+	}
+	for _, name := range left.namespaces {
+		s.Namespaces[name] = Namespace{}
+	}
+	for _, k := range slices.Concat(left.pods, f.veths()) {
+		s.Pods[k] = Pod{}
+	}
+	for _, k := range left.policies {
+		s.Policies[k] = Policy{}
+	}
+	return errors.Join(err,
+		f.RemovePods(ctx, sortedKeys(s.Pods), Graceful),
+		f.RemovePolicies(ctx, sortedKeys(s.Policies)),
+		f.RemoveNamespaces(ctx, slices.Sorted(maps.Keys(s.Namespaces))),
+		f.RemoveNodes(ctx, slices.Sorted(maps.Keys(s.Nodes))),
+	)
+}
+
+// veths lists the pods that may have one.
+func (f *Fleet) veths() []Key {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return sortedKeys(f.plugged)
+}

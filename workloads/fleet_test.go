@@ -1,0 +1,441 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+// rig is a fleet on a fake API and a fake kernel, which write down in one list what is done to them.
+type rig struct {
+	*Fleet
+	client *fake.Clientset
+
+	mu         sync.Mutex
+	log        []string
+	operations []report.Operation
+	plugged    map[Key]Plug
+	plugCalls  int
+	unplugErr  error
+}
+
+func newRig(t *testing.T, cfg Config) *rig {
+	t.Helper()
+	r := &rig{client: fake.NewClientset(), plugged: map[Key]Plug{}}
+	r.client.PrependReactor("*", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		r.write(a.GetVerb() + " " + strings.TrimSuffix(a.GetResource().Resource+"/"+a.GetSubresource(), "/"))
+		return false, nil, nil
+	})
+	cfg.Client, cfg.Plugger = r.client, r
+	cfg.HostInterface = func(namespace, pod string) string { return namespace + "-" + pod }
+	cfg.Record = func(op report.Operation) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.operations = append(r.operations, op)
+	}
+	r.Fleet = NewFleet(cfg, NewState("here"))
+	return r
+}
+
+func (r *rig) write(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.log); n == 0 || r.log[n-1] != what {
+		r.log = append(r.log, what)
+	}
+}
+
+func (r *rig) Plug(_ context.Context, pods []Plug) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.plugCalls++
+	for _, p := range pods {
+		r.plugged[p.Pod] = p
+	}
+	return nil
+}
+
+func (r *rig) Unplug(_ context.Context, pods []Key) error {
+	r.write("unplug")
+	if r.unplugErr != nil {
+		return r.unplugErr
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range pods {
+		delete(r.plugged, k)
+	}
+	return nil
+}
+
+func (r *rig) fail(verb, resource string, do func(name string) error) {
+	r.client.PrependReactor(verb, resource, func(a k8stesting.Action) (bool, runtime.Object, error) {
+		name := ""
+		switch a := a.(type) {
+		case k8stesting.CreateAction:
+			name = a.GetObject().(metav1.Object).GetName()
+		case k8stesting.DeleteAction:
+			name = a.GetName()
+		}
+		err := do(name)
+		return err != nil, nil, err
+	})
+}
+
+func (r *rig) check(t *testing.T) {
+	t.Helper()
+	left, err := r.Verify(t.Context())
+	if err != nil || len(left) > 0 {
+		t.Errorf("the API differs from the model: %v, %v", left, err)
+	}
+	want := map[Key]Plug{}
+	for _, p := range r.State().LocalPods() {
+		want[p.Key] = Plug{p.Key, p.Namespace + "-" + p.Name, p.IPs}
+	}
+	if !reflect.DeepEqual(r.plugged, want) {
+		t.Errorf("plugged are %v, want %v", r.plugged, want)
+	}
+}
+
+func planned(t *testing.T, local int) State {
+	t.Helper()
+	plan, err := NewPlan(1, Topology{RemoteNodes: 2, Namespaces: 3, PodsPerNamespace: 10, Local: local, DualStack: true}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := plan.State()
+	for name := range s.Namespaces {
+		k := Key{name, "deny"}
+		s.Policies[k] = Policy{Key: k, Spec: ingress(is())}
+	}
+	return s
+}
+
+var forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "things"}, "thing", errors.New("no"))
+
+func TestApply(t *testing.T) {
+	r := newRig(t, Config{})
+	want := planned(t, 12)
+	if err := r.Apply(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(r.State(), want) {
+		t.Error("the model is not what was asked for")
+	}
+	if len(r.plugged) != 12 || r.plugCalls != 1 {
+		t.Errorf("%d pods plugged in %d calls, want 12 in one", len(r.plugged), r.plugCalls)
+	}
+	r.check(t)
+	pod, err := r.client.CoreV1().Pods(want.LocalPods()[0].Namespace).Get(t.Context(), want.LocalPods()[0].Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pod.Spec.NodeName != "here" || pod.Status.Phase != corev1.PodRunning || len(pod.Status.PodIPs) != 2 || pod.Labels["role"] == "" {
+		t.Errorf("made %+v", pod)
+	}
+	for _, op := range r.operations {
+		if op.Verb == "create pod" && (op.Count != 30 || len(op.Objects) != 20) {
+			t.Errorf("recorded %+v", op)
+		}
+	}
+	if got := r.Done(); got != 2+3+3+30+12 {
+		t.Errorf("%d changes are counted", got)
+	}
+	if err := r.Apply(t.Context(), NewState("here")); err != nil {
+		t.Fatal(err)
+	}
+	r.check(t)
+}
+
+func TestOrder(t *testing.T) {
+	r := newRig(t, Config{OneWrite: true})
+	if err := r.Apply(t.Context(), planned(t, 12)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"create nodes", "create namespaces", "create networkpolicies", "create pods",
+		"list nodes", "list namespaces", "list pods", "list networkpolicies",
+		"delete pods", "unplug", "delete networkpolicies",
+	}
+	if got := r.log[:min(len(r.log), len(want))]; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := r.log[len(r.log)-1]; got != "delete nodes" {
+		t.Errorf("last is %q", got)
+	}
+	r.check(t)
+}
+
+func TestModelFirst(t *testing.T) {
+	r := newRig(t, Config{})
+	s := planned(t, 5)
+	known := func(want bool) func(string) error {
+		return func(name string) error {
+			for k := range r.State().Pods {
+				if k.Name == name && want {
+					return nil
+				}
+				if k.Name == name {
+					return forbidden
+				}
+			}
+			if want {
+				return forbidden
+			}
+			return nil
+		}
+	}
+	r.fail("create", "pods", known(true))
+	r.fail("delete", "pods", known(false))
+	if err := r.Apply(t.Context(), s); err != nil {
+		t.Errorf("a pod was made before the model had it: %v", err)
+	}
+	if err := r.RemovePods(t.Context(), sortedKeys(s.Pods), Graceful); err != nil {
+		t.Errorf("a pod was removed while the model had it: %v", err)
+	}
+}
+
+func TestRemoval(t *testing.T) {
+	for how, want := range map[Removal][]string{Graceful: {"delete pods", "unplug"}, Forced: {"unplug", "delete pods"}} {
+		r := newRig(t, Config{OneWrite: true})
+		s := planned(t, 30)
+		if err := r.Apply(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		r.log = nil
+		keys := sortedKeys(s.Pods)
+		slices.Reverse(keys)
+		given := slices.Clone(keys)
+		if err := r.RemovePods(t.Context(), keys, how); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(r.log, want) {
+			t.Errorf("%d: got %v, want %v", how, r.log, want)
+		}
+		if !slices.Equal(keys, given) {
+			t.Error("the caller's list was changed")
+		}
+		r.check(t)
+	}
+}
+
+func TestCreationFails(t *testing.T) {
+	r := newRig(t, Config{Workers: 1})
+	made := 0
+	r.fail("create", "pods", func(string) error {
+		if made++; made == 3 {
+			return forbidden
+		}
+		return nil
+	})
+	err := r.Apply(t.Context(), planned(t, 12))
+	if !apierrors.IsForbidden(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000002: ") || made != 3 {
+		t.Errorf("after %d: %v", made, err)
+	}
+	if i := slices.IndexFunc(r.operations, func(op report.Operation) bool { return op.Verb == "create pod" }); i < 0 || r.operations[i].Error != err.Error() {
+		t.Errorf("recorded %+v", r.operations)
+	}
+	if err := r.Clear(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.check(t)
+}
+
+func TestClearAfterFailure(t *testing.T) {
+	r := newRig(t, Config{})
+	s := planned(t, 12)
+	if err := r.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	stuck := sortedKeys(s.Pods)[7]
+	broken := true
+	r.fail("delete", "pods", func(name string) error {
+		if broken && name == stuck.Name {
+			return forbidden
+		}
+		return nil
+	})
+	r.unplugErr = errors.New("kernel says no")
+	err := r.Clear(t.Context())
+	if !apierrors.IsForbidden(err) || !errors.Is(err, r.unplugErr) {
+		t.Errorf("not all errors: %v", err)
+	}
+	left, err := r.Verify(t.Context())
+	if want := []string{"pod " + stuck.String() + " is left"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("got %v, %v, want %v", left, err, want)
+	}
+	if len(r.plugged) != 12 {
+		t.Errorf("%d are plugged, want 12", len(r.plugged))
+	}
+	broken, r.unplugErr = false, nil
+	if err := r.Clear(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.check(t)
+}
+
+func TestPassingErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		tries := map[string]int{}
+		var mu sync.Mutex
+		r.fail("create", "namespaces", func(name string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			switch tries[name]++; tries[name] {
+			case 1: // the server did it, but the answer was lost
+				return apierrors.NewServiceUnavailable("busy")
+			case 2:
+				return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "namespaces"}, name)
+			}
+			return nil
+		})
+		if err := r.AddNamespaces(t.Context(), []Namespace{{Name: "a"}, {Name: "b"}}); err != nil {
+			t.Error(err)
+		}
+		r.fail("delete", "namespaces", func(string) error { return apierrors.NewServiceUnavailable("away") })
+		err := r.RemoveNamespaces(t.Context(), []string{"a"})
+		if !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), "delete namespace a: not done within 11 tries and") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestExistingIsAnError(t *testing.T) {
+	r := newRig(t, Config{})
+	if err := r.AddNamespaces(t.Context(), []Namespace{{Name: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.AddNamespaces(t.Context(), []Namespace{{Name: "a"}}); !apierrors.IsAlreadyExists(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFinalize has an API without a namespace controller: a deleted namespace stays until it is finalized.
+func TestFinalize(t *testing.T) {
+	r := newRig(t, Config{})
+	tracker, resource := r.client.Tracker(), corev1.SchemeGroupVersion.WithResource("namespaces")
+	r.client.PrependReactor("delete", "namespaces", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+	conflicts := 0
+	r.client.PrependReactor("*", "namespaces", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		if a.GetSubresource() != "finalize" {
+			return false, nil, nil
+		}
+		ns := a.(k8stesting.CreateAction).GetObject().(*corev1.Namespace)
+		if conflicts++; conflicts == 1 {
+			return true, nil, apierrors.NewConflict(resource.GroupResource(), ns.Name, errors.New("changed meanwhile"))
+		}
+		if len(ns.Spec.Finalizers) > 0 {
+			return true, nil, fmt.Errorf("finalizers %v are left", ns.Spec.Finalizers)
+		}
+		return true, ns, tracker.Delete(resource, "", ns.Name)
+	})
+	if err := r.Apply(t.Context(), planned(t, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RemoveNamespaces(t.Context(), []string{"fv-1-ns-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.State(); len(s.Namespaces) != 2 || len(s.Pods) != 20 || len(s.Policies) != 2 {
+		t.Errorf("%d namespaces, %d pods, %d policies are left", len(s.Namespaces), len(s.Pods), len(s.Policies))
+	}
+	r.check(t)
+}
+
+func TestApplyChangesInPlace(t *testing.T) {
+	r := newRig(t, Config{OneWrite: true})
+	s := planned(t, 30)
+	if err := r.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	keys := sortedKeys(s.Pods)
+	relabelled, moved, policy := s.Pods[keys[0]], s.Pods[keys[1]], s.Policies[Key{"fv-1-ns-0", "deny"}]
+	relabelled.Labels = map[string]string{"role": "new"}
+	moved.IPs = []netip.Addr{address(PoolV4, 5000)}
+	policy.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
+	to := s.Clone()
+	to.Pods[keys[0]], to.Pods[keys[1]], to.Policies[policy.Key] = relabelled, moved, policy
+	to.Namespaces["fv-1-ns-2"] = Namespace{Name: "fv-1-ns-2", Labels: map[string]string{"team": "new"}}
+	r.log = nil
+	if err := r.Apply(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"delete pods", "unplug", "patch namespaces", "update networkpolicies", "patch pods", "create pods"}
+	if !slices.Equal(r.log, want) || !reflect.DeepEqual(r.State(), to) {
+		t.Errorf("got %v, want %v", r.log, want)
+	}
+	r.check(t)
+	pod, err := r.client.CoreV1().Pods(keys[0].Namespace).Get(t.Context(), keys[0].Name, metav1.GetOptions{})
+	if err != nil || !reflect.DeepEqual(pod.Labels, map[string]string{"role": "new", managedBy: manager}) {
+		t.Errorf("labels are %v, %v", pod.Labels, err)
+	}
+	ns, err := r.client.CoreV1().Namespaces().Get(t.Context(), "fv-1-ns-2", metav1.GetOptions{})
+	if err != nil || !reflect.DeepEqual(ns.Labels, map[string]string{"team": "new", managedBy: manager, metadataName: ns.Name}) {
+		t.Errorf("labels are %v, %v", ns.Labels, err)
+	}
+	if err := r.RelabelPods(t.Context(), []Pod{{Key: Key{"no", "body"}}}); err == nil || !strings.Contains(err.Error(), "not in the model, such as no/body") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDecorate(t *testing.T) {
+	r := newRig(t, Config{OneWrite: true, Decorate: func(obj any) {
+		if pod, ok := obj.(*corev1.Pod); ok {
+			pod.Annotations = map[string]string{"ip": pod.Status.PodIP}
+		}
+	}})
+	s := planned(t, 30)
+	if err := r.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	p := s.LocalPods()[3]
+	pod, err := r.client.CoreV1().Pods(p.Namespace).Get(t.Context(), p.Name, metav1.GetOptions{})
+	if err != nil || pod.Annotations["ip"] != p.IPs[0].String() || slices.Contains(r.log, "update pods/status") {
+		t.Errorf("annotations %v, %v, %v", pod.Annotations, err, r.log)
+	}
+}
+
+func TestLoadPacesVeths(t *testing.T) {
+	r := newRig(t, Config{Load: Load{Rate: 1e6}})
+	if err := r.Apply(t.Context(), planned(t, 12)); err != nil {
+		t.Fatal(err)
+	}
+	if r.plugCalls != 12 {
+		t.Errorf("%d calls, want one for each of 12 pods", r.plugCalls)
+	}
+	r.check(t)
+	if err := newRig(t, Config{Load: Load{Rate: -1}}).Apply(t.Context(), planned(t, 12)); err == nil || !strings.Contains(err.Error(), "load of -1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	r := newRig(t, Config{})
+	cause := errors.New("the user left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if err := r.Apply(ctx, planned(t, 12)); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,115 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// AddPods makes pods: API objects and, for those on the local node, veths, at the same time.
+func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
+	pods = slices.SortedFunc(slices.Values(pods), func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
+	var plugs []Plug
+	f.change(func(s State) {
+		for _, p := range pods {
+			s.Pods[p.Key] = p
+			if p.Node == s.LocalNode {
+				f.plugged[p.Key] = true
+				plugs = append(plugs, Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs})
+			}
+		}
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.plug(ctx, plugs) })
+	group.Go(func() error {
+		return run(ctx, f, work[Pod]{verb: "create pod", items: pods, name: podName, do: f.createPod, pace: f.api})
+	})
+	return group.Wait()
+}
+
+func podName(p Pod) string { return p.String() }
+
+// plug connects all at once, or one by one at the load's pace: a burst of veths is a fault of its own.
+func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
+	const verb = "plug"
+	name := func(p Plug) string { return p.Pod.String() }
+	if f.cfg.Load != (Load{}) {
+		one := func(ctx context.Context, p Plug) error { return f.cfg.Plugger.Plug(ctx, []Plug{p}) }
+		return run(ctx, f, work[Plug]{verb: verb, items: plugs, name: name, do: one, pace: f.kernel})
+	}
+	names := make([]string, 0, len(plugs))
+	for _, p := range plugs {
+		names = append(names, name(p))
+	}
+	return f.batch(verb, names, func() error {
+		err := f.cfg.Plugger.Plug(ctx, plugs)
+		if err == nil {
+			f.done.Add(int64(len(plugs)))
+		}
+		return err
+	})
+}
+
+// RemovePods removes pods, their veths after their objects or before them. It does both whatever becomes of the first.
+func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
+	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
+	var local []Key
+	f.change(func(s State) {
+		for _, k := range pods {
+			if f.plugged[k] {
+				local = append(local, k)
+			}
+			delete(s.Pods, k)
+		}
+	})
+	remove := work[Key]{verb: "delete pod", items: pods, name: Key.String, do: f.deletePod, pace: f.api, goOn: true}
+	if how == Forced {
+		err := f.unplug(ctx, local)
+		return errors.Join(err, run(ctx, f, remove))
+	}
+	err := run(ctx, f, remove)
+	return errors.Join(err, f.unplug(ctx, local))
+}
+
+func (f *Fleet) unplug(ctx context.Context, pods []Key) error {
+	names := make([]string, 0, len(pods))
+	for _, k := range pods {
+		names = append(names, k.String())
+	}
+	return f.batch("unplug", names, func() error {
+		if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
+			return err
+		}
+		f.done.Add(int64(len(pods)))
+		f.change(func(s State) {
+			for _, k := range pods {
+				if _, back := s.Pods[k]; !back { // else it has a new veth
+					delete(f.plugged, k)
+				}
+			}
+		})
+		return nil
+	})
+}
+
+// RelabelPods gives pods the labels that they have here, and no others; the rest of a Pod counts for nothing. It is an error
+// if a pod is not in the model.
+func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
+	if err := f.changeEach("relabel pod", func(s State) (unknown []string) {
+		for _, p := range pods {
+			now, ok := s.Pods[p.Key]
+			if !ok {
+				unknown = append(unknown, p.String())
+				continue
+			}
+			now.Labels = p.Labels
+			s.Pods[p.Key] = now
+		}
+		return unknown
+	}); err != nil {
+		return err
+	}
+	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
+}
