@@ -1,7 +1,10 @@
 package workloads
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,50 +13,242 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-func TestAllows(t *testing.T) {
-	pod := func(ns, name, role, ip string) Pod {
-		return Pod{Key: Key{ns, name}, Labels: map[string]string{"role": role}, IPs: []netip.Addr{netip.MustParseAddr(ip)}}
+const (
+	tcp  = corev1.ProtocolTCP
+	udp  = corev1.ProtocolUDP
+	sctp = corev1.ProtocolSCTP
+)
+
+func is(pairs ...string) *metav1.LabelSelector {
+	s := &metav1.LabelSelector{MatchLabels: map[string]string{}}
+	for i := 0; i < len(pairs); i += 2 {
+		s.MatchLabels[pairs[i]] = pairs[i+1]
 	}
-	web, db, far := pod("a", "web", "web", "10.128.0.1"), pod("a", "db", "db", "10.128.0.2"), pod("b", "web", "web", "10.128.0.3")
-	selects := func(role string) metav1.LabelSelector {
-		return metav1.LabelSelector{MatchLabels: map[string]string{"role": role}}
+	return s
+}
+
+func where(key string, op metav1.LabelSelectorOperator, values ...string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: op, Values: values}}}
+}
+
+func on(proto corev1.Protocol, ports ...int32) networkingv1.NetworkPolicyPort {
+	p := networkingv1.NetworkPolicyPort{Protocol: &proto}
+	if len(ports) > 0 {
+		first := intstr.FromInt32(ports[0])
+		p.Port = &first
 	}
-	ingress := func(rules ...networkingv1.NetworkPolicyIngressRule) networkingv1.NetworkPolicySpec {
-		return networkingv1.NetworkPolicySpec{PodSelector: selects("db"), Ingress: rules}
+	if len(ports) > 1 {
+		p.EndPort = &ports[1]
 	}
-	from := func(p networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicyIngressRule {
-		return networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{p}}
+	return p
+}
+
+type peer = networkingv1.NetworkPolicyPeer
+
+func block(cidr string, except ...string) peer {
+	return peer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except}}
+}
+
+func ingress(selector *metav1.LabelSelector, rules ...networkingv1.NetworkPolicyIngressRule) networkingv1.NetworkPolicySpec {
+	return networkingv1.NetworkPolicySpec{PodSelector: *selector, Ingress: rules}
+}
+
+func from(peers ...peer) networkingv1.NetworkPolicyIngressRule {
+	return networkingv1.NetworkPolicyIngressRule{From: peers}
+}
+
+func through(ports ...networkingv1.NetworkPolicyPort) networkingv1.NetworkPolicyIngressRule {
+	return networkingv1.NetworkPolicyIngressRule{Ports: ports}
+}
+
+// smallWorld has pods a/web, a/db and b/web.
+func smallWorld(policies ...networkingv1.NetworkPolicySpec) State {
+	s := NewState("here")
+	for i, k := range []Key{{"a", "web"}, {"a", "db"}, {"b", "web"}} {
+		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"team": k.Namespace}}
+		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"app": k.Name}, IPs: []netip.Addr{address(PoolV4, i+1), address(PoolV6, i+1)}}
 	}
-	webs, port, last, udp := selects("web"), intstr.FromInt32(8000), int32(8999), corev1.ProtocolUDP
+	for i, spec := range policies {
+		k := Key{"a", fmt.Sprintf("policy-%d", i)}
+		s.Policies[k] = Policy{Key: k, Spec: spec}
+	}
+	return s
+}
+
+func at(s string) Endpoint {
+	if namespace, name, ok := strings.Cut(s, "/"); ok {
+		return Endpoint{Pod: Key{namespace, name}}
+	}
+	return Endpoint{Addr: netip.MustParseAddr(s)}
+}
+
+func TestOracle(t *testing.T) {
+	all, egress := is(), []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
+	port80 := intstr.FromInt32(80)
+	named := networkingv1.NetworkPolicyPort{Port: new(intstr.FromString("http"))}
+	type policies = []networkingv1.NetworkPolicySpec
 	for name, c := range map[string]struct {
-		spec     networkingv1.NetworkPolicySpec
-		from, to Pod
+		policies policies
+		from, to string
+		proto    corev1.Protocol
+		port     uint16
 		want     bool
+		why      string
 	}{
-		"same namespace, pod selector":       {ingress(from(networkingv1.NetworkPolicyPeer{PodSelector: &webs})), web, db, true},
-		"other namespace, pod selector":      {ingress(from(networkingv1.NetworkPolicyPeer{PodSelector: &webs})), far, db, false},
-		"other namespace by its name":        {ingress(from(networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{metadataName: "b"}}})), far, db, true},
-		"no rule: deny":                      {ingress(), web, db, false},
-		"empty rule: allow":                  {ingress(networkingv1.NetworkPolicyIngressRule{}), far, db, true},
-		"not selected":                       {ingress(), db, web, true},
-		"range holds the port":               {ingress(networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{{Port: &port, EndPort: &last}}}), web, db, true},
-		"another protocol":                   {ingress(networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{{Protocol: &udp, Port: &port, EndPort: &last}}}), web, db, false},
-		"block with the address excepted":    {ingress(from(networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/24", Except: []string{"10.128.0.3/32"}}})), far, db, false},
-		"block":                              {ingress(from(networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/24"}})), far, db, true},
-		"egress only does not close ingress": {networkingv1.NetworkPolicySpec{PodSelector: selects("db"), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}}, web, db, true},
-		"egress closed":                      {networkingv1.NetworkPolicySpec{PodSelector: selects("db"), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}}, db, web, false},
+		"no policy":                     {nil, "a/web", "b/web", tcp, 80, true, "Egress: not isolated; Ingress: not isolated"},
+		"default deny":                  {policies{ingress(all)}, "b/web", "a/web", tcp, 80, false, "Ingress: isolated by a/policy-0"},
+		"deny is of its namespace":      {policies{ingress(all)}, "a/web", "b/web", tcp, 80, true, ""},
+		"a pod reaches itself":          {policies{ingress(all)}, "a/web", "a/web", tcp, 80, true, "itself"},
+		"unselected":                    {policies{ingress(is("app", "db"))}, "b/web", "a/web", tcp, 80, true, ""},
+		"allow all":                     {policies{ingress(all, from())}, "b/web", "a/web", sctp, 80, true, "rule 0 of a/policy-0"},
+		"policies add up":               {policies{ingress(all), ingress(all, from(), from())}, "b/web", "a/web", tcp, 80, true, "rule 0 of a/policy-1"},
+		"second rule":                   {policies{ingress(all, through(on(udp)), from())}, "b/web", "a/web", tcp, 80, true, "rule 1"},
+		"no egress by default":          {policies{ingress(all)}, "a/web", "b/web", tcp, 80, true, "Egress: not isolated"},
+		"egress rules bring their type": {policies{{Egress: []networkingv1.NetworkPolicyEgressRule{{To: []peer{{PodSelector: is("app", "db")}}}}}}, "a/web", "b/web", tcp, 80, false, "Egress: isolated"},
+		"and ingress as well":           {policies{{Egress: []networkingv1.NetworkPolicyEgressRule{{}}}}, "b/web", "a/web", tcp, 80, false, "Ingress: isolated"},
+		"egress alone":                  {policies{{PolicyTypes: egress}}, "b/web", "a/web", tcp, 80, true, ""},
+		"egress denied":                 {policies{{PolicyTypes: egress}}, "a/web", "9.9.9.9", tcp, 80, false, "Egress: isolated by a/policy-0"},
+		"rules of a type not listed":    {policies{{PolicyTypes: egress, Ingress: []networkingv1.NetworkPolicyIngressRule{through(on(udp))}}}, "b/web", "a/web", tcp, 80, true, ""},
+
+		"pod peer":                     {policies{ingress(all, from(peer{PodSelector: is("app", "db")}))}, "a/db", "a/web", tcp, 80, true, ""},
+		"pod peer, other namespace":    {policies{ingress(all, from(peer{PodSelector: is("app", "web")}))}, "b/web", "a/db", tcp, 80, false, ""},
+		"namespace peer":               {policies{ingress(all, from(peer{NamespaceSelector: is("team", "b")}))}, "b/web", "a/db", tcp, 80, true, ""},
+		"namespace by its name":        {policies{ingress(all, from(peer{NamespaceSelector: is(metadataName, "b")}))}, "b/web", "a/db", tcp, 80, true, ""},
+		"both must match":              {policies{ingress(all, from(peer{NamespaceSelector: is("team", "b"), PodSelector: is("app", "db")}))}, "b/web", "a/db", tcp, 80, false, ""},
+		"one of two peers":             {policies{ingress(all, from(peer{PodSelector: is("app", "x")}, peer{NamespaceSelector: all}))}, "b/web", "a/db", tcp, 80, true, ""},
+		"selectors match no address":   {policies{ingress(all, from(peer{NamespaceSelector: all}))}, "9.9.9.9", "a/db", tcp, 80, false, ""},
+		"In":                           {policies{ingress(where("app", metav1.LabelSelectorOpIn, "web", "x"))}, "b/web", "a/web", tcp, 80, false, ""},
+		"NotIn":                        {policies{ingress(where("app", metav1.LabelSelectorOpNotIn, "web", "x"))}, "b/web", "a/web", tcp, 80, true, ""},
+		"NotIn matches what is absent": {policies{ingress(where("zone", metav1.LabelSelectorOpNotIn, "x"))}, "b/web", "a/web", tcp, 80, false, ""},
+		"Exists":                       {policies{ingress(where("app", metav1.LabelSelectorOpExists))}, "b/web", "a/web", tcp, 80, false, ""},
+		"DoesNotExist":                 {policies{ingress(where("app", metav1.LabelSelectorOpDoesNotExist))}, "b/web", "a/web", tcp, 80, true, ""},
+
+		"block":               {policies{ingress(all, from(block("9.9.0.0/16")))}, "9.9.9.9", "a/web", tcp, 80, true, ""},
+		"outside the block":   {policies{ingress(all, from(block("9.9.0.0/16")))}, "9.8.9.9", "a/web", tcp, 80, false, ""},
+		"except":              {policies{ingress(all, from(block("9.9.0.0/16", "9.9.9.0/24")))}, "9.9.9.9", "a/web", tcp, 80, false, ""},
+		"beside except":       {policies{ingress(all, from(block("9.9.0.0/16", "9.9.9.0/24")))}, "9.9.8.9", "a/web", tcp, 80, true, ""},
+		"block, other family": {policies{ingress(all, from(block("0.0.0.0/0")))}, "2001:db8::1", "a/web", tcp, 80, false, ""},
+		"block holds a pod":   {policies{ingress(all, from(block("10.128.0.3/32")))}, "b/web", "a/web", tcp, 80, true, ""},
+
+		"port":                  {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", tcp, 80, true, ""},
+		"other port":            {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", tcp, 81, false, ""},
+		"other protocol":        {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", udp, 80, false, ""},
+		"protocol alone":        {policies{ingress(all, through(on(sctp)))}, "b/web", "a/web", sctp, 9, true, ""},
+		"protocol is TCP":       {policies{ingress(all, through(networkingv1.NetworkPolicyPort{Port: &port80}))}, "b/web", "a/web", tcp, 80, true, ""},
+		"first of a range":      {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 80, true, ""},
+		"last of a range":       {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 90, true, ""},
+		"after a range":         {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 91, false, ""},
+		"named port":            {policies{ingress(all, through(named))}, "b/web", "a/web", tcp, 80, false, ""},
+		"address to address":    {policies{ingress(all)}, "9.9.9.9", "9.9.9.8", tcp, 80, true, ""},
+		"a pod that is unknown": {nil, "a/web", "a/nobody", tcp, 80, false, "a/nobody is not in the state"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewState("local")
-			s.Namespaces["a"], s.Namespaces["b"] = Namespace{Name: "a"}, Namespace{Name: "b"}
-			for _, p := range []Pod{web, db, far} {
-				s.Pods[p.Key] = p
-			}
-			s.Policies[Key{"a", "p"}] = Policy{Key: Key{"a", "p"}, Spec: c.spec}
-			got := s.Allows(Endpoint{Pod: c.from.Key}, Endpoint{Pod: c.to.Key}, corev1.ProtocolTCP, 8080)
-			if got.Allowed != c.want {
-				t.Errorf("allowed %v because %q, want %v", got.Allowed, got.Why, c.want)
+			got := smallWorld(c.policies...).Allows(at(c.from), at(c.to), c.proto, c.port)
+			if got.Allowed != c.want || !strings.Contains(got.Why, c.why) || got.Why == "" {
+				t.Errorf("got %+v, want %v because %q", got, c.want, c.why)
 			}
 		})
 	}
+}
+
+// TestOracleByFamily wants an address block to hold for the family that a dual-stack pod's connection uses, and no other.
+func TestOracleByFamily(t *testing.T) {
+	s := smallWorld(ingress(is(), from(block("0.0.0.0/0"))))
+	web := s.Pods[Key{"b", "web"}]
+	for i, want := range []bool{true, false} {
+		if got := s.Allows(Endpoint{Pod: web.Key, Addr: web.IPs[i]}, at("a/db"), tcp, 80); got.Allowed != want {
+			t.Errorf("from %s: got %+v", web.IPs[i], got)
+		}
+	}
+}
+
+// TestOracleAgainstTables compares the oracle with a second one, written in the other order: it first fills tables of what
+// each policy selects and lets pass, and then looks the connection up.
+func TestOracleAgainstTables(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	allowed, compared := 0, 0
+	for round := range 200 {
+		s := drawState(r)
+		for from := range s.Pods {
+			for to := range s.Pods {
+				proto, port := []corev1.Protocol{tcp, udp}[r.IntN(2)], uint16(78+r.IntN(6))
+				got, want := s.Allows(Endpoint{Pod: from}, Endpoint{Pod: to}, proto, port), tableAllows(s, from, to, proto, port)
+				if got.Allowed != want {
+					t.Fatalf("round %d: %s to %s, %s %d: got %+v, the tables say %v; policies: %+v", round, from, to, proto, port, got, want, s.Policies)
+				}
+				compared++
+				if want && from != to {
+					allowed++
+				}
+			}
+		}
+	}
+	if allowed < compared/10 || allowed > compared*9/10 {
+		t.Errorf("%d of %d connections are allowed: the draw proves little", allowed, compared)
+	}
+}
+
+func drawState(r *rand.Rand) State {
+	s := NewState("here")
+	for i := range 8 {
+		k := Key{fmt.Sprintf("ns-%d", i%3), fmt.Sprintf("pod-%d", i)}
+		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"x": fmt.Sprint(i % 2)}}
+		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"x": fmt.Sprint(r.IntN(3)), "y": fmt.Sprint(r.IntN(2))}, IPs: []netip.Addr{address(PoolV4, i+1)}}
+	}
+	for i := range r.IntN(7) {
+		k := Key{fmt.Sprintf("ns-%d", r.IntN(3)), fmt.Sprintf("policy-%d", i)}
+		spec := networkingv1.NetworkPolicySpec{PodSelector: *drawSelector(r)}
+		for range r.IntN(3) {
+			peers, ports := drawRule(r)
+			spec.Ingress = append(spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: peers, Ports: ports})
+		}
+		for range r.IntN(2) {
+			peers, ports := drawRule(r)
+			spec.Egress = append(spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: ports})
+		}
+		for _, kind := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
+			if r.IntN(3) == 0 {
+				spec.PolicyTypes = append(spec.PolicyTypes, kind)
+			}
+		}
+		s.Policies[k] = Policy{Key: k, Spec: spec}
+	}
+	return s
+}
+
+func drawSelector(r *rand.Rand) *metav1.LabelSelector {
+	key, value := []string{"x", "y", "z"}[r.IntN(3)], fmt.Sprint(r.IntN(3))
+	switch r.IntN(6) {
+	case 0:
+		return is()
+	case 1:
+		return where(key, metav1.LabelSelectorOpIn, value, "1")
+	case 2:
+		return where(key, metav1.LabelSelectorOpNotIn, value)
+	case 3:
+		return where(key, metav1.LabelSelectorOpExists)
+	case 4:
+		return where(key, metav1.LabelSelectorOpDoesNotExist)
+	}
+	return is(key, value)
+}
+
+func drawRule(r *rand.Rand) (peers []peer, ports []networkingv1.NetworkPolicyPort) {
+	for range r.IntN(3) {
+		switch r.IntN(4) {
+		case 0:
+			peers = append(peers, peer{PodSelector: drawSelector(r)})
+		case 1:
+			peers = append(peers, peer{NamespaceSelector: drawSelector(r)})
+		case 2:
+			peers = append(peers, peer{NamespaceSelector: drawSelector(r), PodSelector: drawSelector(r)})
+		case 3:
+			peers = append(peers, block("10.128.0.0/29", fmt.Sprintf("%s/31", address(PoolV4, 2*r.IntN(4)))))
+		}
+	}
+	for range r.IntN(3) {
+		first := int32(78 + r.IntN(4))
+		ports = append(ports, [][]networkingv1.NetworkPolicyPort{{on(tcp)}, {on(udp, first)}, {on(tcp, first, first+2)}}[r.IntN(3)]...)
+	}
+	return peers, ports
 }

@@ -15,6 +15,7 @@ import (
 // rootfsOptions make a root file system small.
 var rootfsOptions = []string{
 	"--variant=minbase",
+	"--dpkgopt=force-unsafe-io", // nobody needs a half of it after a power cut
 	"--dpkgopt=path-exclude=/usr/share/doc/*",
 	"--dpkgopt=path-exclude=/usr/share/man/*",
 	"--dpkgopt=path-exclude=/usr/share/info/*",

@@ -45,6 +45,22 @@ func TestWaitNamesBoundAndCause(t *testing.T) {
 	})
 }
 
+func TestWaitKeepsTheCauseBeforeTheBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		err := Wait(t.Context(), "apiserver", time.Second, func(ctx context.Context) error {
+			if tries++; tries == 1 {
+				return errors.New("connection refused")
+			}
+			<-ctx.Done() // a connection that hangs
+			return ctx.Err()
+		})
+		if err == nil || err.Error() != "apiserver not ready within 1s (last: connection refused)" {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 func TestWaitEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()

@@ -1,19 +1,113 @@
 package targets
 
-import "testing"
+import (
+	"maps"
+	"net/netip"
+	"strings"
+	"testing"
 
-// The name follows from sha1("default.nginx"), as Calico's CNI plugin computes it.
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/nodefv/nodefv/infra"
+)
+
+func newFelix(t *testing.T, o Options) Target {
+	t.Helper()
+	f, err := New("felix", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// specs makes all specs of a target with a control plane that runs what is named.
+func specs(t *testing.T, target Target, running map[string]netip.Addr) []infra.Spec {
+	t.Helper()
+	cp := infra.ControlPlane{
+		Kubeconfig: func(name string, _ ...string) ([]byte, error) { return []byte(name), nil },
+		Addr:       func(role string) (netip.Addr, bool) { a, ok := running[role]; return a, ok },
+	}
+	var all []infra.Spec
+	for _, make := range target.Specs() {
+		spec, err := make(cp, infra.NodeInfo{Name: "n1", Addr: netip.MustParseAddr("172.18.0.4")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, spec)
+	}
+	return all
+}
+
 func TestHostInterface(t *testing.T) {
-	if got := (felix{}).HostInterface("default", "nginx"); got != "calic440f455693" {
-		t.Errorf("host interface %s", got)
+	// printf default.nginx | sha1sum
+	if got := newFelix(t, Options{}).HostInterface("default", "nginx"); got != "calic440f455693" {
+		t.Errorf("got %s", got)
 	}
 }
 
-func TestUnknownTargetsAndDataPlanesAreRefused(t *testing.T) {
-	if _, err := New("flannel", Options{}); err == nil {
-		t.Error("an unknown target was made")
+func TestAgent(t *testing.T) {
+	all := specs(t, newFelix(t, Options{DataPlane: "nftables", Command: []string{"dlv", "exec"}}), nil)
+	if len(all) != 1 {
+		t.Fatalf("%d specs", len(all))
 	}
-	if _, err := New("felix", Options{DataPlane: "ebpf"}); err == nil {
-		t.Error("an unknown data plane was taken")
+	agent := all[0]
+	if agent.Role != infra.RoleAgent || agent.Join != infra.RoleNode || !agent.RawSystem || agent.Command[0] != "dlv" || string(agent.Files[0].Data) != felixUser {
+		t.Errorf("agent %+v", agent)
+	}
+	for k, v := range map[string]string{"FELIX_NFTABLESMODE": "Enabled", "FELIX_FELIXHOSTNAME": "n1", "FELIX_DebugSkipCTLBCleanup": "true"} {
+		if agent.Env[k] != v {
+			t.Errorf("%s=%q, want %q", k, agent.Env[k], v)
+		}
+	}
+	if addr, ok := agent.Env["FELIX_TYPHAADDR"]; ok {
+		t.Errorf("without Typha it looks for one at %s", addr)
+	}
+}
+
+func TestTyphaStandsBeforeTheAgent(t *testing.T) {
+	all := specs(t, newFelix(t, Options{Typha: true}), map[string]netip.Addr{infra.RoleTypha: netip.MustParseAddr("172.18.0.5")})
+	if len(all) != 2 || all[0].Role != infra.RoleTypha || all[0].Join != "" || all[1].Role != infra.RoleAgent {
+		t.Fatalf("specs %+v", all)
+	}
+	if got := all[1].Env["FELIX_TYPHAADDR"]; got != "172.18.0.5:5473" {
+		t.Errorf("the agent looks for Typha at %q", got)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"felix", Options{DataPlane: "ebpf"}, "nftables"},
+		{"flannel", Options{}, "felix"},
+	} {
+		if _, err := New(c.name, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %+v: %v, which does not say what there is", c.name, c.o, err)
+		}
+	}
+}
+
+func TestDecorate(t *testing.T) {
+	f := newFelix(t, Options{})
+	pod := &corev1.Pod{Status: corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: "10.65.0.1"}, {IP: "fd00::1"}}}}
+	bare := &corev1.Pod{}
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mine": "kept"}},
+		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeHostName, Address: "n"}, {Type: corev1.NodeInternalIP, Address: "172.18.0.4"}}},
+	}
+	for _, o := range []any{pod, bare, node} {
+		f.Decorate(o)
+	}
+	if want := map[string]string{"cni.projectcalico.org/podIP": "10.65.0.1/32", "cni.projectcalico.org/podIPs": "10.65.0.1/32,fd00::1/128"}; !maps.Equal(pod.Annotations, want) {
+		t.Errorf("pod %v", pod.Annotations)
+	}
+	if len(bare.Annotations) > 0 {
+		t.Errorf("a pod without address %v", bare.Annotations)
+	}
+	if want := map[string]string{"mine": "kept", "projectcalico.org/IPv4Address": "172.18.0.4/24"}; !maps.Equal(node.Annotations, want) {
+		t.Errorf("node %v", node.Annotations)
 	}
 }

@@ -1,0 +1,217 @@
+package infra
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// fakeRuntime has containers without programs; that of the API server answers as one that demands client certificates.
+type fakeRuntime struct {
+	t      testing.TB
+	refuse string               // Start of this role fails
+	dies   map[string]int       // containers of these roles exit as soon as they start, this often
+	exits  map[string]Exit      // what a role does of itself
+	stuck  error                // Sweep fails
+	addr   netip.Addr           // of every container
+	server *httptest.Server     // of the API server
+	mu     sync.Mutex           // guards what is below
+	alive  map[string]*fakeCont // by role
+	begun  []Spec
+}
+
+type fakeCont struct {
+	rt    *fakeRuntime
+	role  string
+	ended chan struct{}
+	once  sync.Once
+	exit  Exit
+	log   string
+}
+
+func newFakeRuntime(t testing.TB) *fakeRuntime {
+	return &fakeRuntime{t: t, alive: map[string]*fakeCont{}, dies: map[string]int{}, exits: map[string]Exit{}, addr: netip.MustParseAddr("127.0.0.1")}
+}
+
+func (r *fakeRuntime) Start(_ context.Context, spec Spec) (Container, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if spec.Role == r.refuse {
+		return nil, errors.New("no space left")
+	}
+	if r.alive[spec.Role] != nil {
+		return nil, fmt.Errorf("the name %s is in use", spec.Role)
+	}
+	c := &fakeCont{rt: r, role: spec.Role, ended: make(chan struct{}), log: spec.Role + " says hello\n"}
+	if spec.Role == RoleAPIServer && r.dies[spec.Role] == 0 {
+		if err := r.serve(spec); err != nil {
+			return nil, err
+		}
+	}
+	r.alive[spec.Role] = c
+	r.begun = append(r.begun, spec)
+	if r.dies[spec.Role] > 0 {
+		r.dies[spec.Role]--
+		c.end(Exit{Code: 3})
+	}
+	if exit, ok := r.exits[spec.Role]; ok {
+		c.end(exit)
+	}
+	return c, nil
+}
+
+// serve answers on the API server's port of a loopback address of its own.
+func (r *fakeRuntime) serve(spec Spec) error {
+	files := map[string][]byte{}
+	for _, f := range spec.Files {
+		files[f.Path] = f.Data
+	}
+	cert, err := tls.X509KeyPair(files["/etc/fv/tls.crt"], files["/etc/fv/tls.key"])
+	if err != nil {
+		return err
+	}
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(files["/etc/fv/ca.crt"])
+	var l net.Listener
+	for i := range 50 {
+		r.addr = netip.AddrFrom4([4]byte{127, 66, byte(os.Getpid()), byte(1 + i)})
+		if l, err = net.Listen("tcp", netip.AddrPortFrom(r.addr, 6443).String()); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { fmt.Fprint(w, "ok") }))
+	r.server.Listener.Close()
+	r.server.Listener = l
+	r.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}
+	r.server.StartTLS()
+	r.t.Cleanup(r.server.Close)
+	return nil
+}
+
+func (r *fakeRuntime) Find(_ context.Context, _, role string) (Container, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.alive[role]; c != nil {
+		return c, nil
+	}
+	return nil, os.ErrNotExist
+}
+
+func (r *fakeRuntime) Runs(context.Context) ([]RunInfo, error) { return nil, nil }
+
+func (r *fakeRuntime) Describe(context.Context) (name, version string, err error) {
+	return "fake", "1", nil
+}
+
+func (r *fakeRuntime) Sweep(ctx context.Context, _ string) error {
+	if r.stuck != nil {
+		return r.stuck
+	}
+	r.mu.Lock()
+	left := slices.Collect(maps.Values(r.alive))
+	r.mu.Unlock()
+	for _, c := range left {
+		_ = c.Stop(ctx)
+	}
+	return nil
+}
+
+func (r *fakeRuntime) left() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.alive))
+}
+
+func (r *fakeRuntime) roles() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var roles []string
+	for _, s := range r.begun {
+		roles = append(roles, s.Role)
+	}
+	return roles
+}
+
+func (c *fakeCont) end(exit Exit) { c.once.Do(func() { c.exit = exit; close(c.ended) }) }
+
+func (c *fakeCont) Name() string                                { return "fake-" + c.role }
+func (c *fakeCont) Addr() netip.Addr                            { return c.rt.addr }
+func (c *fakeCont) Published(int) (netip.AddrPort, bool)        { return netip.AddrPort{}, false }
+func (c *fakeCont) Exec(context.Context, Command) error         { return nil }
+func (c *fakeCont) Signal(_ context.Context, s os.Signal) error { c.end(codeOf(s)); return nil }
+
+func codeOf(s os.Signal) Exit {
+	n, _ := s.(syscall.Signal)
+	return Exit{Code: 128 + int(n)}
+}
+
+func (c *fakeCont) Logs(ctx context.Context, w io.Writer, follow bool) error {
+	_, err := io.WriteString(w, c.log)
+	if follow {
+		select {
+		case <-c.ended:
+		case <-ctx.Done():
+		}
+	}
+	return err
+}
+
+func (c *fakeCont) Wait(ctx context.Context) (Exit, error) {
+	select {
+	case <-c.ended:
+		return c.exit, nil
+	case <-ctx.Done():
+		return Exit{}, ctx.Err()
+	}
+}
+
+func (c *fakeCont) Stop(context.Context) error {
+	c.end(Exit{Code: 137})
+	c.rt.mu.Lock()
+	defer c.rt.mu.Unlock()
+	if c.rt.alive[c.role] == c {
+		delete(c.rt.alive, c.role)
+	}
+	return nil
+}
+
+// fakeTarget is a SUT with one agent.
+type fakeTarget struct {
+	spec, install error
+	ready         func() error
+}
+
+func (fakeTarget) Name() string       { return "sut" }
+func (fakeTarget) Facts() TargetFacts { return TargetFacts{Name: "sut", MetricsPort: 9091} }
+
+func (f fakeTarget) Specs() []func(ControlPlane, NodeInfo) (Spec, error) {
+	return []func(ControlPlane, NodeInfo) (Spec, error){func(cp ControlPlane, _ NodeInfo) (Spec, error) {
+		config, err := cp.Kubeconfig("sut")
+		return Spec{Role: RoleAgent, Component: "sut", Join: RoleNode, Files: []File{{Path: "/kubeconfig", Data: config}}}, errors.Join(err, f.spec)
+	}}
+}
+
+func (f fakeTarget) Install(ctx context.Context, _ ControlPlane, _ NodeInfo) error { return f.install }
+
+func (f fakeTarget) Ready(context.Context, netip.Addr) error {
+	if f.ready == nil {
+		return nil
+	}
+	return f.ready()
+}
