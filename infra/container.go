@@ -1,8 +1,10 @@
 package infra
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,32 +39,55 @@ func Tail(text string, n int) []string {
 // wordsLen is how many lines of a log an error or an event quotes.
 const wordsLen = 20
 
+// deaths begin the line in which a Go program says why it dies; its stacks follow.
+var deaths = []string{"panic: ", "fatal error: ", "SIGABRT: ", "SIGQUIT: "}
+
 // lastWords returns the end of a container's log; of a Go program that panicked, what it panicked with and the lines
 // after it.
 func lastWords(ctx context.Context, c Container) []string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var log tail
-	if err := c.Logs(ctx, &log, false); err != nil {
+	var w words
+	if err := c.Logs(ctx, &w, false); err != nil {
 		return []string{err.Error()}
 	}
-	lines := Tail(string(log), len(log))
-	for i, line := range lines {
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			return lines[i:min(i+wordsLen, len(lines))]
-		}
+	w.end()
+	if w.death != nil {
+		return w.death
 	}
-	return lines[max(0, len(lines)-wordsLen):]
+	return w.last
 }
 
-// tail is a writer that keeps the end of what is written to it, 64 to 128 KiB: a log can be larger than memory.
-type tail []byte
+// words is a writer that keeps of a log what lastWords returns: the log, and the stacks in it, can be of any length.
+type words struct {
+	line  []byte   // not ended yet; its beginning, if it is long
+	last  []string // the latest lines
+	death []string // the line that says why the program dies, and those after it; nil: it says nothing
+}
 
-func (t *tail) Write(p []byte) (int, error) {
-	const keep = 64 << 10
-	*t = append(*t, p...)
-	if len(*t) > 2*keep {
-		*t = append((*t)[:0], (*t)[len(*t)-keep:]...)
+func (w *words) Write(p []byte) (int, error) {
+	const longest = 4 << 10
+	for part := range bytes.Lines(p) {
+		text, ended := bytes.CutSuffix(part, []byte("\n"))
+		w.line = append(w.line, text[:min(len(text), longest-len(w.line))]...)
+		if ended {
+			w.end()
+		}
 	}
 	return len(p), nil
+}
+
+func (w *words) end() {
+	line := string(w.line)
+	w.line = w.line[:0]
+	if slices.ContainsFunc(deaths, func(cause string) bool { return strings.HasPrefix(line, cause) }) {
+		w.death = make([]string, 0, wordsLen)
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return
+	}
+	if w.death != nil && len(w.death) < wordsLen {
+		w.death = append(w.death, line)
+	}
+	w.last = append(w.last[max(0, len(w.last)+1-wordsLen):], line)
 }

@@ -21,12 +21,14 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-func TestTailIsBounded(t *testing.T) {
-	var log tail
-	for range 10_000 {
-		fmt.Fprintln(&log, strings.Repeat("x", 99))
+func TestLastWordsOfAnyLength(t *testing.T) {
+	stacks := strings.Repeat("main.f()\n", 1<<17) // more than a megabyte of them
+	c := &fakeCont{log: "starting\nSIGABRT: abort\nPC=0x4974e1\n" + stacks}
+	if got := lastWords(t.Context(), c); len(got) != wordsLen || got[0] != "SIGABRT: abort" {
+		t.Errorf("%d lines: %q", len(got), got)
 	}
-	if len(log) > 128<<10 || len(log) < 64<<10 {
-		t.Errorf("it holds %d bytes", len(log))
+	c.log = strings.Repeat("x", 1<<20) + "\nunended"
+	if got := lastWords(t.Context(), c); len(got) != 2 || len(got[0]) != 4<<10 || got[1] != "unended" {
+		t.Errorf("%d lines", len(got))
 	}
 }

@@ -117,6 +117,20 @@ func (e *Environment) vacate(ctx context.Context, role string) error {
 // maxRestarts is how often an agent that died is started again, so that the scenarios after it can be judged.
 const maxRestarts = 5
 
+// restartBound is how long a container may take to be removed and started again.
+const restartBound = 20 * time.Second
+
+// restart is not cut short by the end of ctx: a driver often ends just after the agent died, and a kept environment without an
+// agent could not be used again.
+func (e *Environment) restart(ctx context.Context, c Container, spec Spec) (Container, error) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), restartBound, fmt.Errorf("it took more than %v", restartBound))
+	defer cancel()
+	if err := c.Stop(ctx); err != nil {
+		return nil, err
+	}
+	return e.start(ctx, spec)
+}
+
 // Watch reports each container that exits until ctx ends, and starts an agent that exited again; it returns when all
 // watches have ended. The function it is given is called from several goroutines.
 func (e *Environment) Watch(ctx context.Context, tell func(report.Event)) {
@@ -152,17 +166,14 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastWords(ctx, c)})
+		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastWords(context.WithoutCancel(ctx), c)})
 		e.mu.Lock()
 		spec, known := e.specs[role]
 		e.mu.Unlock()
-		if role != RoleAgent || !known || ctx.Err() != nil || restarts == maxRestarts {
+		if role != RoleAgent || !known || restarts == maxRestarts {
 			return
 		}
-		if err = c.Stop(ctx); err == nil {
-			c, err = e.start(ctx, spec)
-		}
-		if err != nil {
+		if c, err = e.restart(ctx, c, spec); err != nil {
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})
 			return
 		}

@@ -181,6 +181,26 @@ func TestWatchStartsTheAgentAgain(t *testing.T) {
 	}
 }
 
+func TestWatchThatEndsLeavesAnAgent(t *testing.T) {
+	rt := newFakeRuntime(t)
+	e := up(t, config(t, rt, fakeTarget{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	e.container(RoleAgent).(*fakeCont).end(Exit{Code: 2})
+	var events []string
+	e.Watch(ctx, func(ev report.Event) {
+		events = append(events, ev.What)
+		cancel() // the driver ends as soon as the agent has died
+	})
+	if want := []string{"exited", "restarted"}; !slices.Equal(events, want) {
+		t.Errorf("events %q, want %q", events, want)
+	}
+	select {
+	case <-e.container(RoleAgent).(*fakeCont).ended:
+		t.Error("the environment is left without an agent")
+	default:
+	}
+}
+
 func TestDrive(t *testing.T) {
 	rt := newFakeRuntime(t)
 	e := up(t, config(t, rt, fakeTarget{}))

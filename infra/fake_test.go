@@ -46,7 +46,10 @@ func newFakeRuntime(t testing.TB) *fakeRuntime {
 	return &fakeRuntime{t: t, alive: map[string]*fakeCont{}, dies: map[string]int{}, exits: map[string]Exit{}, addr: netip.MustParseAddr("127.0.0.1")}
 }
 
-func (r *fakeRuntime) Start(_ context.Context, spec Spec) (Container, error) {
+func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if spec.Role == r.refuse {

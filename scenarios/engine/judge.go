@@ -26,8 +26,12 @@ func Judge(rec report.Record) report.Record {
 		rec.Verdict, rec.Reason = metrics.Inconclusive, "every scenario was skipped"
 	}
 	for _, e := range rec.Events {
-		if rec.Verdict == metrics.Pass && !e.Asked && e.Container != "agent" {
-			rec.Verdict, rec.Reason = metrics.Inconclusive, describe(e)
+		if rec.Verdict != metrics.Pass || e.Asked {
+			continue
+		}
+		rec.Verdict, rec.Reason = metrics.Inconclusive, describe(e)
+		if e.Container == "agent" { // it died between scenarios, so none of them was blamed
+			rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+describe(e)
 		}
 	}
 	return rec
@@ -94,7 +98,11 @@ func describe(e report.Event) string {
 		s += " (SIGTERM)"
 	}
 	if n := len(e.Log); n > 0 {
-		s += "; last log line: " + e.Log[n-1]
+		line := e.Log[n-1]
+		if strings.HasPrefix(e.Log[0], "panic: ") || strings.HasPrefix(e.Log[0], "fatal error: ") {
+			line = e.Log[0] // stacks follow it
+		}
+		s += "; last log line: " + line
 	}
 	return s
 }

@@ -53,3 +53,12 @@ func TestJudgeOfNothingIsInconclusive(t *testing.T) {
 		t.Errorf("%v: %s", got.Verdict, got.Reason)
 	}
 }
+
+func TestJudgeFailsARunWhoseSUTDiedBetweenScenarios(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	sc := report.Scenario{Name: "s", Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}}}
+	died := report.Event{At: begun.Add(-time.Second), Container: "agent", What: "exited", ExitCode: 2}
+	if got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Events: []report.Event{died}}); got.Verdict != metrics.Fail {
+		t.Errorf("%v: %s", got.Verdict, got.Reason)
+	}
+}
