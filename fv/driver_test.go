@@ -195,8 +195,9 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	fleet := workloads.NewFleet(workloads.Config{
 		Client: d.client, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
-		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}); d.count(op.Count) },
+		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 	}, workloads.NewState(d.handoff.Node))
+	d.follow(fleet)
 	return &engine.World{
 		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: kernel{}, Connector: d.wire, Wake: d.watcher.C(),
 		HostInterface: d.target.HostInterface,

@@ -78,6 +78,13 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if err := os.WriteFile(e.kubeconfigPath(), admin, 0o600); err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
+	driver, err := e.ca.kubeconfig(e.server, driverUser)
+	if err == nil {
+		err = os.WriteFile(e.driverKubeconfigPath(), driver, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write the driver's kubeconfig: %w", err)
+	}
 	if err := e.loadConfig(); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/nodefv/nodefv/infra/build"
@@ -40,11 +42,15 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 		Env:   map[string]string{HandoffEnv: driverHandoff},
 		Files: []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
 	}
-	return e.inside(ctx, spec, out)
+	kubeconfig, err := os.ReadFile(e.driverKubeconfigPath())
+	if err != nil {
+		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
+	}
+	return e.inside(ctx, spec, kubeconfig, out)
 }
 
 // Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
-// environment: KUBECONFIG, FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL.
+// environment: KUBECONFIG (the administrator's), FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL.
 func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
@@ -55,18 +61,17 @@ func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit,
 		env[k] = v
 	}
 	spec.Env = env
-	return e.inside(ctx, spec, out)
-}
-
-// inside starts spec beside the agent with the administrator's kubeconfig, passes its output on until it ends, and
-// removes it.
-func (e *Environment) inside(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
 	admin, err := os.ReadFile(e.kubeconfigPath())
 	if err != nil {
 		return Exit{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
+	return e.inside(ctx, spec, admin, out)
+}
+
+// inside starts spec beside the agent with that kubeconfig, passes its output on until it ends, and removes it.
+func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, out io.Writer) (Exit, error) {
 	spec.Run, spec.Join, spec.Caps, spec.RawSystem = e.run, RoleNode, driverCaps, true
-	spec.Files = append(spec.Files, File{Path: driverKubeconfig, Mode: 0o600, Data: admin})
+	spec.Files = append(spec.Files, File{Path: driverKubeconfig, Mode: 0o600, Data: kubeconfig})
 	if err := e.vacate(ctx, spec.Role); err != nil {
 		return Exit{}, err
 	}
@@ -80,6 +85,19 @@ func (e *Environment) inside(ctx context.Context, spec Spec, out io.Writer) (Exi
 	go func() {
 		defer close(ended)
 		_ = c.Logs(detached, out, true) // the log is in the record as well
+	}()
+	progress := make(chan os.Signal, 1) // Ginkgo answers SIGUSR1 by telling what it does
+	signal.Notify(progress, syscall.SIGUSR1)
+	defer signal.Stop(progress)
+	go func() {
+		for {
+			select {
+			case s := <-progress:
+				_ = c.Signal(detached, s) // it may have ended
+			case <-ended:
+				return
+			}
+		}
 	}()
 	interrupt := context.AfterFunc(ctx, func() {
 		_ = c.Signal(detached, os.Interrupt) // it may have ended

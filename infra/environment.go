@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
 	"github.com/nodefv/nodefv/infra/build"
@@ -130,10 +131,13 @@ func (e *Environment) startNode(ctx context.Context) (NodeInfo, error) {
 	return NodeInfo{Name: nodeName, Addr: c.Addr()}, nil
 }
 
-// install lets the target install what it needs, unless a part of the environment dies meanwhile.
+// install gives the driver its rights and lets the target install what it needs, unless a part of the environment dies meanwhile.
 func (e *Environment) install(ctx context.Context, cp ControlPlane, node NodeInfo) error {
 	guarded, stop := e.guard(ctx)
-	err := e.target.Install(guarded, cp, node)
+	group, within := errgroup.WithContext(guarded)
+	group.Go(func() error { return e.target.Install(within, cp, node) })
+	group.Go(func() error { return installDriver(within, cp.Config) })
+	err := group.Wait()
 	cause := context.Cause(guarded)
 	stop()
 	if err != nil && cause != nil {
@@ -154,6 +158,12 @@ func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node Nod
 		}
 		spec.Run = e.run
 		if agent, err = e.start(ctx, spec); err != nil {
+			return err
+		}
+		if spec.Ready == nil {
+			continue
+		}
+		if err := e.awaitReady(ctx, agent, spec.Role, func(ctx context.Context) error { return spec.Ready(ctx, agent.Addr()) }); err != nil {
 			return err
 		}
 	}

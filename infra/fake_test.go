@@ -98,7 +98,15 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	r.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { fmt.Fprint(w, "ok") }))
+	r.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPost { // the object is made as it was sent
+			w.Header().Set("Content-Type", q.Header.Get("Content-Type"))
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.Copy(w, q.Body)
+			return
+		}
+		fmt.Fprint(w, "ok")
+	}))
 	r.server.Listener.Close()
 	r.server.Listener = l
 	r.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
 // Roles of the containers of a run; they stand in the label fv.role and in the names.
@@ -52,6 +54,9 @@ type Spec struct {
 	Memory    int64             // limit in bytes, 0: none
 	CPUs      float64           // limit in cores, 0: none
 	Ports     []int             // TCP ports published on the host's loopback address (see Container.Published)
+
+	// Ready tries once whether what runs at addr can serve those that are started after it; nil: nothing waits for it.
+	Ready func(ctx context.Context, addr netip.Addr) error `json:"-"`
 }
 
 // Runtime starts containers on one bridge network per run that it owns and makes on first use. Implementations are safe for
@@ -73,7 +78,7 @@ type Runtime interface {
 type RunInfo struct {
 	Run        string
 	Created    time.Time
-	Owner      int // process id of the maker
+	Owner      lifecycle.Owner // the process that made it
 	Containers int
 }
 

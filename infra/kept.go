@@ -19,6 +19,9 @@ func stateFolder(run string) (string, error) {
 }
 
 func (e *Environment) kubeconfigPath() string { return filepath.Join(e.state, "kubeconfig") }
+func (e *Environment) driverKubeconfigPath() string {
+	return filepath.Join(e.state, "kubeconfig-driver")
+}
 
 const keptFile = "kept"
 

@@ -73,25 +73,39 @@ func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 	return errors.Join(err, f.unplug(ctx, local))
 }
 
+// unplug disconnects all at once, or one by one at the load's pace.
 func (f *Fleet) unplug(ctx context.Context, pods []Key) error {
+	const verb = "unplug"
+	if f.cfg.Load != (Load{}) {
+		one := func(ctx context.Context, k Key) error { return f.unplugged(ctx, []Key{k}) }
+		return run(ctx, f, work[Key]{verb: verb, items: pods, name: Key.String, do: one, pace: f.kernel, goOn: true})
+	}
 	names := make([]string, 0, len(pods))
 	for _, k := range pods {
 		names = append(names, k.String())
 	}
-	return f.batch("unplug", names, func() error {
-		if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
-			return err
+	return f.batch(verb, names, func() error {
+		err := f.unplugged(ctx, pods)
+		if err == nil {
+			f.done.Add(int64(len(pods)))
 		}
-		f.done.Add(int64(len(pods)))
-		f.change(func(s State) {
-			for _, k := range pods {
-				if _, back := s.Pods[k]; !back { // else it has a new veth
-					delete(f.plugged, k)
-				}
-			}
-		})
-		return nil
+		return err
 	})
+}
+
+// unplugged disconnects pods and forgets their veths.
+func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
+	if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
+		return err
+	}
+	f.change(func(s State) {
+		for _, k := range pods {
+			if _, back := s.Pods[k]; !back { // else it has a new veth
+				delete(f.plugged, k)
+			}
+		}
+	})
+	return nil
 }
 
 // RelabelPods gives pods the labels that they have here, and no others; the rest of a Pod counts for nothing. It is an error

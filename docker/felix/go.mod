@@ -1,8 +1,8 @@
 module github.com/nodefv/nodefv/docker/calico-felix
 
-go 1.26
+go 1.24.9
 
-// Calico v3.31.0.
+// Calico v3.31.0, and the Go that it was released with (see recipe.json and docker/typha/go.mod).
 require github.com/projectcalico/calico v0.0.0-20251021213802-b1f3c43f8437
 
 require (

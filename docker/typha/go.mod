@@ -1,8 +1,9 @@
 module github.com/nodefv/nodefv/docker/calico-typha
 
-go 1.26
+go 1.24.9
 
-// Calico v3.31.0.
+// Calico v3.31.0, and the Go that it was released with (see recipe.json): what its JSON library assumes of the memory layout of structs
+// does not hold from Go 1.26 on, and Typha panics at the first endpoint with labels.
 require github.com/projectcalico/calico v0.0.0-20251021213802-b1f3c43f8437
 
 require (

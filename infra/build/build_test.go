@@ -52,7 +52,7 @@ func TestKeyFollowsTheSources(t *testing.T) {
 	}
 	seen := []string{first}
 	for _, name := range []string{"main.go", "go.mod", "go.sum", "Dockerfile", "recipe.json", "sub/more.go"} {
-		write(t, b.Root, "docker/tool/"+name, "changed")
+		write(t, b.Root, "docker/tool/"+name, `{"toolchain": "go1.99"}`)
 		k := key(t, b, "tool")
 		if slices.Contains(seen, k) {
 			t.Errorf("%s does not change the key", name)
@@ -86,12 +86,12 @@ func TestArtifactIsBuiltOnce(t *testing.T) {
 	b := project(t, goodMain)
 	write(t, b.Root, "docker/tool/recipe.json", `{"stamps": {"main.version": "v7"}, "links": ["alias"]}`)
 	var mu sync.Mutex
-	ended := 0
+	ended := map[string]int{}
 	b.Report = func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		if e.Done {
-			ended++
+			ended[e.Action]++
 		}
 	}
 	var all sync.WaitGroup
@@ -105,8 +105,8 @@ func TestArtifactIsBuiltOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if ended != 1 {
-		t.Errorf("built %d times", ended)
+	if built, waited := ended["go build"], ended["wait for another process"]; built != 1 || waited > 3 {
+		t.Errorf("built %d times, waited %d times", built, waited)
 	}
 	a, err := b.Artifact(t.Context(), "tool")
 	if err != nil {

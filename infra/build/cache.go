@@ -26,7 +26,7 @@ func (b *Builder) entry(ctx context.Context, kind, key string, fill func(tmp str
 	if exists(dir) {
 		return dir, nil
 	}
-	unlock, err := lock(ctx, dir+".lock")
+	unlock, err := b.lock(ctx, kind, dir+".lock")
 	if err != nil {
 		return "", err
 	}
@@ -93,13 +93,25 @@ func (b *Builder) dropOld(kind, key string) {
 	}
 }
 
+// Lock keeps other processes with the same cache from doing what goes by this name, until unlock is called or this process ends.
+// The component is who waits, in reports, if it must. What several goroutines of this process do, the caller keeps apart.
+func (b *Builder) Lock(ctx context.Context, component, name string) (unlock func(), err error) {
+	dir, err := b.cacheDir("locks")
+	if err != nil {
+		return nil, err
+	}
+	return b.lock(ctx, component, filepath.Join(dir, name+".lock"))
+}
+
 // lock takes the file's lock, which ends with the process at the latest.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func (b *Builder) lock(ctx context.Context, component, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	for {
+	waited := func() {}
+	defer func() { waited() }()
+	for tries := 0; ; tries++ {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { f.Close() }, nil
@@ -107,6 +119,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
 			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if tries == 1 {
+			waited = b.Step(component, "wait for another process")
 		}
 		select {
 		case <-ctx.Done():

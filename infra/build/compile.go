@@ -24,9 +24,18 @@ var buildEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARC
 
 // recipe is what go.mod can't say of a component's build: its recipe.json.
 type recipe struct {
-	Stamps  map[string]string `json:"stamps"`  // variables that the linker sets, by import path and name
-	Links   []string          `json:"links"`   // more names of the binary
-	Exports []export          `json:"exports"` // files of modules that others need
+	Toolchain string            `json:"toolchain"` // the Go release that builds it, fetched if need be; empty: the machine's
+	Stamps    map[string]string `json:"stamps"`    // variables that the linker sets, by import path and name
+	Links     []string          `json:"links"`     // more names of the binary
+	Exports   []export          `json:"exports"`   // files of modules that others need
+}
+
+// env is the environment of every go command that works on the component.
+func (r recipe) env() []string {
+	if r.Toolchain == "" {
+		return buildEnv
+	}
+	return append([]string{"GOTOOLCHAIN=" + r.Toolchain}, buildEnv...)
 }
 
 type export struct {
@@ -43,7 +52,7 @@ func (b *Builder) compile(ctx context.Context, component string, r recipe, dir s
 	args := append([]string{"build"}, strings.Fields(buildFlags)...)
 	args = append(args, "-ldflags", r.ldflags(), "-o", filepath.Join(dir, "bin")+string(filepath.Separator), ".")
 	// What a killed compiler leaves goes where the half-built artifact goes.
-	env := append([]string{"GOTMPDIR=" + dir}, buildEnv...)
+	env := append([]string{"GOTMPDIR=" + dir}, r.env()...)
 	return run(ctx, b.folder(component), env, "go", args...)
 }
 
@@ -77,7 +86,7 @@ func (r recipe) finish(ctx context.Context, folder, dir string) error {
 		return err
 	}
 	for _, e := range r.Exports {
-		if err := e.copy(ctx, folder, dir); err != nil {
+		if err := e.copy(ctx, r.env(), folder, dir); err != nil {
 			return fmt.Errorf("export %s of %s: %w", e.Files, e.Module, err)
 		}
 	}
@@ -100,9 +109,9 @@ func (r recipe) link(bin string) error {
 	return nil
 }
 
-func (e export) copy(ctx context.Context, folder, dir string) error {
+func (e export) copy(ctx context.Context, env []string, folder, dir string) error {
 	cmd := exec.CommandContext(ctx, "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", e.Module)
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), buildEnv...)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)

@@ -46,7 +46,14 @@ func (b *Builder) hashOrigin(h io.Writer, component string) error {
 	if !exists(filepath.Join(b.folder(component), "go.mod")) {
 		return nil
 	}
-	version, err := b.toolchain()
+	r, err := readRecipe(b.folder(component))
+	if err != nil {
+		return err
+	}
+	version := r.Toolchain
+	if version == "" {
+		version, err = b.toolchain()
+	}
 	fmt.Fprintln(h, version, buildFlags, ldflags, buildEnv)
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,13 +22,14 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
 // The labels of everything that a run makes.
 const (
 	labelRun   = "fv.run"
 	labelRole  = "fv.role"
-	labelOwner = "fv.owner" // process id of the maker
+	labelOwner = "fv.owner" // the process that made it
 )
 
 // oldestAPI is the engine API of Docker 19.03, the oldest on which a process namespace can be joined and unmasked as
@@ -75,7 +75,7 @@ func (d *Docker) Describe(ctx context.Context) (name, version string, err error)
 }
 
 func labels(run, role string) map[string]string {
-	return map[string]string{labelRun: run, labelRole: role, labelOwner: strconv.Itoa(os.Getpid())}
+	return map[string]string{labelRun: run, labelRole: role, labelOwner: string(lifecycle.Self())}
 }
 
 func name(run, role string) string { return "fv-" + run + "-" + role }
@@ -136,8 +136,7 @@ func (d *Docker) Runs(ctx context.Context) ([]infra.RunInfo, error) {
 		if !ok {
 			i = len(runs)
 			index[run] = i
-			owner, _ := strconv.Atoi(labels[labelOwner]) // 0, nobody, if it is no number
-			runs = append(runs, infra.RunInfo{Run: run, Created: created, Owner: owner})
+			runs = append(runs, infra.RunInfo{Run: run, Created: created, Owner: lifecycle.Owner(labels[labelOwner])})
 		}
 		return &runs[i]
 	}

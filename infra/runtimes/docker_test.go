@@ -20,6 +20,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
@@ -198,7 +199,7 @@ func TestDockerSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(runs, func(r infra.RunInfo) bool { return r.Run == run })
-	if i < 0 || runs[i].Containers != 2 || runs[i].Owner != os.Getpid() {
+	if i < 0 || runs[i].Containers != 2 || runs[i].Owner != lifecycle.Self() {
 		t.Errorf("runs %+v lack %s", runs, run)
 	}
 	for range 2 {

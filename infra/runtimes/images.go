@@ -52,6 +52,11 @@ func (i *Images) Ensure(ctx context.Context, component string) (ref string, err 
 	}
 	i.making.Lock()
 	defer i.making.Unlock()
+	unlock, err := i.Builder.Lock(ctx, component, "images") // another process would make the same at the same time
+	if err != nil {
+		return "", fmt.Errorf("image of %s: %w", component, err)
+	}
+	defer unlock()
 	return ref, i.make(ctx, component, ref)
 }
 

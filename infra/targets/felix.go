@@ -111,6 +111,7 @@ func typha(cp infra.ControlPlane, _ infra.NodeInfo) (infra.Spec, error) {
 			"TYPHA_CONNECTIONREBALANCINGMODE": "none",
 		},
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
+		Ready: func(ctx context.Context, addr netip.Addr) error { return get(ctx, addr, typhaHealth, "/readiness") },
 	}, nil
 }
 

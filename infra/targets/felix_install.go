@@ -54,7 +54,9 @@ func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.No
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.installCRDs(ctx, dyn) })
-	group.Go(func() error { return installRights(ctx, client) })
+	group.Go(func() error {
+		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: felixRules})
+	})
 	group.Go(func() error { return f.installNode(ctx, client, node) })
 	return group.Wait()
 }
@@ -116,22 +118,6 @@ func served(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstru
 		}
 	}
 	return nil
-}
-
-func installRights(ctx context.Context, client kubernetes.Interface) error {
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: felixRules}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: felixUser},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: felixUser},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: felixUser}},
-	}
-	return lifecycle.Wait(ctx, "roles", servedBound, func(ctx context.Context) error {
-		if _, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); ignoreExists(err) != nil {
-			return err
-		}
-		_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
-		return ignoreExists(err)
-	})
 }
 
 func (f felix) installNode(ctx context.Context, client kubernetes.Interface, node infra.NodeInfo) error {

@@ -131,13 +131,23 @@ func (Connections) Name() string { return "connections" }
 func (Connections) Want(s workloads.State) Facts {
 	facts := Facts{}
 	for _, f := range sampleFlows(s) {
-		d := s.Allows(workloads.Endpoint{Pod: f.From}, workloads.Endpoint{Pod: f.To}, corev1.ProtocolTCP, f.Port)
+		d := s.Allows(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
 		facts[f.String()] = string(Dropped)
 		if d.Allowed {
 			facts[f.String()] = string(Connected)
 		}
 	}
 	return facts
+}
+
+// endpoint is a pod with the address by which a connection of that family reaches it.
+func endpoint(s workloads.State, pod workloads.Key, v6 bool) workloads.Endpoint {
+	for _, ip := range s.Pods[pod].IPs {
+		if ip.Is6() == v6 {
+			return workloads.Endpoint{Pod: pod, Addr: ip}
+		}
+	}
+	return workloads.Endpoint{Pod: pod}
 }
 
 // Got connects.

@@ -29,9 +29,9 @@ func Judge(rec report.Record) report.Record {
 		if rec.Verdict != metrics.Pass || e.Asked {
 			continue
 		}
-		rec.Verdict, rec.Reason = metrics.Inconclusive, describe(e)
-		if e.Container == "agent" { // it died between scenarios, so none of them was blamed
-			rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+describe(e)
+		rec.Verdict, rec.Reason = metrics.Inconclusive, Describe(e)
+		if ofSUT(e) { // it died between scenarios, so none of them was blamed
+			rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+Describe(e)
 		}
 	}
 	return rec
@@ -77,16 +77,23 @@ func judgeLife(sc report.Scenario, events []report.Event) (metrics.Verdict, stri
 		if e.Asked || e.What != "exited" || e.At.Before(sc.Started) || (!sc.Ended.IsZero() && e.At.After(sc.Ended)) {
 			continue
 		}
-		if e.Container == "agent" {
-			return metrics.Fail, "the SUT died: " + describe(e), true
+		if ofSUT(e) {
+			return metrics.Fail, "the SUT died: " + Describe(e), true
 		}
-		return metrics.Inconclusive, describe(e), true
+		return metrics.Inconclusive, Describe(e), true
 	}
 	return metrics.Inconclusive, "", false
 }
 
-func describe(e report.Event) string {
-	s := fmt.Sprintf("%s %s with code %d", e.Container, e.What, e.ExitCode)
+// ofSUT reports whether the event is about the agent or what the target puts before it.
+func ofSUT(e report.Event) bool { return e.Container == "agent" || e.Container == "typha" }
+
+// Describe tells an event in one line.
+func Describe(e report.Event) string {
+	s := e.Container + " " + e.What
+	if e.What == "exited" {
+		s += fmt.Sprintf(" with code %d", e.ExitCode)
+	}
 	switch {
 	case e.OOM:
 		s += " (out of memory)"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,10 +73,43 @@ var checks = []check{
 		return fmt.Sprintf("%.1f GiB free", gib), nil
 	}},
 	{name: "mmdebstrap", optional: true, look: tool("mmdebstrap", "only needed once, where no registry can be reached; installed by itself as root on Debian, else: apt-get install mmdebstrap")},
-	{name: "kernel: nf_tables", look: kernelFeature("/proc/sys/net/netfilter", "the data planes iptables-nft and nftables need it: CONFIG_NF_TABLES")},
-	{name: "kernel: network namespaces", look: kernelFeature("/proc/self/ns/net", "workloads live in them: CONFIG_NET_NS")},
-	{name: "kernel: IPv6", optional: true, look: kernelFeature("/proc/sys/net/ipv6", "without it dual-stack pods can't be checked: CONFIG_IPV6, and no ipv6.disable=1")},
-	{name: "cgroups", optional: true, look: kernelFeature("/sys/fs/cgroup", "without them CPU and memory of the agent are read from its process alone: mount /sys/fs/cgroup")},
+	{name: "capabilities", look: capabilities},
+	{name: "cgroups", optional: true, look: func(context.Context) (string, error) {
+		if _, err := os.Stat("/sys/fs/cgroup"); err != nil {
+			return "", errors.New("without them CPU and memory of the agent are read from its process alone: mount /sys/fs/cgroup")
+		}
+		return "mounted", nil
+	}},
+}
+
+// capabilities looks for those that agent and driver are given: a container gets none that its engine's machine lacks.
+func capabilities(context.Context) (string, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return "", err
+	}
+	var bounding uint64
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "CapBnd:"); ok {
+			bounding, err = strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the capability bounding set: %w", err)
+	}
+	var missing []string
+	for _, c := range []struct {
+		name string
+		bit  uint
+	}{{"NET_ADMIN", unix.CAP_NET_ADMIN}, {"NET_RAW", unix.CAP_NET_RAW}, {"SYS_ADMIN", unix.CAP_SYS_ADMIN}, {"SYS_PTRACE", unix.CAP_SYS_PTRACE}} {
+		if bounding&(1<<c.bit) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) > 0 {
+		return "", fmt.Errorf("this machine's bounding set lacks %s, which agent and driver need: run outside of the container or sandbox that took them", strings.Join(missing, ", "))
+	}
+	return "all that agent and driver need", nil
 }
 
 func tool(name, remedy string) func(context.Context) (string, error) {
@@ -87,21 +121,12 @@ func tool(name, remedy string) func(context.Context) (string, error) {
 	}
 }
 
-func kernelFeature(path, remedy string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) {
-		if _, err := os.Stat(path); err != nil {
-			return "", errors.New(remedy)
-		}
-		return "present", nil
-	}
-}
-
 func doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Check this machine: what is missing, what it costs, how to mend it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var missing []string
-			for _, check := range checks {
+			for _, check := range append(checks, kernelChecks()...) {
 				found, err := check.look(c.Context())
 				state := "ok  "
 				if err != nil && check.optional {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
@@ -94,7 +92,7 @@ func (h *harness) sweepOrphans(ctx context.Context) error {
 		return usage(err)
 	}
 	for _, r := range runs {
-		if infra.Kept(r.Run) || alive(r.Owner) {
+		if infra.Kept(r.Run) || !r.Owner.Gone(r.Created) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)
@@ -103,9 +101,4 @@ func (h *harness) sweepOrphans(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }

@@ -78,7 +78,7 @@ func (h *harness) kept(ctx context.Context, run string) (environmentOptions, str
 		}
 		var kept []string
 		for _, r := range runs {
-			if infra.Kept(r.Run) || alive(r.Owner) {
+			if infra.Kept(r.Run) || !r.Owner.Gone(r.Created) {
 				kept = append(kept, r.Run)
 			}
 		}
@@ -103,7 +103,7 @@ func testCommand() *cobra.Command {
 	var run, out string
 	var repeat int
 	c := &cobra.Command{
-		Use: "test [flags] [-- GINKGO FLAGS]", Short: "Run the suite against a running environment, again and again",
+		Use: "test [flags] [-- GINKGO FLAGS]", Short: "Run the suite against a running environment, again and again", Args: onlyAfterDashes,
 		Example: `  fv test
   fv test --focus 'policy churn' --repeat 5
   fv test -- -v --dry-run`,
@@ -111,6 +111,7 @@ func testCommand() *cobra.Command {
 			if repeat < 1 {
 				return usage(fmt.Errorf("--repeat %d: must be at least 1", repeat))
 			}
+			s.extra = ginkgoFlags(args)
 			ctx := c.Context()
 			params, err := s.resolve()
 			if err != nil {
@@ -134,7 +135,7 @@ func testCommand() *cobra.Command {
 				if err != nil {
 					return usage(err)
 				}
-				v, err := sess.drive(ctx, env, append(s.ginkgo(), ginkgoFlags(args)...))
+				v, err := sess.drive(ctx, env, s.ginkgo())
 				if err != nil {
 					return &exitError{exitInconclusive, err}
 				}
@@ -148,20 +149,6 @@ func testCommand() *cobra.Command {
 	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
 	c.Flags().IntVar(&repeat, "repeat", 1, "how often to run the suite, each with a record of its own")
 	return c
-}
-
-// ginkgoFlags gives flags the prefix that a compiled suite knows them by: -v and --ginkgo.v are the same.
-func ginkgoFlags(args []string) []string {
-	var out []string
-	for _, a := range args {
-		name := strings.TrimLeft(a, "-")
-		if name == a || strings.HasPrefix(name, "ginkgo.") || strings.HasPrefix(name, "test.") {
-			out = append(out, a)
-			continue
-		}
-		out = append(out, "--ginkgo."+name)
-	}
-	return out
 }
 
 func execCommand() *cobra.Command {
@@ -218,7 +205,7 @@ func downCommand() *cobra.Command {
 			var known, chosen []string
 			for _, r := range runs {
 				known = append(known, r.Run)
-				if all || infra.Kept(r.Run) || !alive(r.Owner) {
+				if all || infra.Kept(r.Run) || r.Owner.Gone(r.Created) {
 					chosen = append(chosen, r.Run)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/nodefv/nodefv/infra/build"
@@ -39,6 +40,7 @@ type suiteOptions struct {
 	labels string
 	seed   uint64
 	params map[string]*string
+	extra  []string // of the user's, for Ginkgo
 }
 
 func (o *suiteOptions) flags(f *pflag.FlagSet) {
@@ -123,7 +125,29 @@ func (o *suiteOptions) ginkgo() []string {
 	if o.labels != "" {
 		args = append(args, "--ginkgo.label-filter="+o.labels)
 	}
-	return args
+	return append(args, o.extra...)
+}
+
+// onlyAfterDashes refuses arguments that are not flags for Ginkgo, which stand after --.
+func onlyAfterDashes(c *cobra.Command, args []string) error {
+	if n := c.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
+		return fmt.Errorf("unknown argument %q: flags for Ginkgo stand after --", args[0])
+	}
+	return nil
+}
+
+// ginkgoFlags gives flags the prefix that a compiled suite knows them by: -v and --ginkgo.v are the same.
+func ginkgoFlags(args []string) []string {
+	var out []string
+	for _, a := range args {
+		name := strings.TrimLeft(a, "-")
+		if name == a || strings.HasPrefix(name, "ginkgo.") || strings.HasPrefix(name, "test.") {
+			out = append(out, a)
+			continue
+		}
+		out = append(out, "--ginkgo."+name)
+	}
+	return out
 }
 
 // repeatCommand is the command that runs the same again.

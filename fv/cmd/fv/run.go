@@ -28,14 +28,15 @@ func runCommand() *cobra.Command {
 	var suite suiteOptions
 	var keep string
 	c := &cobra.Command{
-		Use: "run", Short: "Start an environment, run the scenarios, judge, remove the environment", Args: cobra.NoArgs,
+		Use: "run [flags] [-- GINKGO FLAGS]", Short: "Start an environment, run the scenarios, judge, remove the environment", Args: onlyAfterDashes,
 		Example: `  fv run
   fv run --focus 'pod churn' --cycles 3
   fv run --labels 'churn && !slow' --dataplane nftables --typha`,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if keep != keepNever && keep != keepOnFailure && keep != keepAlways {
 				return usage(fmt.Errorf("--keep %q: want %s, %s or %s", keep, keepNever, keepOnFailure, keepAlways))
 			}
+			suite.extra = ginkgoFlags(args)
 			return run(c.Context(), env, suite, keep)
 		},
 	}
@@ -131,11 +132,16 @@ func newSession(h *harness, id string, o environmentOptions, s suiteOptions, par
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal}, nil
 }
 
+// errPartDied interrupts a driver whose environment is no longer whole.
+var errPartDied = errors.New("a part of the environment died")
+
 // drive runs the driver to its end, watches the containers meanwhile, judges the record and writes it.
 func (s *session) drive(ctx context.Context, env *infra.Environment, args []string) (metrics.Verdict, error) {
 	if err := s.begin(ctx); err != nil {
 		return metrics.Inconclusive, err
 	}
+	driving, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -143,10 +149,13 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		env.Watch(watching, func(e report.Event) {
 			_ = s.journal.Write(report.Entry{Event: &e}) // the last write reports the error
 			if !e.Asked {
-				fmt.Fprintf(os.Stderr, "\n%s %s with code %d\n", e.Container, e.What, e.ExitCode)
+				fmt.Fprintf(os.Stderr, "\n%s\n", engine.Describe(e))
 				for _, line := range e.Log {
 					fmt.Fprintln(os.Stderr, "   ", line)
 				}
+			}
+			if !e.Asked && e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
+				abort(errPartDied)
 			}
 		})
 	}()
@@ -154,14 +163,17 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	if !live.terminal {
 		args = append(args, "--ginkgo.no-color")
 	}
-	exit, err := env.Drive(ctx, infra.Handoff{
+	exit, err := env.Drive(driving, infra.Handoff{
 		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true,
 		Command: repeatCommand(s.options, s.suite, s.params),
 	}, s.dir, args, live)
 	_ = live.Close()
 	stop()
 	<-watched
-	if err == nil && exit.Code != 0 && exit.Code != 1 {
+	if errors.Is(err, errPartDied) {
+		err = nil // the verdict says so
+	}
+	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
 		err = fmt.Errorf("the driver ended with code %d", exit.Code)
 		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
 	}
