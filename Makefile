@@ -23,6 +23,7 @@ test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
 
 build: ## bin/fv (the harness) and bin/fv.test (the driver)
 	@scripts/need go
+	@[ -x bin/fv ] || echo "compiling harness and driver; the first time takes a minute or two" >&2
 	@go build -trimpath -o bin/fv ./fv/cmd/fv
 	@go test -c -trimpath -o bin/fv.test ./fv
 

@@ -77,7 +77,14 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 
 // openKernel takes hold of the node's network namespace, in which this process runs.
 func (d *driver) openKernel() (err error) {
+	node, err := netip.ParseAddr(d.handoff.NodeAddr)
+	if err != nil {
+		return fmt.Errorf("the node's address: %w", err)
+	}
 	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
+		if pool.Contains(node) {
+			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, node)
+		}
 		undo, err := netns.Blackhole(pool)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ package infra
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -59,10 +60,13 @@ type Spec struct {
 	Ready func(ctx context.Context, addr netip.Addr) error `json:"-"`
 }
 
+// ErrNoProgram is what starting a program that a container does not have is, whatever the runtime says of it.
+var ErrNoProgram = errors.New("no such program")
+
 // Runtime starts containers on one bridge network per run that it owns and makes on first use. Implementations are safe for
 // concurrent use, label all they make with the run, and leave nothing of a Start that failed.
 type Runtime interface {
-	// Start returns once the container runs, not once it is ready.
+	// Start returns once the container runs, not once it is ready. It wraps ErrNoProgram if Command[0] is not to be found.
 	Start(ctx context.Context, spec Spec) (Container, error)
 	// Find returns the container of a role in a run, whoever started it; it wraps os.ErrNotExist if there is none.
 	Find(ctx context.Context, run, role string) (Container, error)

@@ -7,15 +7,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
 // stateFolder is where a run keeps what a later process needs: its kubeconfig, and whether it is kept.
 func stateFolder(run string) (string, error) {
+	all, err := stateFolders()
+	return filepath.Join(all, run), err
+}
+
+func stateFolders() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a folder for the run: %w; set HOME", err)
 	}
-	return filepath.Join(cache, "nodefv", "runs", run), nil
+	return filepath.Join(cache, "nodefv", "runs"), nil
 }
 
 func (e *Environment) kubeconfigPath() string { return filepath.Join(e.state, "kubeconfig") }
@@ -43,6 +52,36 @@ func Kept(run string) bool {
 	return err == nil
 }
 
+// ForgetGone forgets the runs whose maker has ended, but for those that still have something on this machine.
+func ForgetGone(known []RunInfo) error {
+	all, err := stateFolders()
+	if err != nil {
+		return err
+	}
+	folders, err := os.ReadDir(all)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list the runs: %w", err)
+	}
+	var gone []string
+	for _, folder := range folders {
+		if slices.ContainsFunc(known, func(r RunInfo) bool { return r.Run == folder.Name() }) {
+			continue
+		}
+		owner, _ := os.ReadFile(filepath.Join(all, folder.Name(), ownerFile))
+		info, err := folder.Info()
+		if err != nil || len(owner) == 0 && time.Since(info.ModTime()) < time.Minute {
+			continue // it goes, or is being made
+		}
+		if lifecycle.Owner(owner).Gone(info.ModTime()) {
+			gone = append(gone, folder.Name())
+		}
+	}
+	return Forget(gone...)
+}
+
 // Forget removes what was kept on this machine about runs that are gone.
 func Forget(runs ...string) error {
 	var failed []error
@@ -56,8 +95,9 @@ func Forget(runs ...string) error {
 	return errors.Join(failed...)
 }
 
-// What a later process reads of a run: its target's facts, the folder of its logs, and how to start the agent again.
+// What a later process reads of a run: who made it, its target's facts, the folder of its logs, and how to start the agent again.
 const (
+	ownerFile = "owner"
 	factsFile = "target.json"
 	outFile   = "out"
 	agentFile = "agent.json"
@@ -69,6 +109,7 @@ func (e *Environment) saveFacts() error {
 		return fmt.Errorf("save the target's facts: %w", err)
 	}
 	return errors.Join(
+		os.WriteFile(filepath.Join(e.state, ownerFile), []byte(lifecycle.Self()), 0o600),
 		os.WriteFile(filepath.Join(e.state, factsFile), data, 0o600),
 		os.WriteFile(filepath.Join(e.state, outFile), []byte(e.out), 0o600),
 	)

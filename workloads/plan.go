@@ -13,7 +13,7 @@ import (
 var (
 	PoolV4   = netip.MustParsePrefix("10.128.0.0/10")
 	PoolV6   = netip.MustParsePrefix("fd00:f00d::/96")
-	poolNode = netip.MustParsePrefix("172.31.0.0/16")
+	poolNode = netip.MustParsePrefix("198.18.0.0/16") // for benchmarks (RFC 2544): no bridge is in it
 )
 
 // The capacities of the pools; the first address of each is left out.

@@ -105,12 +105,12 @@ func TestPools(t *testing.T) {
 		pool  netip.Prefix
 		index int
 		want  string
-	}{{PoolV6, 1, "fd00:f00d::1"}, {PoolV6, 65536, "fd00:f00d::1:0"}, {PoolV6, maxPods, "fd00:f00d::3f:fffe"}, {poolNode, maxNodes, "172.31.255.254"}} {
+	}{{PoolV6, 1, "fd00:f00d::1"}, {PoolV6, 65536, "fd00:f00d::1:0"}, {PoolV6, maxPods, "fd00:f00d::3f:fffe"}, {poolNode, maxNodes, "198.18.255.254"}} {
 		if got := address(c.pool, c.index); got.String() != c.want || !c.pool.Contains(got) {
 			t.Errorf("%s #%d: got %s, want %s", c.pool, c.index, got, c.want)
 		}
 	}
-	for prefix, want := range map[string]bool{"10.128.0.0/10": true, "10.127.255.255/32": false, "fd00:f00d::5/128": true, "172.31.0.1/32": false, "default": false} {
+	for prefix, want := range map[string]bool{"10.128.0.0/10": true, "10.127.255.255/32": false, "fd00:f00d::5/128": true, "198.18.0.1/32": false, "default": false} {
 		if got := InPool(prefix); got != want {
 			t.Errorf("%s: got %v", prefix, got)
 		}

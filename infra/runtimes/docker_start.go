@@ -47,6 +47,9 @@ func (d *Docker) Start(ctx context.Context, spec infra.Spec) (c infra.Container,
 		}
 	}
 	if err := d.client.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		if text := err.Error(); strings.Contains(text, "executable file not found") || strings.Contains(text, "exec: ") && strings.Contains(text, "no such file") {
+			err = fmt.Errorf("%w: %s", infra.ErrNoProgram, spec.Command[0]) // the engine's own words fill lines
+		}
 		return nil, fmt.Errorf("start container %s: %w", name(spec.Run, spec.Role), err)
 	}
 	info, err := d.client.ContainerInspect(ctx, made.ID)

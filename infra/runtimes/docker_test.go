@@ -178,7 +178,7 @@ func TestDockerStartThatFailsLeavesNothing(t *testing.T) {
 	d, run := engine(t)
 	spec := pause(run, infra.RoleNode)
 	spec.Command = []string{"no-such-program"}
-	if _, err := d.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "no-such-program") {
+	if _, err := d.Start(t.Context(), spec); !errors.Is(err, infra.ErrNoProgram) || !strings.Contains(err.Error(), "no-such-program") {
 		t.Errorf("error %v", err)
 	}
 	if names := left(t, d, run); !slices.Equal(names, []string{"fv-" + run}) { // the network is the run's, not the container's

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,9 +97,9 @@ func (h *harness) sweepOrphans(ctx context.Context) error {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)
-		if err := h.docker.Sweep(ctx, r.Run); err != nil {
+		if err := errors.Join(h.docker.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return infra.ForgetGone(runs)
 }

@@ -117,6 +117,12 @@ func testCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
+			if s.dryRun() {
+				return showSuite(ctx, s, c.OutOrStdout())
+			}
+			if err := checkExtra(ctx, s); err != nil {
+				return usage(err)
+			}
 			h, err := newHarness(ctx)
 			if err != nil {
 				return err
@@ -174,6 +180,9 @@ copied in (it must be static, or find its libraries in Debian 12). In its enviro
 				spec.Command = append([]string{inside}, args[1:]...)
 			}
 			exit, err := env.Exec(ctx, spec, c.OutOrStdout())
+			if errors.Is(err, infra.ErrNoProgram) {
+				return usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", args[0]))
+			}
 			if err != nil {
 				return err
 			}
@@ -221,7 +230,10 @@ func downCommand() *cobra.Command {
 				}
 				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", run)
 			}
-			return infra.Forget(chosen...)
+			if err := infra.Forget(chosen...); err != nil {
+				return err
+			}
+			return infra.ForgetGone(runs)
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "everything of ours on this machine")

@@ -1,18 +1,25 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/scenarios"
@@ -97,10 +104,11 @@ func checkFocus(focus string, all []engine.Scenario) error {
 
 var labelWord = regexp.MustCompile(`[A-Za-z][\w-]*`)
 
-// checkLabels looks for words that no scenario carries; the filter's grammar is Ginkgo's to check.
+// checkLabels refuses a filter that Ginkgo can't read, one with words that no scenario carries, and one that selects nothing.
 func checkLabels(filter string, all []engine.Scenario) error {
-	if strings.Contains(filter, "/") {
-		return nil // a regular expression
+	selects, err := types.ParseLabelFilter(filter)
+	if err != nil {
+		return fmt.Errorf("--labels %q is no label filter of Ginkgo's; write it as in 'churn && !slow'", filter)
 	}
 	var known []string
 	for _, s := range all {
@@ -108,17 +116,22 @@ func checkLabels(filter string, all []engine.Scenario) error {
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	for _, word := range labelWord.FindAllString(filter, -1) {
-		if !slices.Contains(known, word) {
-			return fmt.Errorf("--labels %q: no scenario has the label %q; there are: %s", filter, word, strings.Join(known, ", "))
+	if !strings.Contains(filter, "/") { // else it holds a regular expression
+		for _, word := range labelWord.FindAllString(filter, -1) {
+			if !slices.Contains(known, word) {
+				return fmt.Errorf("--labels %q: no scenario has the label %q; there are: %s", filter, word, strings.Join(known, ", "))
+			}
 		}
+	}
+	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.Labels) }) {
+		return fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
 	}
 	return nil
 }
 
 // ginkgo returns the flags with which the driver runs what was chosen.
 func (o *suiteOptions) ginkgo() []string {
-	args := []string{"--ginkgo.seed=" + strconv.FormatUint(o.seed&0x7fffffff, 10), "--ginkgo.timeout=24h", "--test.timeout=0"}
+	args := []string{"--ginkgo.seed=" + strconv.FormatUint(o.seed&0x7fffffff, 10), "--ginkgo.timeout=24h", "--test.timeout=0", "--test.run=^TestFV$"}
 	if o.focus != "" {
 		args = append(args, "--ginkgo.focus="+o.focus)
 	}
@@ -126,6 +139,46 @@ func (o *suiteOptions) ginkgo() []string {
 		args = append(args, "--ginkgo.label-filter="+o.labels)
 	}
 	return append(args, o.extra...)
+}
+
+// dryRun reports whether the specs shall only be shown.
+func (o *suiteOptions) dryRun() bool {
+	return slices.ContainsFunc(o.extra, func(a string) bool {
+		return a == "--ginkgo.dry-run" || a == "--ginkgo.dryRun" || strings.HasPrefix(a, "--ginkgo.dry-run=t")
+	})
+}
+
+// showSuite lets the suite show its specs, for which it needs no environment.
+func showSuite(ctx context.Context, o suiteOptions, out io.Writer) error {
+	root, err := projectRoot()
+	if err != nil {
+		return usage(err)
+	}
+	args := o.ginkgo()
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		args = append(args, "--ginkgo.no-color")
+	}
+	suite := exec.CommandContext(ctx, filepath.Join(root, "bin", "fv.test"), args...)
+	suite.Stdout, suite.Stderr = out, out
+	if err := suite.Run(); err != nil {
+		return usage(fmt.Errorf("the suite: %w; `make build` makes it", err))
+	}
+	return nil
+}
+
+// checkExtra lets the suite refuse flags that it does not know before anything is started for it.
+func checkExtra(ctx context.Context, o suiteOptions) error {
+	if len(o.extra) == 0 {
+		return nil
+	}
+	var said bytes.Buffer
+	o.extra = append([]string{"--ginkgo.dry-run"}, o.extra...)
+	err := showSuite(ctx, o, &said)
+	if err != nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+		return fmt.Errorf("flags after --: %s", first)
+	}
+	return nil
 }
 
 // onlyAfterDashes refuses arguments that are not flags for Ginkgo, which stand after --.

@@ -51,6 +51,12 @@ func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string)
 	if err != nil {
 		return usage(err)
 	}
+	if s.dryRun() {
+		return showSuite(ctx, s, os.Stdout)
+	}
+	if err := checkExtra(ctx, s); err != nil {
+		return usage(err)
+	}
 	h, err := newHarness(ctx)
 	if err != nil {
 		return err
