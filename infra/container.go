@@ -25,6 +25,25 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// DiedError is the end of a part of the environment that nobody asked for.
+type DiedError struct {
+	Role string
+	Exit Exit
+	Log  []string // its last lines, see lastWords
+}
+
+// Error quotes the last lines of the log, one under the other.
+func (e *DiedError) Error() string {
+	return fmt.Sprintf("%s exited with code %d; %s", e.Role, e.Exit.Code, quote(e.Log))
+}
+
+func quote(log []string) string {
+	if len(log) == 0 {
+		return "it logged nothing"
+	}
+	return "last log lines:\n  " + strings.Join(log, "\n  ")
+}
+
 // Tail returns the last n lines that are not empty.
 func Tail(text string, n int) []string {
 	var lines []string

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -121,7 +120,7 @@ func (e *Environment) awaitReady(ctx context.Context, c Container, what string, 
 	died := guarded.Err() != nil
 	stop()
 	if err != nil && !died {
-		err = fmt.Errorf("%w; last log lines:\n  %s", err, strings.Join(lastWords(ctx, c), "\n  "))
+		err = fmt.Errorf("%w; %s", err, quote(lastWords(ctx, c)))
 	}
 	return err
 }
@@ -137,8 +136,7 @@ func (e *Environment) guard(ctx context.Context) (context.Context, func()) {
 			if err != nil {
 				return // the watch has ended, or the engine is gone: then every other call says so
 			}
-			lines := lastWords(context.WithoutCancel(ctx), c)
-			cancel(fmt.Errorf("%s exited with code %d; last log lines:\n  %s", role, exit.Code, strings.Join(lines, "\n  ")))
+			cancel(&DiedError{Role: role, Exit: exit, Log: lastWords(context.WithoutCancel(ctx), c)})
 		})
 	}
 	return ctx, func() {

@@ -21,6 +21,12 @@ func Judge(rec report.Record) report.Record {
 	rec.Verdict, rec.Reason = metrics.Worst(verdicts...), tally(verdicts)
 	if len(verdicts) == 0 {
 		rec.Reason = "no scenario was run"
+		if len(rec.Events) > 0 { // the environment never came up
+			rec.Reason = Describe(rec.Events[0])
+			if ofSUT(rec.Events[0]) {
+				rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+rec.Reason
+			}
+		}
 	}
 	if rec.Verdict == metrics.Skip {
 		rec.Verdict, rec.Reason = metrics.Inconclusive, "every scenario was skipped"

@@ -54,6 +54,15 @@ func TestJudgeOfNothingIsInconclusive(t *testing.T) {
 	}
 }
 
+func TestJudgeOfAnEnvironmentThatNeverCameUp(t *testing.T) {
+	for container, want := range map[string]metrics.Verdict{"agent": metrics.Fail, "etcd": metrics.Inconclusive} {
+		got := Judge(report.Record{Events: []report.Event{{Container: container, What: "exited", ExitCode: 1}}})
+		if got.Verdict != want || !strings.Contains(got.Reason, container+" exited with code 1") {
+			t.Errorf("%s: %v: %s", container, got.Verdict, got.Reason)
+		}
+	}
+}
+
 func TestJudgeFailsARunWhoseSUTDiedBetweenScenarios(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	sc := report.Scenario{Name: "s", Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}}}

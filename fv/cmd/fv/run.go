@@ -217,10 +217,19 @@ func (s *session) finish() (metrics.Verdict, error) {
 	return rec.Verdict, err
 }
 
-// broken ends a run whose environment never came up: inconclusive, with the record of what there is.
+// broken ends a run whose environment never came up, with the record of what there is: a failure if the SUT died, else
+// inconclusive.
 func (s *session) broken(ctx context.Context, cause error) error {
 	err := s.begin(context.WithoutCancel(ctx))
-	err = errors.Join(err, s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: "environment", What: "broke: " + cause.Error()}}))
-	_, finishErr := s.finish()
-	return &exitError{exitInconclusive, errors.Join(cause, err, finishErr)}
+	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
+	var died *infra.DiedError
+	if errors.As(cause, &died) && context.Cause(ctx) == nil {
+		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Log: died.Log}
+	}
+	err = errors.Join(err, s.journal.Write(report.Entry{Event: &event}))
+	verdict, finishErr := s.finish()
+	if err = errors.Join(err, finishErr); err == nil && verdict == metrics.Fail {
+		return &exitError{exitFail, cause}
+	}
+	return &exitError{exitInconclusive, errors.Join(cause, err)}
 }
