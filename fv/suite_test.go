@@ -39,7 +39,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(suite.close)
 })
 
-var _ = Describe("scenario", func() {
+// One spec per scenario, with no container around them, so that the whole text of a spec, which --focus matches, is the scenario's name.
+func init() {
 	all, err := selection()
 	if err != nil {
 		It("is well-formed", func() { Fail(err.Error()) })
@@ -58,7 +59,7 @@ var _ = Describe("scenario", func() {
 			}
 		})
 	}
-})
+}
 
 // selection reads the handoff, if there is one, and returns the scenarios with the user's parameters.
 func selection() ([]engine.Scenario, error) {
