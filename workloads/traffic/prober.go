@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -186,6 +187,9 @@ func await(ctx context.Context, socket *os.File, deadline time.Time) Result {
 	if err == nil {
 		n, err = socket.Read(answer[:])
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+		n, err = readNow(socket, answer[:]) // on a busy machine the answer may be there and this goroutine late
+	}
 	if err == nil {
 		seen, err := netip.ParseAddrPort(string(answer[:max(n-1, 0)]))
 		if err != nil {
@@ -204,6 +208,24 @@ func await(ctx context.Context, socket *os.File, deadline time.Time) Result {
 		return Result{Err: ErrDropped}
 	}
 	return Result{Err: refusal(err)}
+}
+
+// readNow reads what the kernel has got; os.ErrDeadlineExceeded means nothing yet.
+func readNow(socket *os.File, buffer []byte) (n int, err error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	controlErr := raw.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buffer) })
+	switch {
+	case controlErr != nil:
+		return 0, controlErr
+	case errors.Is(err, unix.EAGAIN):
+		return 0, os.ErrDeadlineExceeded
+	case err == nil && n == 0:
+		return 0, io.EOF
+	}
+	return max(n, 0), err
 }
 
 func established(socket *os.File) bool {

@@ -234,6 +234,16 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestAnswerThatCameBeforeALateReader(t *testing.T) {
+	w := newWorld(t, 2)
+	w.prober.wait = time.Nanosecond // the deadline is over before anybody reads
+	const nobody = closed + 1
+	r := w.prober.Probe(t.Context(), []Flow{{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: nobody}})[0]
+	if !errors.Is(r.Err, ErrRefused) {
+		t.Errorf("got %+v, want a refusal", r)
+	}
+}
+
 func TestRelease(t *testing.T) {
 	w := newWorld(t, 2)
 	a, b := w.pods[0], w.pods[1]
