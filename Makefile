@@ -10,7 +10,7 @@ FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $
 	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv test build lint unit root docker clean
+.PHONY: help fv test build lint unit root docker kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ root: ## tests that need root and netlink
 
 docker: build ## tests that need a Docker engine
 	@scripts/test docker
+
+kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes)
+	@scripts/kill-test
 
 clean: ## what was built here; caches and records stay
 	rm -rf bin

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -57,8 +58,11 @@ func apiserverSpec(run string, etcd netip.Addr, ca *authority) (Spec, error) {
 
 // startControlPlane starts etcd and the API server and waits until the latter serves.
 func (e *Environment) startControlPlane(ctx context.Context) error {
-	etcd, err := e.start(ctx, etcdSpec(e.run))
-	if err != nil {
+	var etcd Container
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { e.ca, err = newAuthority(); return err }) // a tenth of a second or more
+	group.Go(func() (err error) { etcd, err = e.start(within, etcdSpec(e.run)); return err })
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	spec, err := apiserverSpec(e.run, etcd.Addr(), e.ca)

@@ -66,9 +66,6 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 			err = errors.Join(err, e.Down(ctx))
 		}
 	}()
-	if e.ca, err = newAuthority(); err != nil {
-		return e, err
-	}
 	e.pushRemoval()
 	if err := e.prepareFolders(); err != nil {
 		return e, err
