@@ -21,6 +21,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
 
@@ -205,8 +206,13 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 	}, workloads.NewState(d.handoff.Node))
 	d.follow(fleet)
+	var backend kernel.Backend
+	programmer, ok := d.target.(targets.Programmer)
+	if ok {
+		backend = programmer.Backend()
+	}
 	return &engine.World{
-		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: kernel{}, Connector: d.wire, Wake: d.watcher.C(),
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Wake: d.watcher.C(),
 		HostInterface: d.target.HostInterface,
 	}, nil
 }
@@ -229,7 +235,12 @@ func (d *driver) HasFeature(name string) bool {
 	return false
 }
 
-type kernel struct{}
+// node is the kernel of the node's namespace.
+type node struct{ backend kernel.Backend }
 
-func (kernel) Routes() (map[string]string, error) { return netns.Routes() }
-func (kernel) Links() ([]string, error)           { return netns.Links() }
+func (node) Routes() (map[string]string, error) { return netns.Routes() }
+func (node) Links() ([]string, error)           { return netns.Links() }
+
+func (n node) Programmed(ctx context.Context) (*kernel.State, error) {
+	return netns.Programmed(ctx, n.backend)
+}

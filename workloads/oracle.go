@@ -63,7 +63,7 @@ func (s State) direction(self, peer Endpoint, proto corev1.Protocol, port uint16
 		}
 		isolating = key.String()
 		for i, r := range rules(policy.Spec, kind) {
-			if s.peersMatch(r.peers, key.Namespace, peer) && portsMatch(r.ports, proto, port) {
+			if s.peersMatch(r.Peers, key.Namespace, peer) && portsMatch(r.Ports, proto, port) {
 				return Decision{true, fmt.Sprintf("%s: rule %d of %s", kind, i, key)}
 			}
 		}
@@ -85,21 +85,22 @@ func policyTypes(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType 
 	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 }
 
-type rule struct {
-	peers []networkingv1.NetworkPolicyPeer
-	ports []networkingv1.NetworkPolicyPort
+// Rule is a rule of either direction: no peers are all peers, no ports are all ports.
+type Rule struct {
+	Peers []networkingv1.NetworkPolicyPeer
+	Ports []networkingv1.NetworkPolicyPort
 }
 
-func rules(spec networkingv1.NetworkPolicySpec, kind networkingv1.PolicyType) []rule {
-	var all []rule
+func rules(spec networkingv1.NetworkPolicySpec, kind networkingv1.PolicyType) []Rule {
+	var all []Rule
 	if kind == networkingv1.PolicyTypeIngress {
 		for _, r := range spec.Ingress {
-			all = append(all, rule{r.From, r.Ports})
+			all = append(all, Rule{r.From, r.Ports})
 		}
 		return all
 	}
 	for _, r := range spec.Egress {
-		all = append(all, rule{r.To, r.Ports})
+		all = append(all, Rule{r.To, r.Ports})
 	}
 	return all
 }
@@ -164,8 +165,6 @@ func portsMatch(ports []networkingv1.NetworkPolicyPort, proto corev1.Protocol, p
 	})
 }
 
-// matches treats a selector that the API would refuse as one that selects nothing.
-func matches(selector *metav1.LabelSelector, set map[string]string) bool {
-	s, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && s.Matches(labels.Set(set))
+func matches(l *metav1.LabelSelector, set map[string]string) bool {
+	return selector(l).Matches(labels.Set(set))
 }

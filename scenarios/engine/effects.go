@@ -19,9 +19,14 @@ const SampledPods = 8
 // Ports are what every sampled pod listens on.
 var Ports = []uint16{8080, 9090}
 
-// Effects returns what must hold in every scenario after every step, without being asked for.
-func Effects() []Expectation {
-	return []Expectation{{Probe: InSync{}}, {Probe: Gauges{}}, {Probe: Routes{}}, {Probe: Connections{}}}
+// Effects returns what must hold in every scenario after every step, without being asked for. The kernel comes before the
+// packets: it says which of its objects is wrong.
+func Effects(w *World) []Expectation {
+	effects := []Expectation{{Probe: InSync{}}, {Probe: Gauges{}}, {Probe: Routes{}}}
+	if w.Programmer != nil {
+		effects = append(effects, Expectation{Probe: Programmed{w.Programmer}})
+	}
+	return append(effects, Expectation{Probe: Connections{}})
 }
 
 // InSync wants the SUT to say that it has seen the whole datastore.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Scenario is one load pattern with what must hold under it. It is a value: running it twice with one seed does
@@ -69,6 +70,7 @@ type SUT interface {
 type Kernel interface {
 	Routes() (map[string]string, error) // host routes: prefix to interface
 	Links() ([]string, error)
+	Programmed(ctx context.Context) (*kernel.State, error) // rules, sets and interfaces
 }
 
 // Outcome is what became of a connection.
@@ -109,6 +111,7 @@ type World struct {
 	Rand          *rand.Rand // seeded; the same draws for the same seed
 	SUT           SUT
 	Kernel        Kernel
+	Programmer    Programmer // nil: the target can't say what it programs
 	Connector     Connector
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string

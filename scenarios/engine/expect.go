@@ -39,6 +39,7 @@ func (s *run) expect(ctx context.Context, e Expectation) error {
 func (s *run) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {
 	deadline := time.Now().Add(bound)
 	for pause := pollMin; ; pause = min(2*pause, pollMax) {
+		read := time.Now()
 		want := p.Want(s.World.Fleet.State())
 		got, err := p.Got(ctx, s.World)
 		f.Facts, f.Error = len(want), ""
@@ -58,15 +59,17 @@ func (s *run) converge(ctx context.Context, p Probe, bound time.Duration, f *rep
 			return fmt.Errorf("%s: %d of %d facts differ after %v, first: %s want %q got %q: %w", p.Name(), f.Differing, f.Facts, bound,
 				f.Differences[0].Fact, f.Differences[0].Want, f.Differences[0].Got, errBroken)
 		}
-		if err := s.pause(ctx, min(pause, time.Until(deadline))); err != nil {
+		// A probe that takes long leaves the SUT as long to itself.
+		rest := max(calm, time.Since(read))
+		if err := s.pause(ctx, rest, min(max(pause, rest), time.Until(deadline))); err != nil {
 			return err
 		}
 	}
 }
 
-// pause waits for a kernel event or for the fall-back's interval.
-func (s *run) pause(ctx context.Context, d time.Duration) error {
-	least, most := time.NewTimer(min(d, calm)), time.NewTimer(d)
+// pause waits for the least time, and then for a kernel event or for the rest of the fall-back's interval.
+func (s *run) pause(ctx context.Context, rest, d time.Duration) error {
+	least, most := time.NewTimer(min(d, rest)), time.NewTimer(d)
 	defer least.Stop()
 	defer most.Stop()
 	select {

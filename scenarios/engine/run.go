@@ -92,7 +92,7 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	for _, e := range append(Effects(), st.Then...) {
+	for _, e := range append(Effects(s.World), st.Then...) {
 		if err := s.expect(ctx, e); err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (s *run) undo(ctx context.Context, check bool) error {
 	if !check {
 		return nil
 	}
-	for _, e := range append(Effects(), Expectation{Probe: s.baseline}) {
+	for _, e := range append(Effects(s.World), Expectation{Probe: s.baseline}) {
 		if err := s.expect(ctx, e); err != nil {
 			if !errors.Is(err, errBroken) {
 				s.blame(ctx, err)

@@ -37,13 +37,14 @@ const (
 type State struct {
 	Interfaces map[string]Interface // by name; only those of the node's own namespace
 	Chains     map[ID]Chain
-	Sets       map[ID]Set // of ipset, the table is empty
-	Maps       map[ID]Map // of verdicts
+	Sets       map[ID]Set        // of ipset, the table is empty
+	Maps       map[ID]Map        // of verdicts
+	Sysctls    map[string]string // of no interface, named as below /proc/sys/net
 }
 
 // New returns a state that holds nothing.
 func New() *State {
-	return &State{Interfaces: map[string]Interface{}, Chains: map[ID]Chain{}, Sets: map[ID]Set{}, Maps: map[ID]Map{}}
+	return &State{Interfaces: map[string]Interface{}, Chains: map[ID]Chain{}, Sets: map[ID]Set{}, Maps: map[ID]Map{}, Sysctls: map[string]string{}}
 }
 
 // ID names a chain, a set or a map.

@@ -182,6 +182,11 @@ func (r *Rule) nftMatch(body json.RawMessage) error {
 	}
 	if set, ok := strings.CutPrefix(right, "@"); ok {
 		r.Sets = append(r.Sets, SetMatch{Set: set, Not: not != "", By: left.words()})
+		for _, f := range left.Concat {
+			if f.Payload != nil && strings.HasSuffix(f.Payload.Field, "port") && f.Payload.Protocol != "th" {
+				r.Where = append(r.Where, "proto "+f.Payload.Protocol)
+			}
+		}
 		return nil
 	}
 	switch {

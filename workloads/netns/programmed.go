@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -65,7 +67,12 @@ func Programmed(ctx context.Context, b kernel.Backend) (*kernel.State, error) {
 			return nil, fmt.Errorf("%v: %w", d.args, err)
 		}
 	}
-	var err error
+	const rpFilter = "ipv4.conf.default.rp_filter" // what a new interface begins with
+	value, err := os.ReadFile("/proc/sys/net/" + strings.ReplaceAll(rpFilter, ".", "/"))
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel: %w", err)
+	}
+	s.Sysctls[rpFilter] = strings.TrimSpace(string(value))
 	s.Interfaces, err = Interfaces()
 	return s, err
 }

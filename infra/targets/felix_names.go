@@ -1,0 +1,115 @@
+package targets
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// The bits of a packet's mark, from Felix's standard mask.
+const (
+	felixAccepted  = 0x10000
+	felixPassed    = 0x20000
+	felixBlocks    = 0x80000  // all blocks of a rule matched so far
+	felixThisBlock = 0x100000 // the running block matched
+)
+
+const felixTable = "filter" // where the chains of endpoints and policies belong
+
+// felixWay is what differs between the two directions, seen from the pod.
+type felixWay struct {
+	kind                               networkingv1.PolicyType
+	endpoint, policy, group, profile   string // prefixes of chains
+	dispatch, iface, by, word, reached string
+}
+
+var felixWays = []felixWay{
+	{networkingv1.PolicyTypeIngress, "cali-tw-", "cali-pi-", "cali-gi-", "cali-pri-", "cali-to-wl-dispatch", "out ", "from", "ingress", "to"},
+	{networkingv1.PolicyTypeEgress, "cali-fw-", "cali-po-", "cali-go-", "cali-pro-", "cali-from-wl-dispatch", "in ", "to", "egress", "from"},
+}
+
+// longest is what a chain's name may have, in bytes.
+func (f felix) longest() int {
+	if f.Backend() == kernel.NFTables {
+		return 256
+	}
+	return 28
+}
+
+// chainName shortens as Felix does: where prefix and name are too long together, the name is replaced by its hash.
+func (f felix) chainName(prefix, name string) string {
+	long := f.longest()
+	if n := len(prefix) + len(name); n < long || n == long && name[0] != '_' {
+		return prefix + name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return prefix + "_" + base64.RawURLEncoding.EncodeToString(sum[:])[:long-1-len(prefix)]
+}
+
+// policyName is the name by which Felix knows a NetworkPolicy.
+func felixPolicyName(k workloads.Key) string {
+	return "default/" + k.Namespace + "/knp.default." + k.Name
+}
+
+// place takes an identity apart: in nftables mode all is in one table and carries the name of the table that it would have
+// been in.
+func (f felix) place(id kernel.ID) (table, name string) {
+	if f.Backend() != kernel.NFTables {
+		return id.Table, id.Name
+	}
+	if id.Table != "calico" {
+		return id.Table, id.Name
+	}
+	table, name, _ = strings.Cut(id.Name, "-")
+	return table, name
+}
+
+// id is the opposite of place.
+func (f felix) id(family kernel.Family, table, name string) kernel.ID {
+	if f.Backend() == kernel.NFTables {
+		return kernel.ID{Family: family, Table: "calico", Name: table + "-" + name}
+	}
+	return kernel.ID{Family: family, Table: table, Name: name}
+}
+
+// chain is the name of a chain that a rule leads to, without its table.
+func (f felix) chain(name string) string {
+	if f.Backend() == kernel.NFTables {
+		_, name, _ = strings.Cut(name, "-")
+	}
+	return name
+}
+
+// madeForPolicy reports whether a set is one of those that come and go with policies, by its name: cali40s:…, and with a
+// dash in nftables mode.
+func madeForPolicy(name string) bool {
+	rest, ok := strings.CutPrefix(name, "cali40")
+	if !ok {
+		if rest, ok = strings.CutPrefix(name, "cali60"); !ok {
+			return false
+		}
+	}
+	for _, kind := range []string{"s", "n", "svc", "svcnoport"} {
+		if after, ok := strings.CutPrefix(rest, kind); ok && after != "" && (after[0] == ':' || after[0] == '-') {
+			return true
+		}
+	}
+	return false
+}
+
+// madeForWorkloads reports whether a chain is one of those that come and go with workloads and policies.
+func madeForWorkloads(name string) bool {
+	for _, w := range felixWays {
+		for _, p := range []string{w.endpoint, w.policy, w.group, w.profile, w.dispatch + "-"} {
+			if strings.HasPrefix(name, p) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,349 @@
+package targets
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Observed tells what is there, in the words of Programmed. A kernel set is known by the rule that looks it up: rules are told
+// apart by what else they say and by what their sets hold.
+func (f felix) Observed(s workloads.State, k *kernel.State) map[string]string {
+	o := &observed{felix: f, want: f.wanted(s), k: k, facts: map[string]string{}, tied: map[tie][]string{}, known: map[kernel.ID]bool{}, digests: map[kernel.ID]digest{}}
+	o.interfaces()
+	for _, family := range kernel.Families {
+		for _, w := range felixWays {
+			o.groups(family, w)
+			o.dispatch(family, w)
+		}
+	}
+	for _, c := range o.want.chains {
+		o.chain(c)
+	}
+	o.sets()
+	o.leftOver()
+	return o.facts
+}
+
+type observed struct {
+	felix
+	want    *wanted
+	k       *kernel.State
+	facts   map[string]string
+	tied    map[tie][]string // to the names of the kernel's sets
+	known   map[kernel.ID]bool
+	digests map[kernel.ID]digest
+}
+
+// tie is a wanted set in one family.
+type tie struct {
+	key    string
+	family kernel.Family
+}
+
+func (o *observed) interfaces() {
+	rest := map[string]bool{}
+	for name := range o.k.Interfaces {
+		rest[name] = strings.HasPrefix(name, "cali")
+	}
+	for _, p := range o.want.local {
+		name := o.HostInterface(p.Namespace, p.Name)
+		i, ok := o.k.Interfaces[name]
+		delete(rest, name)
+		if !ok {
+			continue
+		}
+		o.facts[interfaceFact(p)] = "down"
+		if i.Up {
+			o.facts[interfaceFact(p)] = "up"
+		}
+		if len(p.IPs) == 0 {
+			continue
+		}
+		for setting, want := range felixSysctls {
+			got, ok := i.Sysctls[setting]
+			if ok && want == "default" && got == o.k.Sysctls["ipv4.conf.default.rp_filter"] {
+				got = want
+			}
+			if ok {
+				o.facts[sysctlFact(p, setting)] = got
+			}
+		}
+	}
+	for name, ours := range rest {
+		if ours {
+			o.facts["interface "+name] = "of no pod"
+		}
+	}
+}
+
+// groups gives the chains of policy groups the titles that the endpoints' rules expect, by what they lead to.
+func (o *observed) groups(family kernel.Family, w felixWay) {
+	for id, c := range o.k.Chains {
+		table, name := o.place(id)
+		if id.Family != family || table != felixTable || !strings.HasPrefix(name, w.group) {
+			continue
+		}
+		var leads []string
+		returns := 0
+		for _, r := range c.Rules {
+			switch r.Do {
+			case kernel.Jump:
+				leads = append(leads, o.title(family, r.Chain))
+			case kernel.Return:
+				returns++
+			}
+		}
+		title := strings.Join(leads, " + ")
+		if want := (len(leads) - 1) / 5; returns != want { // Felix returns after every fifth
+			title = fmt.Sprintf("%s with %d instead of %d returns", title, returns, want)
+		}
+		o.want.byName[family][name] = title
+	}
+}
+
+// title names the chain that a rule leads to.
+func (o *observed) title(family kernel.Family, chain string) string {
+	name := o.felix.chain(chain)
+	if title, ok := o.want.byName[family][name]; ok {
+		o.known[o.id(family, felixTable, name)] = true
+		return title
+	}
+	return "chain " + name
+}
+
+// dispatch follows the tree of chains, or the map, from the root to each endpoint's chain.
+func (o *observed) dispatch(family kernel.Family, w felixWay) {
+	leads := map[string]string{}
+	o.follow(family, w, w.dispatch, "*", leads)
+	for _, p := range o.want.local {
+		iface := o.HostInterface(p.Namespace, p.Name)
+		to, ok := leads[iface]
+		delete(leads, iface)
+		if !ok {
+			continue
+		}
+		if to == o.chainName(w.endpoint, iface) {
+			to = "its chain"
+		}
+		o.facts[dispatchFact(p, w, family)] = to
+	}
+	for iface, to := range leads {
+		o.facts["dispatch "+w.reached+" "+iface+" "+string(family)] = to
+	}
+}
+
+func (o *observed) follow(family kernel.Family, w felixWay, name, under string, leads map[string]string) {
+	id := o.id(family, felixTable, name)
+	if o.known[id] {
+		return // a loop, or two ways to one chain
+	}
+	o.known[id] = true
+	end := "pass on"
+	for _, r := range o.k.Chains[id].Rules {
+		if len(r.Where) == 0 && r.Do != kernel.Look {
+			end = string(r.Do)
+			continue
+		}
+		if r.Do == kernel.Look {
+			for iface, verdict := range o.k.Maps[kernel.ID{Family: family, Table: id.Table, Name: r.Chain}].Verdicts {
+				_, chain, _ := strings.Cut(verdict, " ")
+				leads[iface] = o.felix.chain(chain)
+			}
+			continue
+		}
+		iface, ok := strings.CutPrefix(strings.Join(r.Where, ","), w.iface)
+		to := o.felix.chain(r.Chain)
+		switch {
+		case !ok || r.Do != kernel.Goto:
+			leads["an interface by the rule "+r.String()] = to
+		case !strings.HasPrefix(iface, strings.TrimSuffix(under, "*")):
+			leads[iface] = "never reached, in a branch for " + under
+		case strings.HasSuffix(iface, "*"):
+			o.follow(family, w, to, iface, leads)
+		case leads[iface] == "": // the first rule wins
+			leads[iface] = to
+		}
+	}
+	if before := o.facts[strangerFact(w, family)]; before == "" || before == string(kernel.Drop) {
+		o.facts[strangerFact(w, family)] = end
+	}
+}
+
+// chain compares one chain, ties the sets of its rules, and names what it finds by the rules that are wanted.
+func (o *observed) chain(c wantedChain) {
+	id := o.id(c.family, felixTable, c.name)
+	there, ok := o.k.Chains[id]
+	o.known[id] = true
+	if !ok {
+		return
+	}
+	title := c.String()
+	got := make([]kernel.Rule, len(there.Rules))
+	for i, r := range there.Rules {
+		if r.Do == kernel.Jump || r.Do == kernel.Goto {
+			r.Chain = o.title(c.family, r.Chain)
+		}
+		r.Where = slices.DeleteFunc(slices.Clone(r.Where), func(w string) bool { return strings.HasSuffix(w, " 0.0.0.0/0") || strings.HasSuffix(w, " ::/0") })
+		got[i] = r
+	}
+	named := make([]string, len(got))
+	for i, j := range o.pair(c, got) {
+		if j < 0 {
+			continue
+		}
+		for n, set := range got[j].Sets {
+			o.tie(tie{c.rules[i].Sets[n].Set, c.family}, set.Set)
+		}
+		named[j] = c.rules[i].String()
+	}
+	for j, r := range got {
+		if named[j] == "" {
+			named[j] = r.String()
+		}
+	}
+	countRules(o.facts, title, named)
+	// Where rules lack or are too many, that is said already.
+	o.facts[title+" order"] = "right"
+	wanted := o.want.readable(c.rules)
+	if !slices.Equal(wanted, named) && slices.Equal(slices.Sorted(slices.Values(wanted)), slices.Sorted(slices.Values(named))) {
+		o.facts[title+" order"] = strings.Join(named, "; ")
+	}
+}
+
+// pair gives each wanted rule the index of the one that is there for it, or -1: first those whose sets hold what they must,
+// then, in order, those that say the same but for what their sets hold.
+func (o *observed) pair(c wantedChain, got []kernel.Rule) []int {
+	pairs := make([]int, len(c.rules))
+	free := map[string][]int{}
+	exact, alike := make([]string, len(got)), make([]string, len(got))
+	for j, r := range got {
+		alike[j] = shape(r)
+		exact[j] = alike[j]
+		for _, s := range r.Sets {
+			exact[j] += o.digest(o.setID(c.family, s.Set)).String()
+		}
+		free[exact[j]] = append(free[exact[j]], j)
+	}
+	used := make([]bool, len(got))
+	for i, r := range c.rules {
+		pairs[i] = -1
+		key := shape(r)
+		for _, s := range r.Sets {
+			key += digestOf(o.want.sets[s.Set].members[c.family]).String()
+		}
+		if js := free[key]; len(js) > 0 {
+			pairs[i], free[key], used[js[0]] = js[0], js[1:], true
+		}
+	}
+	for i, r := range c.rules {
+		if pairs[i] >= 0 || len(r.Sets) == 0 {
+			continue
+		}
+		for j := range got {
+			if !used[j] && alike[j] == shape(r) {
+				pairs[i], used[j] = j, true
+				break
+			}
+		}
+	}
+	return pairs
+}
+
+// shape is what a rule says, but for which sets it looks up.
+func shape(r kernel.Rule) string {
+	sets := slices.Clone(r.Sets)
+	for i := range sets {
+		sets[i].Set = ""
+	}
+	r.Sets = sets
+	return r.String()
+}
+
+func (o *observed) tie(t tie, set string) {
+	o.known[o.setID(t.family, set)] = true
+	if !slices.Contains(o.tied[t], set) {
+		o.tied[t] = append(o.tied[t], set)
+	}
+}
+
+// setID names a set: those of ipset are in no table.
+func (o *observed) setID(family kernel.Family, name string) kernel.ID {
+	if o.Backend() == kernel.NFTables {
+		return kernel.ID{Family: family, Table: "calico", Name: name}
+	}
+	return kernel.ID{Family: family, Name: name}
+}
+
+// sets lists the members of each set that a rule looks up.
+func (o *observed) sets() {
+	for key, set := range o.want.sets { // one whose rule lacks may still be there
+		for _, family := range kernel.Families {
+			t, is := tie{key, family}, digestOf(set.members[family])
+			for id := range o.k.Sets {
+				if o.tied[t] == nil && id.Family == family && !o.known[id] && madeForPolicy(id.Name) && o.digest(id) == is {
+					o.tie(t, id.Name)
+				}
+			}
+		}
+	}
+	for t, names := range o.tied {
+		set := o.want.sets[t.key]
+		for i, name := range names {
+			id := o.setID(t.family, name)
+			if i > 0 && o.digest(id) == o.digest(o.setID(t.family, names[0])) {
+				continue
+			}
+			for _, m := range o.k.Sets[id].Members {
+				o.facts[memberFact(set, t.family, m)] = o.want.ownerOf(m)
+			}
+		}
+	}
+}
+
+// leftOver names what is there for nothing that the model holds.
+func (o *observed) leftOver() {
+	for id := range o.k.Chains {
+		table, name := o.place(id)
+		if !madeForWorkloads(name) || o.known[id] && table == felixTable {
+			continue
+		}
+		o.facts[fmt.Sprintf("chain %s of table %s %s", name, table, id.Family)] = "left over"
+	}
+	for id, set := range o.k.Sets {
+		if madeForPolicy(id.Name) && !o.known[id] {
+			o.facts[fmt.Sprintf("set %s %s", id.Name, id.Family)] = fmt.Sprintf("left over, with %d members", len(set.Members))
+		}
+	}
+}
+
+// digest stands for what a set holds, whatever the order.
+type digest struct{ count, sum uint64 }
+
+func (d digest) String() string { return fmt.Sprintf(" %d:%x", d.count, d.sum) }
+
+var seed = maphash.MakeSeed()
+
+func digestOf(members map[string]string) digest {
+	var d digest
+	for m := range members {
+		d.count, d.sum = d.count+1, d.sum+maphash.String(seed, m)
+	}
+	return d
+}
+
+func (o *observed) digest(id kernel.ID) digest {
+	if d, ok := o.digests[id]; ok {
+		return d
+	}
+	var d digest
+	for _, m := range o.k.Sets[id].Members {
+		d.count, d.sum = d.count+1, d.sum+maphash.String(seed, m)
+	}
+	o.digests[id] = d
+	return d
+}

@@ -1,0 +1,255 @@
+package targets
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Backend returns the data plane.
+func (f felix) Backend() kernel.Backend { return kernel.Backend(f.DataPlane) }
+
+// felixSysctls are what Felix sets on the host interface of a workload; rp_filter is as the kernel's default.
+var felixSysctls = map[string]string{
+	"ipv4.conf.*.forwarding": "1", "ipv4.conf.*.proxy_arp": "1", "ipv4.conf.*.route_localnet": "1", "ipv4.conf.*.rp_filter": "default",
+	"ipv6.conf.*.forwarding": "1", "ipv6.conf.*.proxy_ndp": "1", "ipv6.conf.*.accept_ra": "0",
+}
+
+// wanted is the whole of what Felix must have programmed.
+type wanted struct {
+	local  []workloads.Pod // with and without address
+	chains []wantedChain
+	byName map[kernel.Family]map[string]string // chain to title
+	sets   map[string]*wantedSet
+	owner  map[string]string // address to pod
+	active int               // policies that hold for a local endpoint
+}
+
+// wantedChain is a chain of one family. In its rules, chains are named by their titles and sets by their keys.
+type wantedChain struct {
+	family kernel.Family
+	name   string
+	title  string
+	rules  []kernel.Rule
+}
+
+func (c wantedChain) String() string { return c.title + " " + string(c.family) }
+
+// wanted predicts, in a fixed order.
+func (f felix) wanted(s workloads.State) *wanted {
+	x := workloads.NewIndex(s)
+	want := &wanted{local: s.LocalPods(), byName: map[kernel.Family]map[string]string{}, sets: map[string]*wantedSet{}, owner: map[string]string{}}
+	for _, p := range s.Pods {
+		for _, ip := range p.IPs {
+			name := "pod " + p.String()
+			if other, ok := want.owner[ip.String()]; !ok || name < other {
+				want.owner[ip.String()] = name
+			}
+		}
+	}
+	type use struct {
+		pod      workloads.Pod
+		policies [2][]workloads.Policy // by direction
+	}
+	var endpoints []use
+	for _, p := range want.local {
+		if len(p.IPs) == 0 {
+			continue
+		}
+		u := use{pod: p}
+		for i, w := range felixWays {
+			u.policies[i] = x.Applying(p, w.kind)
+		}
+		endpoints = append(endpoints, u)
+	}
+	active := map[workloads.Key]bool{}
+	for _, family := range kernel.Families {
+		want.byName[family] = map[string]string{}
+		for i, w := range felixWays {
+			done := map[string]bool{}
+			for _, u := range endpoints {
+				for _, p := range u.policies[i] {
+					active[p.Key] = true
+					if name := f.chainName(w.policy, felixPolicyName(p.Key)); !done[name] {
+						done[name] = true
+						want.add(family, name, fmt.Sprintf("policy %s %s", p.Key, w.word), wantedRules(x, p, w, family, want.sets))
+					}
+				}
+				if name := f.chainName(w.profile, "kns."+u.pod.Namespace); !done[name] {
+					done[name] = true
+					want.add(family, name, profileTitle(u.pod.Namespace, w), []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}})
+				}
+				name := f.chainName(w.endpoint, f.HostInterface(u.pod.Namespace, u.pod.Name))
+				want.add(family, name, endpointTitle(u.pod, w), endpointRules(u.pod, u.policies[i], w))
+			}
+		}
+	}
+	want.active = len(active)
+	return want
+}
+
+func (w *wanted) add(family kernel.Family, name, title string, rules []kernel.Rule) {
+	w.byName[family][name] = title
+	w.chains = append(w.chains, wantedChain{family, name, title, rules})
+}
+
+func profileTitle(namespace string, w felixWay) string {
+	return fmt.Sprintf("profile of namespace %s %s", namespace, w.word)
+}
+
+func endpointTitle(p workloads.Pod, w felixWay) string {
+	return fmt.Sprintf("pod %s %s", p.Key, w.word)
+}
+
+// endpointRules renders the chain of an endpoint. Policies next to each other that select alike have a chain of their own.
+func endpointRules(pod workloads.Pod, policies []workloads.Policy, w felixWay) []kernel.Rule {
+	rules := []kernel.Rule{
+		{Where: []string{"ct established,related"}, Do: kernel.Accept},
+		{Where: []string{"ct invalid"}, Do: kernel.Drop},
+		{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixAccepted | felixPassed}},
+	}
+	if w.kind == networkingv1.PolicyTypeEgress {
+		rules = append(rules, kernel.Rule{Where: []string{"proto udp", "to port 4789"}, Do: kernel.Drop},
+			kernel.Rule{Where: []string{"proto ipencap"}, Do: kernel.Drop})
+	}
+	if len(policies) > 0 {
+		rules = append(rules, kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixPassed}})
+		for _, g := range groups(policies) {
+			rules = append(rules, kernel.Rule{Where: []string{notPassed}, Do: kernel.Jump, Chain: groupTitle(g, w)},
+				kernel.Rule{Where: []string{accepted}, Do: kernel.Return})
+		}
+		rules = append(rules, kernel.Rule{Where: []string{notPassed}, Do: kernel.Drop})
+	}
+	return append(rules, kernel.Rule{Do: kernel.Jump, Chain: profileTitle(pod.Namespace, w)},
+		kernel.Rule{Where: []string{accepted}, Do: kernel.Return}, kernel.Rule{Do: kernel.Drop})
+}
+
+func groups(policies []workloads.Policy) [][]workloads.Policy {
+	var all [][]workloads.Policy
+	before := ""
+	for i, p := range policies {
+		selects := selectorWords(&p.Spec.PodSelector)
+		if i == 0 || selects != before {
+			all = append(all, nil)
+		}
+		all[len(all)-1], before = append(all[len(all)-1], p), selects
+	}
+	return all
+}
+
+// groupTitle names what is jumped to: a policy's chain, or that of a group by the policies that it leads to.
+func groupTitle(g []workloads.Policy, w felixWay) string {
+	titles := make([]string, 0, len(g))
+	for _, p := range g {
+		titles = append(titles, fmt.Sprintf("policy %s %s", p.Key, w.word))
+	}
+	return strings.Join(titles, " + ")
+}
+
+// Programmed predicts interfaces, dispatch, chains and sets.
+func (f felix) Programmed(s workloads.State) map[string]string {
+	want, facts := f.wanted(s), map[string]string{}
+	for _, p := range want.local {
+		facts[interfaceFact(p)] = "up"
+		if len(p.IPs) == 0 {
+			continue
+		}
+		for name, value := range felixSysctls {
+			facts[sysctlFact(p, name)] = value
+		}
+		for _, family := range kernel.Families {
+			for _, w := range felixWays {
+				facts[dispatchFact(p, w, family)] = "its chain"
+			}
+		}
+	}
+	for _, c := range want.chains {
+		title := c.String()
+		facts[title+" order"] = "right"
+		countRules(facts, title, want.readable(c.rules))
+	}
+	for _, family := range kernel.Families {
+		for _, w := range felixWays {
+			facts[strangerFact(w, family)] = string(kernel.Drop)
+		}
+		for _, set := range want.sets {
+			for m := range set.members[family] {
+				facts[memberFact(set, family, m)] = want.ownerOf(m)
+			}
+		}
+	}
+	return facts
+}
+
+func interfaceFact(p workloads.Pod) string { return "interface of pod " + p.String() }
+
+func sysctlFact(p workloads.Pod, name string) string { return interfaceFact(p) + ": " + name }
+
+func dispatchFact(p workloads.Pod, w felixWay, f kernel.Family) string {
+	return "dispatch " + w.reached + " pod " + p.String() + " " + string(f)
+}
+
+func strangerFact(w felixWay, f kernel.Family) string {
+	return "dispatch " + w.reached + " an unknown interface " + string(f)
+}
+
+func memberFact(s *wantedSet, f kernel.Family, member string) string {
+	return "set of " + s.title + " " + string(f) + ": " + member
+}
+
+// countRules makes a fact of each different rule: how often it stands in the chain.
+func countRules(facts map[string]string, chain string, rules []string) {
+	seen := make(map[string]int, len(rules))
+	for _, r := range rules {
+		seen[r]++
+	}
+	for r, n := range seen {
+		facts[chain+": "+r] = strconv.Itoa(n)
+	}
+}
+
+// readable writes rules whose sets are keys.
+func (w *wanted) readable(rules []kernel.Rule) []string {
+	all := make([]string, 0, len(rules))
+	for _, r := range rules {
+		all = append(all, r.String())
+	}
+	return all
+}
+
+func (w *wanted) ownerOf(member string) string {
+	if owner, ok := w.owner[member]; ok {
+		return owner
+	}
+	return "no pod's"
+}
+
+// Counted gives Felix's gauges of chains, rules, sets and policies the values that they should have.
+func (f felix) Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 {
+	count := map[metrics.Gauge]float64{metrics.ActivePolicies: float64(f.wanted(s).active)}
+	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw.
+	count[metrics.Chains], count[metrics.Rules], count[metrics.IPSets] = float64(len(kernel.Families)*14), 0, 0
+	for id, c := range k.Chains {
+		if _, name := f.place(id); strings.HasPrefix(name, "cali-") {
+			count[metrics.Chains]++
+		}
+		for _, r := range c.Rules {
+			if strings.HasPrefix(r.Comment, "cali:") {
+				count[metrics.Rules]++
+			}
+		}
+	}
+	for id := range k.Sets {
+		if slices.ContainsFunc([]string{"cali40", "cali60"}, func(p string) bool { return strings.HasPrefix(id.Name, p) }) {
+			count[metrics.IPSets]++
+		}
+	}
+	return count
+}

@@ -1,0 +1,289 @@
+package targets
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// wantedSet is a set that some rule needs. Rules with the same selectors share one.
+type wantedSet struct {
+	title   string // names the rule that needs it first
+	members map[kernel.Family]map[string]string
+}
+
+// wantedRules renders the chain of a policy in one direction for one family. A set is named by its key in sets, where new ones
+// are added.
+func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Family, sets map[string]*wantedSet) []kernel.Rule {
+	var all []kernel.Rule
+	for i, r := range p.Rules(w.kind) {
+		peers := r.Peers
+		if len(peers) == 0 {
+			peers = []networkingv1.NetworkPolicyPeer{{}}
+		}
+		byProtocol := felixPorts(r.Ports)
+		for _, proto := range slices.Sorted(maps.Keys(byProtocol)) {
+			for j, peer := range peers {
+				c := clause{proto: proto, portList: byProtocol[proto], way: w}
+				if !c.addPeer(peer, f) {
+					continue // of the other family
+				}
+				where := fmt.Sprintf("policy %s %s rule %d", p.Key, w.word, i+1)
+				if len(r.Peers) > 0 && peer.IPBlock == nil {
+					key := setKey(p.Namespace, peer)
+					c.peerSet = key
+					if sets[key] == nil {
+						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, peerWords(p.Namespace, peer)), x.Selected(p.Namespace, peer))
+					}
+				}
+				for _, port := range c.named {
+					key := c.namedKey(port)
+					if sets[key] == nil { // pods of the model name no ports
+						sets[key] = newSet(fmt.Sprintf("%s port %s", where, port), nil)
+					}
+				}
+				all = append(all, c.render()...)
+			}
+		}
+	}
+	for len(all) > 0 && all[len(all)-1].Do == kernel.Return {
+		all = all[:len(all)-1]
+	}
+	if len(all) == 0 {
+		all = []kernel.Rule{{Do: kernel.Continue}} // carries the chain's comment
+	}
+	return all
+}
+
+func newSet(title string, pods []workloads.Pod) *wantedSet {
+	s := &wantedSet{title: title, members: map[kernel.Family]map[string]string{kernel.IPv4: {}, kernel.IPv6: {}}}
+	for _, p := range pods {
+		for _, ip := range p.IPs {
+			f := kernel.IPv4
+			if ip.Is6() {
+				f = kernel.IPv6
+			}
+			s.members[f][ip.String()] = ""
+		}
+	}
+	return s
+}
+
+// setKey is equal for peers that share a set.
+func setKey(namespace string, p networkingv1.NetworkPolicyPeer) string {
+	return "peer " + peerWords(namespace, p)
+}
+
+// peerWords says which pods a peer means.
+func peerWords(namespace string, p networkingv1.NetworkPolicyPeer) string {
+	in := "namespace " + namespace
+	if p.NamespaceSelector != nil {
+		in = "namespaces " + selectorWords(p.NamespaceSelector)
+	}
+	return "pods " + selectorWords(p.PodSelector) + " in " + in
+}
+
+func selectorWords(l *metav1.LabelSelector) string {
+	if l == nil || len(l.MatchLabels)+len(l.MatchExpressions) == 0 {
+		return "all"
+	}
+	return metav1.FormatLabelSelector(l)
+}
+
+// portList is what a rule says of ports for one protocol.
+type portList struct {
+	numbers []portRange // ordered, without overlap
+	named   []string
+}
+
+type portRange struct{ first, last int32 }
+
+func (p portRange) String() string {
+	if p.first == p.last {
+		return strconv.Itoa(int(p.first))
+	}
+	return fmt.Sprintf("%d-%d", p.first, p.last)
+}
+
+// felixPorts sorts a rule's ports by protocol; no ports at all are the protocol "". A port without a number stands for all
+// of its protocol.
+func felixPorts(ports []networkingv1.NetworkPolicyPort) map[string]portList {
+	if len(ports) == 0 {
+		return map[string]portList{"": {}}
+	}
+	all, every := map[string]portList{}, map[string]bool{}
+	for _, p := range ports {
+		proto := string(corev1.ProtocolTCP)
+		if p.Protocol != nil {
+			proto = string(*p.Protocol)
+		}
+		proto = strings.ToLower(proto)
+		list := all[proto]
+		switch {
+		case p.Port == nil:
+			every[proto] = true
+		case p.Port.Type == intstr.String:
+			list.named = append(list.named, p.Port.StrVal)
+		case p.EndPort != nil:
+			list.numbers = append(list.numbers, portRange{p.Port.IntVal, *p.EndPort})
+		default:
+			list.numbers = append(list.numbers, portRange{p.Port.IntVal, p.Port.IntVal})
+		}
+		all[proto] = list
+	}
+	for proto, list := range all {
+		if every[proto] {
+			list = portList{}
+		}
+		all[proto] = portList{merged(list.numbers), list.named}
+	}
+	return all
+}
+
+// merged orders ranges and joins those that touch.
+func merged(ranges []portRange) []portRange {
+	slices.SortFunc(ranges, func(a, b portRange) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last)) })
+	var out []portRange
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r.first <= out[n-1].last+1 {
+			out[n-1].last = max(out[n-1].last, r.last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// clause is one of Felix's rules: one protocol, one peer.
+type clause struct {
+	portList
+	proto   string
+	peerSet string // key of a set
+	block   string // a prefix that the peer must be in
+	except  []string
+	way     felixWay
+}
+
+// addPeer reports whether the peer can be of that family.
+func (c *clause) addPeer(p networkingv1.NetworkPolicyPeer, f kernel.Family) bool {
+	if p.IPBlock == nil {
+		return true
+	}
+	of := func(cidr string) (string, bool) {
+		prefix, err := netip.ParsePrefix(cidr)
+		if err != nil || prefix.Addr().Is6() != (f == kernel.IPv6) {
+			return "", false
+		}
+		prefix = prefix.Masked()
+		if prefix.IsSingleIP() {
+			return prefix.Addr().String(), true
+		}
+		return prefix.String(), true
+	}
+	block, ok := of(p.IPBlock.CIDR)
+	c.block = block
+	for _, e := range p.IPBlock.Except {
+		if e, ok := of(e); ok {
+			c.except = append(c.except, e)
+		}
+	}
+	return ok
+}
+
+// namedKey is equal for named ports that share a set: of egress, the set holds the peers' ports alone.
+func (c *clause) namedKey(port string) string {
+	key := "port " + c.proto + " " + port
+	if c.way.kind == networkingv1.PolicyTypeEgress {
+		key += " of " + c.peerSet
+	}
+	return key
+}
+
+func (c *clause) namedMatch(port string) kernel.SetMatch {
+	return kernel.SetMatch{Set: c.namedKey(port), By: "to port"}
+}
+
+// render follows Felix: what one rule can't say is said by blocks of rules before it, which keep their result in a mark.
+func (c *clause) render() []kernel.Rule {
+	var all []kernel.Rule
+	splits, last := c.split(), kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}
+	blocks := len(splits)+len(c.named) > 1
+	if blocks {
+		all = append(all, kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks | felixThisBlock}})
+		for _, s := range splits {
+			all = append(all, kernel.Rule{Where: []string{"proto " + c.proto, "to port " + s}, Do: kernel.SetMark, Mark: kernel.Mark{Set: felixBlocks}})
+		}
+		for _, port := range c.named {
+			all = append(all, kernel.Rule{Sets: []kernel.SetMatch{c.namedMatch(port)}, Do: kernel.SetMark, Mark: kernel.Mark{Set: felixBlocks}})
+		}
+	}
+	if len(c.except) > 0 {
+		if !blocks {
+			all = append(all, kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixThisBlock, Set: felixBlocks}})
+		}
+		for _, e := range c.except {
+			all = append(all, kernel.Rule{Where: []string{c.way.by + " " + e}, Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks}})
+		}
+	}
+	if c.proto != "" {
+		last.Where = append(last.Where, "proto "+c.proto)
+	}
+	if c.block != "" && c.block != "0.0.0.0/0" && c.block != "::/0" {
+		last.Where = append(last.Where, c.way.by+" "+c.block)
+	}
+	// Egress to named ports alone needs no set of the peers: the ports' set is of the peers.
+	if c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0) {
+		last.Sets = append(last.Sets, kernel.SetMatch{Set: c.peerSet, By: c.way.by})
+	}
+	switch {
+	case blocks:
+	case len(splits) == 1:
+		last.Where = append(last.Where, "to port "+splits[0])
+	case len(c.named) == 1:
+		last.Sets = append(last.Sets, c.namedMatch(c.named[0]))
+	}
+	if blocks || len(c.except) > 0 {
+		last.Where = append(last.Where, fmt.Sprintf("mark %#x/%#x", felixBlocks, felixBlocks))
+	}
+	slices.Sort(last.Where)
+	return append(all, last, kernel.Rule{Where: []string{accepted}, Do: kernel.Return})
+}
+
+var (
+	accepted  = fmt.Sprintf("mark %#x/%#x", felixAccepted, felixAccepted)
+	notPassed = fmt.Sprintf("mark 0x0/%#x", felixPassed)
+)
+
+// split deals the ports to matches of fifteen places, of which a range takes two: a limit of iptables.
+func (c *clause) split() []string {
+	const places = 15
+	var all []string
+	var now []string
+	free := places
+	for _, r := range c.numbers {
+		need := 2
+		if r.first == r.last {
+			need = 1
+		}
+		if free < need {
+			all, now, free = append(all, strings.Join(now, ",")), nil, places
+		}
+		now, free = append(now, r.String()), free-need
+	}
+	if len(now) > 0 {
+		all = append(all, strings.Join(now, ","))
+	}
+	return all
+}

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Programmer knows what the SUT must have put into the kernel, and what what is there means. Its methods compute; they read
+// nothing.
+type Programmer interface {
+	Programmed(s workloads.State) map[string]string                       // what must be there, from the model alone
+	Observed(s workloads.State, k *kernel.State) map[string]string        // what is there, in the same words
+	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 // what the SUT's gauges of it should show
+}
+
+// Programmed wants the kernel to hold exactly what the target says it must: interfaces, dispatch, chains, rules, the members of
+// sets, nothing of what is gone; and the SUT's own gauges of these to agree with the kernel.
+type Programmed struct{ Programmer Programmer }
+
+// Name returns the probe's name.
+func (Programmed) Name() string { return "kernel" }
+
+// agrees is what is wanted of every gauge.
+const agrees = "agrees"
+
+// Want asks the target.
+func (p Programmed) Want(s workloads.State) Facts {
+	facts := Facts(p.Programmer.Programmed(s))
+	for g := range p.Programmer.Counted(s, kernel.New()) {
+		facts[gaugeFact(g)] = agrees
+	}
+	return facts
+}
+
+// Got reads the kernel and the SUT.
+func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
+	k, err := w.Kernel.Programmed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	says, err := w.SUT.Gauges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := w.Fleet.State()
+	facts := Facts(p.Programmer.Observed(s, k))
+	for g, is := range p.Programmer.Counted(s, k) {
+		switch said, ok := says[g]; {
+		case !ok:
+			facts[gaugeFact(g)] = "missing"
+		case said == is:
+			facts[gaugeFact(g)] = agrees
+		default:
+			facts[gaugeFact(g)] = fmt.Sprintf("says %v, there are %v", said, is)
+		}
+	}
+	return facts, nil
+}
+
+func gaugeFact(g metrics.Gauge) string { return "gauge " + string(g) }
