@@ -20,7 +20,6 @@ const (
 	Endpoints      Gauge = "endpoints"       // endpoints in the cluster, as the SUT counts them
 	LocalEndpoints Gauge = "local_endpoints" // endpoints on the SUT's own node
 	InSync         Gauge = "in_sync"         // 1 when the SUT has seen the whole datastore, else 0
-	ActivePolicies Gauge = "active_policies" // policies that hold for an endpoint on the SUT's own node
 	Chains         Gauge = "chains"          // chains that the SUT says it has in the kernel, all tables and both families
 	Rules          Gauge = "rules"           // its rules there, likewise
 	IPSets         Gauge = "ip_sets"         // its sets of addresses there, likewise

@@ -200,7 +200,6 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 		metrics.Endpoints:      {Metric: "felix_cluster_num_workload_endpoints"},
 		metrics.LocalEndpoints: {Metric: "felix_active_local_endpoints"},
 		metrics.InSync:         {Metric: "felix_resync_state", OneWhen: &inSync},
-		metrics.ActivePolicies: {Metric: "felix_active_local_policies"},
 		metrics.Chains:         {Metric: chains},
 		metrics.Rules:          {Metric: rules},
 		metrics.IPSets:         {Metric: sets},

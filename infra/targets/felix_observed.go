@@ -197,6 +197,9 @@ func (o *observed) chain(c wantedChain) {
 			continue
 		}
 		for n, set := range got[j].Sets {
+			if !madeForPolicy(set.Set) {
+				continue
+			}
 			o.tie(tie{c.rules[i].Sets[n].Set, c.family}, set.Set)
 		}
 		named[j] = c.rules[i].String()
@@ -265,7 +268,9 @@ func shape(r kernel.Rule) string {
 }
 
 func (o *observed) tie(t tie, set string) {
-	o.known[o.setID(t.family, set)] = true
+	// A rule for one family alone makes Felix program the set for both.
+	o.known[o.setID(kernel.IPv4, "cali4"+set[len("cali4"):])] = true
+	o.known[o.setID(kernel.IPv6, "cali6"+set[len("cali6"):])] = true
 	if !slices.Contains(o.tied[t], set) {
 		o.tied[t] = append(o.tied[t], set)
 	}

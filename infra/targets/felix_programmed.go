@@ -29,7 +29,6 @@ type wanted struct {
 	byName map[kernel.Family]map[string]string // chain to title
 	sets   map[string]*wantedSet
 	owner  map[string]string // address to pod
-	active int               // policies that hold for a local endpoint
 }
 
 // wantedChain is a chain of one family. In its rules, chains are named by their titles and sets by their keys.
@@ -69,14 +68,12 @@ func (f felix) wanted(s workloads.State) *wanted {
 		}
 		endpoints = append(endpoints, u)
 	}
-	active := map[workloads.Key]bool{}
 	for _, family := range kernel.Families {
 		want.byName[family] = map[string]string{}
 		for i, w := range felixWays {
 			done := map[string]bool{}
 			for _, u := range endpoints {
 				for _, p := range u.policies[i] {
-					active[p.Key] = true
 					if name := f.chainName(w.policy, felixPolicyName(p.Key)); !done[name] {
 						done[name] = true
 						want.add(family, name, fmt.Sprintf("policy %s %s", p.Key, w.word), wantedRules(x, p, w, family, want.sets))
@@ -91,7 +88,6 @@ func (f felix) wanted(s workloads.State) *wanted {
 			}
 		}
 	}
-	want.active = len(active)
 	return want
 }
 
@@ -231,11 +227,12 @@ func (w *wanted) ownerOf(member string) string {
 	return "no pod's"
 }
 
-// Counted gives Felix's gauges of chains, rules, sets and policies the values that they should have.
-func (f felix) Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 {
-	count := map[metrics.Gauge]float64{metrics.ActivePolicies: float64(f.wanted(s).active)}
+// Counted gives Felix's gauges of chains, rules and sets the values that they should have. Left out are those that are known
+// to be wrong, see docs/findings.md: rules in nftables mode, and everywhere felix_active_local_policies and
+// felix_ipsets_total.
+func (f felix) Counted(k *kernel.State) map[metrics.Gauge]float64 {
 	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw.
-	count[metrics.Chains], count[metrics.Rules], count[metrics.IPSets] = float64(len(kernel.Families)*14), 0, 0
+	count := map[metrics.Gauge]float64{metrics.Chains: float64(len(kernel.Families) * 14), metrics.Rules: 0, metrics.IPSets: 0}
 	for id, c := range k.Chains {
 		if _, name := f.place(id); strings.HasPrefix(name, "cali-") {
 			count[metrics.Chains]++
@@ -250,6 +247,9 @@ func (f felix) Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]flo
 		if slices.ContainsFunc([]string{"cali40", "cali60"}, func(p string) bool { return strings.HasPrefix(id.Name, p) }) {
 			count[metrics.IPSets]++
 		}
+	}
+	if f.Backend() == kernel.NFTables {
+		delete(count, metrics.Rules)
 	}
 	return count
 }

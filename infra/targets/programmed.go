@@ -16,5 +16,5 @@ type Programmer interface {
 	// Observed tells what is there, in the words of Programmed. The state serves to name what is found.
 	Observed(s workloads.State, k *kernel.State) map[string]string
 	// Counted says what the target's own gauges of what it has programmed should show.
-	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64
+	Counted(k *kernel.State) map[metrics.Gauge]float64
 }
