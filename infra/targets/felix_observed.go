@@ -286,11 +286,18 @@ func (o *observed) setID(family kernel.Family, name string) kernel.ID {
 
 // sets lists the members of each set that a rule looks up.
 func (o *observed) sets() {
+	taken := map[kernel.ID]bool{}
+	for t, names := range o.tied {
+		for _, name := range names {
+			taken[o.setID(t.family, name)] = true
+		}
+	}
 	for key, set := range o.want.sets { // one whose rule lacks may still be there
 		for _, family := range kernel.Families {
 			t, is := tie{key, family}, digestOf(set.members[family])
 			for id := range o.k.Sets {
-				if o.tied[t] == nil && id.Family == family && !o.known[id] && madeForPolicy(id.Name) && o.digest(id) == is {
+				if o.tied[t] == nil && id.Family == family && !taken[id] && madeForPolicy(id.Name) && o.digest(id) == is {
+					taken[id] = true
 					o.tie(t, id.Name)
 				}
 			}

@@ -42,10 +42,10 @@ func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Fa
 				}
 				where := fmt.Sprintf("policy %s %s rule %d", p.Key, w.word, i+1)
 				if len(r.Peers) > 0 && peer.IPBlock == nil {
-					key := setKey(p.Namespace, peer)
+					key := peerWords(p.Namespace, peer)
 					c.peerSet = key
 					if sets[key] == nil {
-						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, peerWords(p.Namespace, peer)), x.Selected(p.Namespace, peer))
+						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(p.Namespace, peer))
 					}
 				}
 				for _, port := range c.named {
@@ -81,12 +81,7 @@ func newSet(title string, pods []workloads.Pod) *wantedSet {
 	return s
 }
 
-// setKey is equal for peers that share a set.
-func setKey(namespace string, p networkingv1.NetworkPolicyPeer) string {
-	return "peer " + peerWords(namespace, p)
-}
-
-// peerWords says which pods a peer means.
+// peerWords says which pods a peer means. Peers with the same words share a set.
 func peerWords(namespace string, p networkingv1.NetworkPolicyPeer) string {
 	in := "namespace " + namespace
 	if p.NamespaceSelector != nil {
