@@ -23,6 +23,7 @@ const (
 	Chains         Gauge = "chains"          // chains that the SUT says it has in the kernel, all tables and both families
 	Rules          Gauge = "rules"           // its rules there, likewise
 	IPSets         Gauge = "ip_sets"         // its sets of addresses there, likewise
+	Selectors      Gauge = "selectors"       // different sets that the policies in force on its node need, of either family
 	HeapBytes      Gauge = "heap_bytes"      // live and not yet swept heap of the SUT's runtime
 	Goroutines     Gauge = "goroutines"
 	RSSBytes       Gauge = "rss_bytes" // resident set of the agent's process

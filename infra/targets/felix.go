@@ -201,6 +201,7 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 		metrics.LocalEndpoints: {Metric: "felix_active_local_endpoints"},
 		metrics.InSync:         {Metric: "felix_resync_state", OneWhen: &inSync},
 		metrics.Chains:         {Metric: chains},
+		metrics.Selectors:      {Metric: "felix_active_local_selectors"},
 		metrics.Rules:          {Metric: rules},
 		metrics.IPSets:         {Metric: sets},
 		metrics.HeapBytes:      {Metric: "go_memstats_heap_alloc_bytes"},

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,12 +69,14 @@ func (f felix) wanted(s workloads.State) *wanted {
 		}
 		endpoints = append(endpoints, u)
 	}
+	active := map[string]workloads.Policy{}
 	for _, family := range kernel.Families {
 		want.byName[family] = map[string]string{}
 		for i, w := range felixWays {
 			done := map[string]bool{}
 			for _, u := range endpoints {
 				for _, p := range u.policies[i] {
+					active[p.String()] = p
 					if name := f.chainName(w.policy, felixPolicyName(p.Key)); !done[name] {
 						done[name] = true
 						want.add(family, name, fmt.Sprintf("policy %s %s", p.Key, w.word), wantedRules(x, p, w, family, want.sets))
@@ -85,6 +88,15 @@ func (f felix) wanted(s workloads.State) *wanted {
 				}
 				name := f.chainName(w.endpoint, f.HostInterface(u.pod.Namespace, u.pod.Name))
 				want.add(family, name, endpointTitle(u.pod, w), endpointRules(u.pod, u.policies[i], w))
+			}
+		}
+	}
+	// Rules of a direction that a policy does not enforce make no chain, but Felix keeps their sets.
+	for _, name := range slices.Sorted(maps.Keys(active)) {
+		p := active[name]
+		for _, w := range felixWays {
+			for _, family := range kernel.Families {
+				wantedRules(x, p, w, family, want.sets)
 			}
 		}
 	}
@@ -232,7 +244,7 @@ func (w *wanted) ownerOf(member string) string {
 // felix_ipsets_total.
 func (f felix) Counted(k *kernel.State) map[metrics.Gauge]float64 {
 	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw.
-	count := map[metrics.Gauge]float64{metrics.Chains: float64(len(kernel.Families) * 14), metrics.Rules: 0, metrics.IPSets: 0}
+	count := map[metrics.Gauge]float64{metrics.Chains: float64(len(kernel.Families) * 14), metrics.Rules: 0, metrics.IPSets: 0, metrics.Selectors: 0}
 	for id, c := range k.Chains {
 		if _, name := f.place(id); strings.HasPrefix(name, "cali-") {
 			count[metrics.Chains]++
@@ -244,6 +256,9 @@ func (f felix) Counted(k *kernel.State) map[metrics.Gauge]float64 {
 		}
 	}
 	for id := range k.Sets {
+		if id.Family == kernel.IPv4 && madeForPolicy(id.Name) {
+			count[metrics.Selectors]++
+		}
 		if slices.ContainsFunc([]string{"cali40", "cali60"}, func(p string) bool { return strings.HasPrefix(id.Name, p) }) {
 			count[metrics.IPSets]++
 		}

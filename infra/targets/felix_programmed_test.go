@@ -112,7 +112,7 @@ func TestFelixProgrammedWhatTheModelSays(t *testing.T) {
 	}
 }
 
-// rule finds a rule by a part of its comment or text.
+// remove takes away the rules whose comment or text holds that, and says how many there were.
 func remove(k *kernel.State, id kernel.ID, which string) int {
 	c := k.Chains[id]
 	before := len(c.Rules)
@@ -123,7 +123,7 @@ func remove(k *kernel.State, id kernel.ID, which string) int {
 
 // TestEachFaultIsNamed breaks the recorded kernel in one way at a time: just that must differ, and be named.
 func TestEachFaultIsNamed(t *testing.T) {
-	const peer = "set of policy fv-7-ns-0/peers ingress rule 1 peer 1 (pods role=api in namespace fv-7-ns-0) IPv4: "
+	const peer = "set of policy fv-7-ns-0/sctp ingress rule 1 peer 1 (pods role=api in namespace fv-7-ns-0) IPv4: "
 	web := workloads.Key{Namespace: "fv-7-ns-0", Name: "pod-0000004"}
 	for _, c := range []struct {
 		name  string
@@ -149,13 +149,11 @@ func TestEachFaultIsNamed(t *testing.T) {
 			k.Chains[id] = c
 		}, []string{`policy fv-7-ns-0/peers ingress IPv4: from @pods all in namespaces team=b: mark +0x10000: want "1", got ""`}},
 		{"two rules stand in the wrong order", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			id := f.id(kernel.IPv4, "filter", f.chainName("cali-pri-", "kns.fv-7-ns-0"))
-			id2 := f.id(kernel.IPv4, "filter", "cali-tw-"+f.HostInterface(web.Namespace, web.Name))
-			_ = id
-			c := k.Chains[id2]
+			id := f.id(kernel.IPv4, "filter", "cali-tw-"+f.HostInterface(web.Namespace, web.Name))
+			c := k.Chains[id]
 			c.Rules = slices.Clone(c.Rules)
 			c.Rules[0], c.Rules[1] = c.Rules[1], c.Rules[0]
-			k.Chains[id2] = c
+			k.Chains[id] = c
 		}, []string{`pod fv-7-ns-0/pod-0000004 ingress IPv4 order: want "right", got "ct invalid: drop; ct established`}},
 		{"a chain is empty", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
 			k.Chains[f.id(kernel.IPv4, "filter", f.chainName("cali-pri-", "kns.fv-7-ns-1"))] = kernel.Chain{}
@@ -259,10 +257,11 @@ func TestCounted(t *testing.T) {
 	for _, plane := range dataPlanes {
 		f := felix{Options{DataPlane: plane}}
 		counted := f.Counted(recordedKernel(t, f, recordedState(t)))
-		if counted[metrics.IPSets] != 2*11 {
-			t.Errorf("%s: %v", plane, counted)
+		want := map[metrics.Gauge]float64{metrics.Chains: 240, metrics.Rules: 922, metrics.IPSets: 48, metrics.Selectors: 20}
+		if plane == "nftables" {
+			want = map[metrics.Gauge]float64{metrics.Chains: 236, metrics.IPSets: 48, metrics.Selectors: 20}
 		}
-		if _, ok := counted[metrics.Rules]; ok == (plane == "nftables") {
+		if !maps.Equal(counted, want) {
 			t.Errorf("%s: %v", plane, counted)
 		}
 		for g := range counted {
