@@ -5,13 +5,12 @@ package netns
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -45,20 +44,8 @@ func Programmed(ctx context.Context, b kernel.Backend) (*kernel.State, error) {
 	if !ok {
 		return nil, fmt.Errorf("no way to read rules of %q", b)
 	}
-	outputs := make([]bytes.Buffer, len(tools))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, d := range tools {
-		group.Go(func() error {
-			var complaints bytes.Buffer
-			cmd := exec.CommandContext(ctx, d.args[0], d.args[1:]...)
-			cmd.Stdout, cmd.Stderr = &outputs[i], &complaints
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("%v: %w: %s", d.args, err, bytes.TrimSpace(complaints.Bytes()))
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	outputs, err := runAll(ctx, tools)
+	if err != nil {
 		return nil, fmt.Errorf("read the kernel: %w", err)
 	}
 	s := kernel.New()
@@ -75,4 +62,27 @@ func Programmed(ctx context.Context, b kernel.Backend) (*kernel.State, error) {
 	s.Sysctls[rpFilter] = strings.TrimSpace(string(value))
 	s.Interfaces, err = Interfaces()
 	return s, err
+}
+
+// runAll runs the tools side by side. A process is born in the namespace of the thread that starts it, so all are started by
+// the caller's.
+func runAll(ctx context.Context, tools []dump) ([]bytes.Buffer, error) {
+	outputs, complaints := make([]bytes.Buffer, len(tools)), make([]bytes.Buffer, len(tools))
+	running := make([]*exec.Cmd, 0, len(tools))
+	var failed error
+	for i, d := range tools {
+		cmd := exec.CommandContext(ctx, d.args[0], d.args[1:]...)
+		cmd.Stdout, cmd.Stderr = &outputs[i], &complaints[i]
+		if err := cmd.Start(); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%v: %w", d.args, err))
+			break
+		}
+		running = append(running, cmd)
+	}
+	for i, cmd := range running {
+		if err := cmd.Wait(); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%v: %w: %s", tools[i].args, err, bytes.TrimSpace(complaints[i].Bytes())))
+		}
+	}
+	return outputs, failed
 }
