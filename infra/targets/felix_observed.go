@@ -237,7 +237,7 @@ func (o *observed) pair(c wantedChain, got []kernel.Rule) []int {
 		pairs[i] = -1
 		key := shape(r)
 		for _, s := range r.Sets {
-			key += digestOf(o.want.sets[s.Set].members[c.family]).String()
+			key += o.want.sets[s.Set].digests[c.family].String()
 		}
 		if js := free[key]; len(js) > 0 {
 			pairs[i], free[key], used[js[0]] = js[0], js[1:], true
@@ -294,7 +294,7 @@ func (o *observed) sets() {
 	}
 	for key, set := range o.want.sets { // one whose rule lacks may still be there
 		for _, family := range kernel.Families {
-			t, is := tie{key, family}, digestOf(set.members[family])
+			t, is := tie{key, family}, set.digests[family]
 			for id := range o.k.Sets {
 				if o.tied[t] == nil && id.Family == family && !taken[id] && madeForPolicy(id.Name) && o.digest(id) == is {
 					taken[id] = true
@@ -340,12 +340,8 @@ func (d digest) String() string { return fmt.Sprintf(" %d:%x", d.count, d.sum) }
 
 var seed = maphash.MakeSeed()
 
-func digestOf(members map[string]string) digest {
-	var d digest
-	for m := range members {
-		d.count, d.sum = d.count+1, d.sum+maphash.String(seed, m)
-	}
-	return d
+func (d digest) with(member string) digest {
+	return digest{d.count + 1, d.sum + maphash.String(seed, member)}
 }
 
 func (o *observed) digest(id kernel.ID) digest {
@@ -354,7 +350,7 @@ func (o *observed) digest(id kernel.ID) digest {
 	}
 	var d digest
 	for _, m := range o.k.Sets[id].Members {
-		d.count, d.sum = d.count+1, d.sum+maphash.String(seed, m)
+		d = d.with(m)
 	}
 	o.digests[id] = d
 	return d

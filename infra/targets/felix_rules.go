@@ -21,7 +21,8 @@ import (
 // wantedSet is a set that some rule needs. Rules with the same selectors share one.
 type wantedSet struct {
 	title   string // names the rule that needs it first
-	members map[kernel.Family]map[string]string
+	members map[kernel.Family]map[string]bool
+	digests map[kernel.Family]digest
 }
 
 // wantedRules renders the chain of a policy in one direction for one family. A set is named by its key in sets, where new ones
@@ -68,14 +69,17 @@ func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Fa
 }
 
 func newSet(title string, pods []workloads.Pod) *wantedSet {
-	s := &wantedSet{title: title, members: map[kernel.Family]map[string]string{kernel.IPv4: {}, kernel.IPv6: {}}}
+	s := &wantedSet{title: title, members: map[kernel.Family]map[string]bool{kernel.IPv4: {}, kernel.IPv6: {}}, digests: map[kernel.Family]digest{}}
 	for _, p := range pods {
 		for _, ip := range p.IPs {
 			f := kernel.IPv4
 			if ip.Is6() {
 				f = kernel.IPv6
 			}
-			s.members[f][ip.String()] = ""
+			if m := ip.String(); !s.members[f][m] {
+				s.members[f][m] = true
+				s.digests[f] = s.digests[f].with(m)
+			}
 		}
 	}
 	return s
