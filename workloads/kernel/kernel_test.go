@@ -156,6 +156,7 @@ func BenchmarkReadIPSets(b *testing.B) {
 	}
 }
 
+// BenchmarkReadNFTables reads the rules of a thousand endpoints and a large set.
 func BenchmarkReadNFTables(b *testing.B) {
 	var text strings.Builder
 	text.WriteString(`{"nftables":[{"set":{"family":"ip","name":"s","table":"calico","elem":["10.127.0.0"`)
@@ -163,11 +164,11 @@ func BenchmarkReadNFTables(b *testing.B) {
 		fmt.Fprintf(&text, `,"10.128.%d.%d"`, i>>8, i&255)
 	}
 	text.WriteString(`]}}`)
-	for i := range 1000 {
-		fmt.Fprintf(&text, `,{"rule":{"family":"ip","table":"calico","chain":"c%d","comment":"cali:x;","expr":[
-			{"match":{"op":"==","left":{"&":[{"meta":{"key":"mark"}},131072]},"right":0}},{"counter":{"packets":0,"bytes":0}},{"jump":{"target":"x"}}]}}`, i)
+	for i := range 16_000 {
+		fmt.Fprintf(&text, `,{"rule":{"family":"ip","table":"calico","chain":"c%d","comment":"cali:x;","expr":[{"match":{"op":"==","left":{"&":[{"meta":{"key":"mark"}},131072]},"right":0}},{"counter":{"packets":0,"bytes":0}},{"jump":{"target":"x%d"}}]}}`, i/16, i/160)
 	}
 	text.WriteString(`]}`)
+	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
 		k := New()
 		if err := k.ReadNFTables(strings.NewReader(text.String())); err != nil || len(k.Chains) != 1000 {

@@ -13,7 +13,7 @@ type nftObject struct {
 	Chain *struct{ Family, Table, Name string }
 	Rule  *struct {
 		Family, Table, Chain, Comment string
-		Expr                          []map[string]json.RawMessage
+		Expr                          json.RawMessage
 	}
 	Set *nftSet
 	Map *nftSet
@@ -32,14 +32,24 @@ func (s *State) ReadNFTables(r io.Reader) error {
 	if err := json.NewDecoder(r).Decode(&dump); err != nil {
 		return fmt.Errorf("read nftables: %w", err)
 	}
+	// Most rules of a pod say the same as those of the next: each text is parsed once.
+	parsed := map[string]Rule{}
 	for _, o := range dump.Nftables {
 		switch {
 		case o.Chain != nil:
 			s.nftChain(ID{nftFamilies[o.Chain.Family], o.Chain.Table, o.Chain.Name}, nil)
 		case o.Rule != nil:
-			rule, err := parseNFT(o.Rule.Expr)
-			if err != nil {
-				return fmt.Errorf("read rule of chain %s %s %s: %w", o.Rule.Family, o.Rule.Table, o.Rule.Chain, err)
+			rule, ok := parsed[string(o.Rule.Expr)]
+			if !ok {
+				var expressions []map[string]json.RawMessage
+				err := json.Unmarshal(o.Rule.Expr, &expressions)
+				if err == nil {
+					rule, err = parseNFT(expressions)
+				}
+				if err != nil {
+					return fmt.Errorf("read rule of chain %s %s %s: %w", o.Rule.Family, o.Rule.Table, o.Rule.Chain, err)
+				}
+				parsed[string(o.Rule.Expr)] = rule
 			}
 			rule.Comment = o.Rule.Comment
 			s.nftChain(ID{nftFamilies[o.Rule.Family], o.Rule.Table, o.Rule.Chain}, &rule)
