@@ -70,7 +70,11 @@ func (s *run) scenario(ctx context.Context) error {
 	}
 	s.baseline = Residue{Baseline: links}
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
-		return w.Fleet.Apply(ctx, w.Plan.State())
+		planned := w.Plan.State()
+		if s.sc.Arrange != nil {
+			s.sc.Arrange(planned)
+		}
+		return w.Fleet.Apply(ctx, planned)
 	}}
 	for _, st := range append([]Step{deploy}, s.sc.Steps...) {
 		for cycle := range max(st.Repeat, 1) {
@@ -87,6 +91,11 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	s.World.Cycle = cycle
 	begun := report.Step{Name: st.Name, Cycle: cycle, Started: time.Now()}
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	var watch *vigil
+	if st.Moves != nil {
+		watch = s.keepVigil(ctx)
+		defer watch.end()
+	}
 	if st.Do != nil {
 		if err := st.Do(ctx, s.World); err != nil {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
@@ -94,6 +103,11 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	for _, e := range append(Effects(), st.Then...) {
 		if err := s.expect(ctx, e); err != nil {
+			return err
+		}
+	}
+	if watch != nil {
+		if err := s.judgeVigil(ctx, watch, *st.Moves); err != nil {
 			return err
 		}
 	}
