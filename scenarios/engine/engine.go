@@ -115,4 +115,6 @@ type World struct {
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	Cycle         int // of the running step, from 1
+	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
+	Converge func(context.Context) error
 }

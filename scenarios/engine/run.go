@@ -38,6 +38,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
+	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects()) }
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
@@ -101,10 +102,8 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	for _, e := range append(Effects(), st.Then...) {
-		if err := s.expect(ctx, e); err != nil {
-			return err
-		}
+	if err := s.expectAll(ctx, append(Effects(), st.Then...)); err != nil {
+		return err
 	}
 	if watch != nil {
 		if err := s.judgeVigil(ctx, watch, *st.Moves); err != nil {
@@ -119,6 +118,15 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	return nil
+}
+
+func (s *run) expectAll(ctx context.Context, all []Expectation) error {
+	for _, e := range all {
+		if err := s.expect(ctx, e); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
