@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -116,4 +117,14 @@ func onInput(name, doc string, moves ...move) bool {
 		}
 		return engine.Scenario{Name: name, Doc: doc, Labels: []string{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
 	})
+}
+
+// tenantOf is the pod that has an address.
+func tenantOf(s workloads.State, ip netip.Addr) workloads.Pod {
+	for _, p := range s.Pods {
+		if slices.Contains(p.IPs, ip) {
+			return p
+		}
+	}
+	return workloads.Pod{}
 }
