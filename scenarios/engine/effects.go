@@ -101,22 +101,19 @@ func (Routes) Want(s workloads.State) Facts {
 	return facts
 }
 
-// Got dumps the kernel's routes; those outside the pools and those to wired remote pods are not looked at.
+// Got dumps the kernel's main table; routes outside the pools are not looked at.
 func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	routes, err := w.Kernel.Routes()
 	if err != nil {
 		return nil, err
 	}
-	pod, remote, s := map[string]string{}, map[string]bool{}, w.Fleet.State()
-	for _, p := range s.WiredPods() {
-		remote[workloads.RemoteInterface(p.Key)] = true
-	}
-	for _, p := range s.LocalPods() {
+	pod := map[string]string{}
+	for _, p := range w.Fleet.State().LocalPods() {
 		pod[w.HostInterface(p.Namespace, p.Name)] = "dev of " + p.String()
 	}
 	facts := Facts{}
 	for prefix, dev := range routes {
-		if !workloads.InPool(prefix) || remote[dev] {
+		if !workloads.InPool(prefix) {
 			continue
 		}
 		if owner, ok := pod[dev]; ok {
