@@ -23,9 +23,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-			}},
+			guarding,
 			{Name: "pass on", Repeat: or(p.Cycles, len(tenancies)), Do: func(ctx context.Context, w *engine.World) error {
 				tenant := tenantOf(w.Fleet.State(), onStage(w, 0, localClient).IPs[0])
 				next, err := heir(w, tenant)

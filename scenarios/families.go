@@ -20,9 +20,7 @@ var _ = register(func(Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-			}},
+			guarding,
 			{Name: "add", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 24}, Do: addLike(localClient)},
 		},
 	}

@@ -16,9 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-			}},
+			guarding,
 			{Name: "make again", Repeat: or(p.Cycles, 6), Do: func(ctx context.Context, w *engine.World) error {
 				// Server and client of the first namespace change their parts each time, and so does the remote client.
 				var pods []workloads.Pod

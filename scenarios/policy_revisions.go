@@ -8,7 +8,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
-	"github.com/nodefv/nodefv/workloads"
 )
 
 // A policy is changed so often in so short a time. A machine that is too slow for it gets several tries, and then no verdict.
@@ -39,9 +38,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-			}},
+			guarding,
 			{Name: "revise", Repeat: or(p.Cycles, len(drafts)), Do: func(ctx context.Context, w *engine.World) error {
 				fastest := time.Hour
 				for range revisionTry {

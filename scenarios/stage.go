@@ -78,6 +78,11 @@ func guard(w *engine.World) workloads.Policy {
 	}
 }
 
+// guarding puts the policy in force: of the ten flows to the server, those of two clients on one port go on.
+var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
+	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
+}}
+
 // hears isolates the selected pods for ingress but for what comes from the peers (none: all) to the port (nil: all).
 func hears(selected *metav1.LabelSelector, ports []networkingv1.NetworkPolicyPort, from ...networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicySpec {
 	return networkingv1.NetworkPolicySpec{
@@ -109,9 +114,7 @@ type move struct {
 // onInput makes the scenario that moves one input of the calculation, to and fro, on the stage.
 func onInput(name, doc string, moves ...move) bool {
 	return register(func(Params) engine.Scenario {
-		steps := []engine.Step{{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
-			return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-		}}}
+		steps := []engine.Step{guarding}
 		for _, m := range moves {
 			steps = append(steps, engine.Step{Name: m.name, Moves: &m.moves, Do: m.do})
 		}

@@ -29,9 +29,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
-			}},
+			guarding,
 			{Name: "veth first", Do: func(ctx context.Context, w *engine.World) error {
 				pods, err := newcomers(w, false)
 				if err != nil {
