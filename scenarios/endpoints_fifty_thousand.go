@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -14,5 +15,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Labels:   []string{Scale, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1000, Namespaces: 501, PodsPerNamespace: 100, Local: 100}),
+		// A step of its own, since clean-up has three minutes for all.
+		Steps: []engine.Step{{Name: "remove", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.Clear(ctx) }}},
 	}
 })

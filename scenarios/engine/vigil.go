@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,11 +139,13 @@ func (v *vigil) note(p Probe, want, got Facts, err error, doubts Facts) {
 	}
 }
 
-// missing returns the facts of which there is no sign.
+// missing returns the facts of which there is no sign: none at all, or of a connection no answer in time.
 func missing(want, got Facts) Facts {
 	lost := Facts{}
 	for fact, was := range want {
-		if is := got[fact]; is != was && (is == "" || is == string(Dropped)) {
+		is := got[fact]
+		late := was == string(Connected) && is != string(Refused) && !strings.HasPrefix(is, string(Connected)+" from")
+		if is != was && (is == "" || late) {
 			lost[fact] = is
 		}
 	}

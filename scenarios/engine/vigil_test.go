@@ -107,6 +107,8 @@ func TestVigil(t *testing.T) {
 		"nothing happens":                {fault: func(*mirror) {}},
 		"a flow is cut":                  {fault: set(open, string(Dropped), always), says: open},
 		"a flow hangs once":              {fault: set(open, string(Dropped), once)},
+		"an answer is late once":         {fault: set(open, "connected, but no data came", once)},
+		"a flow comes from elsewhere":    {fault: set(open, "connected from 10.128.0.9", once), says: open},
 		"a flow is refused once":         {fault: set(open, string(Refused), once), says: open},
 		"a flow leaks, but only at once": {fault: set(shut, string(Connected), once), says: shut},
 		"a route leads elsewhere":        {fault: set("10.128.0.2/32", "dev of fv-1-ns-0/other", always), says: "10.128.0.2/32"},
