@@ -23,6 +23,7 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
 // undoGrace is how long a spec may go on after its scenario's timeout, to remove what it made.
@@ -92,6 +93,11 @@ func (d *driver) openKernel() (err error) {
 		}
 		d.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
 	}
+	undo, err := uplink.Open()
+	if err != nil {
+		return err
+	}
+	d.undo.Push("remove the rules of the uplinks", func(context.Context) error { return undo() })
 	watching, stop := context.WithCancel(context.Background())
 	d.undo.Push("end the watch of the kernel", func(context.Context) error { stop(); return nil })
 	if d.watcher, err = netns.Watch(watching); err != nil {

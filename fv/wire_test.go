@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
+	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
 // wire plugs pods and makes connections between them. A listener keeps its namespace alive, so whoever unplugs a pod must
@@ -42,7 +44,17 @@ func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 		w.addresses[p.Pod] = p
 	}
 	w.mu.Unlock()
-	return w.plugger.Plug(ctx, pods)
+	if err := w.plugger.Plug(ctx, pods); err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if p.Remote {
+			if err := uplink.Route(p.HostInterface, p.IPs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Unplug closes the pods' listeners and disconnects them.
@@ -60,6 +72,9 @@ func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods))...)
 }
 
+// unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.
+const unplugged = engine.Outcome("not plugged")
+
 // Connect tries all flows at once.
 func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
 	outcomes := map[engine.Flow]engine.Outcome{}
@@ -67,6 +82,10 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 	var probes []traffic.Flow
 	for _, f := range flows {
 		plug, err := w.listen(f.To)
+		if errors.Is(err, os.ErrNotExist) {
+			outcomes[f] = unplugged
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +105,8 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 			outcomes[tried[i]] = engine.Dropped
 		case errors.Is(r.Err, traffic.ErrRefused):
 			outcomes[tried[i]] = engine.Refused
+		case errors.Is(r.Err, os.ErrNotExist):
+			outcomes[tried[i]] = unplugged
 		default:
 			outcomes[tried[i]] = engine.Outcome(r.Err.Error())
 		}
@@ -109,13 +130,13 @@ func (w *wire) owns(pod workloads.Key, r traffic.Result) bool {
 func (w *wire) listen(pod workloads.Key) (workloads.Plug, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	plug := w.addresses[pod]
+	plug, plugged := w.addresses[pod]
 	if w.listening[pod] != nil {
 		return plug, nil
 	}
 	ns, ok := w.plugger.Namespace(pod)
-	if !ok {
-		return plug, fmt.Errorf("pod %s is not plugged", pod)
+	if !ok || !plugged { // a listener in the namespace of a pod that is going would outlive it
+		return plug, fmt.Errorf("pod %s is not plugged: %w", pod, os.ErrNotExist)
 	}
 	if err := w.prober.Listen(ns, engine.Ports); err != nil {
 		return plug, fmt.Errorf("listen in %s: %w", pod, err)

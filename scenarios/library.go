@@ -23,6 +23,9 @@ const (
 	Churn = "churn"
 	Scale = "scale"
 	Leak  = "leak"
+	Calc  = "calc" // one input of the calculation graph each
+	// Identity marks names and addresses that return, and lives that are short.
+	Identity = "identity"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.

@@ -1,8 +1,12 @@
 package scenarios
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 func TestEveryScenarioIsWellFormed(t *testing.T) {
@@ -10,15 +14,88 @@ func TestEveryScenarioIsWellFormed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]bool{}
+	names, labels := map[string]bool{}, map[string]int{}
 	for _, sc := range all {
 		if names[sc.Name] || sc.Name == "" || sc.Doc == "" || len(sc.Labels) == 0 || sc.Timeout <= 0 {
 			t.Errorf("scenario %+v lacks something, or its name is taken", sc)
 		}
 		names[sc.Name] = true
+		for _, l := range sc.Labels {
+			labels[l]++
+		}
 	}
-	if len(all) < 9 {
-		t.Errorf("%d scenarios", len(all))
+	if len(all) < 36 || labels[Calc] < 13 || labels[Identity] < 10 || labels[Scale] < 4 || labels[Leak] < 1 {
+		t.Errorf("%d scenarios, by label: %v", len(all), labels)
+	}
+}
+
+// TestScenariosAreDocumented wants docs/scenarios.md to have one row for each scenario, and no other.
+func TestScenariosAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) > 3 && strings.HasPrefix(line, "| ") {
+			documented[strings.TrimSpace(cells[1])] = strings.TrimSpace(cells[2])
+		}
+	}
+	delete(documented, "scenario")
+	all, err := All(Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sc := range all {
+		if got, want := documented[sc.Name], strings.Join(sc.Labels, ", "); got != want {
+			t.Errorf("%s: labels are documented as %q, they are %q", sc.Name, got, want)
+		}
+		delete(documented, sc.Name)
+	}
+	for name := range documented {
+		t.Errorf("%q is documented and no scenario", name)
+	}
+}
+
+// TestArrangementsKeepThePlan wants arrangements to change neither the pods' number nor their nodes and addresses.
+func TestArrangementsKeepThePlan(t *testing.T) {
+	all, err := All(Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sc := range all {
+		if sc.Arrange == nil {
+			continue
+		}
+		plan, err := workloads.NewPlan(1, sc.Topology, "local")
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, arranged := plan.State(), plan.State()
+		sc.Arrange(arranged)
+		for k, p := range planned.Pods {
+			if a := arranged.Pods[k]; a.Node != p.Node || !slices.Equal(a.IPs, p.IPs) || len(arranged.Pods) != len(planned.Pods) {
+				t.Errorf("%s: %s was %+v and is %+v", sc.Name, k, p, a)
+			}
+		}
+	}
+}
+
+// TestStage wants the plan to place the stage's pods as its comment says.
+func TestStage(t *testing.T) {
+	plan, err := workloads.NewPlan(1, stage, "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := plan.State()
+	arrangeStage(s)
+	for _, ns := range sortedNamespaces(s) {
+		for i, p := range podsOf(s, ns.Name) {
+			want := []workloads.Pod{{Labels: map[string]string{"role": "client"}, Wired: true}, {Labels: map[string]string{"role": "server"}}, {Labels: map[string]string{"role": "client"}}}[i]
+			if p.Wired != want.Wired || (p.Node == "local") == p.Wired || p.Labels["role"] != want.Labels["role"] {
+				t.Errorf("pod %d of %s is %+v", i, ns.Name, p)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package workloads
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,7 +32,8 @@ func owned(labels map[string]string) map[string]string {
 	return all
 }
 
-func (f *Fleet) createPod(ctx context.Context, p Pod) error {
+// podObject is the pod as the API and the target want it.
+func (f *Fleet) podObject(p Pod) *corev1.Pod {
 	no, grace := false, int64(0)
 	pod := &corev1.Pod{
 		ObjectMeta: meta(p.Namespace, p.Name, p.Labels),
@@ -45,7 +47,16 @@ func (f *Fleet) createPod(ctx context.Context, p Pod) error {
 		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: ip.String()})
 		pod.Status.PodIP = pod.Status.PodIPs[0].IP
 	}
+	for _, port := range p.Ports {
+		c := &pod.Spec.Containers[0]
+		c.Ports = append(c.Ports, corev1.ContainerPort{Name: port.Name, Protocol: port.Protocol, ContainerPort: int32(port.Port)})
+	}
 	f.cfg.Decorate(pod)
+	return pod
+}
+
+func (f *Fleet) createPod(ctx context.Context, p Pod) error {
+	pod := f.podObject(p)
 	pods := f.cfg.Client.CoreV1().Pods(p.Namespace)
 	err := attempt(ctx, "create pod", p.String(), apierrors.IsAlreadyExists, func(ctx context.Context) error {
 		_, err := pods.Create(ctx, pod, metav1.CreateOptions{})
@@ -56,6 +67,30 @@ func (f *Fleet) createPod(ctx context.Context, p Pod) error {
 	}
 	return attempt(ctx, "update status of pod", p.String(), never, func(ctx context.Context) error {
 		_, err := pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+		return err
+	})
+}
+
+// clearIPs empties, in one write, the status and whatever annotations the target puts on a pod for its addresses.
+func (f *Fleet) clearIPs(ctx context.Context, p Pod) error {
+	with := f.podObject(p).Annotations
+	p.IPs = nil
+	without := f.podObject(p).Annotations
+	emptied := map[string]string{}
+	for k := range with {
+		if _, stays := without[k]; !stays {
+			emptied[k] = ""
+		}
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": emptied},
+		"status":   map[string]any{"podIP": nil, "podIPs": nil},
+	})
+	if err != nil {
+		return fmt.Errorf("clear addresses of pod %s: %w", p, err)
+	}
+	return attempt(ctx, "clear addresses of pod", p.String(), never, func(ctx context.Context) error {
+		_, err := f.cfg.Client.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 		return err
 	})
 }

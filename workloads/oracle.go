@@ -28,8 +28,18 @@ type Decision struct {
 }
 
 // Allows says whether a new connection may be made, by NetworkPolicy v1: the source's egress and the destination's
-// ingress must both allow it. Named ports match no pod here, because pods of the model name none.
+// ingress must both allow it.
 func (s State) Allows(from, to Endpoint, proto corev1.Protocol, port uint16) Decision {
+	return s.allows(from, to, proto, port, func(Pod) bool { return true })
+}
+
+// Passes says whether the local node lets a new connection pass: as Allows, but each pod's policies are enforced on its own
+// node, so that those of remote pods count for nothing.
+func (s State) Passes(from, to Endpoint, proto corev1.Protocol, port uint16) Decision {
+	return s.allows(from, to, proto, port, func(p Pod) bool { return p.Node == s.LocalNode })
+}
+
+func (s State) allows(from, to Endpoint, proto corev1.Protocol, port uint16, enforced func(Pod) bool) Decision {
 	for _, e := range []Endpoint{from, to} {
 		if _, ok := s.Pods[e.Pod]; !ok && e.Pod != (Key{}) {
 			return Decision{false, fmt.Sprintf("pod %s is not in the state", e.Pod)}
@@ -38,22 +48,33 @@ func (s State) Allows(from, to Endpoint, proto corev1.Protocol, port uint16) Dec
 	if from.Pod == to.Pod && from.Pod != (Key{}) {
 		return Decision{true, "a pod always reaches itself"}
 	}
-	out := s.direction(from, to, proto, port, networkingv1.PolicyTypeEgress)
+	service := service{proto, port, s.Pods[to.Pod].Ports}
+	out := s.direction(from, to, service, networkingv1.PolicyTypeEgress, enforced)
 	if !out.Allowed {
 		return out
 	}
-	in := s.direction(to, from, proto, port, networkingv1.PolicyTypeIngress)
+	in := s.direction(to, from, service, networkingv1.PolicyTypeIngress, enforced)
 	if !in.Allowed {
 		return in
 	}
 	return Decision{true, out.Why + "; " + in.Why}
 }
 
+// service is what a connection is made to, with the names that its pod gives to ports.
+type service struct {
+	proto corev1.Protocol
+	port  uint16
+	named []NamedPort
+}
+
 // direction decides for one side: self is the pod whose policies count, peer the other end.
-func (s State) direction(self, peer Endpoint, proto corev1.Protocol, port uint16, kind networkingv1.PolicyType) Decision {
+func (s State) direction(self, peer Endpoint, to service, kind networkingv1.PolicyType, enforced func(Pod) bool) Decision {
 	pod, ok := s.Pods[self.Pod]
 	if !ok {
 		return Decision{true, string(kind) + ": no pod"}
+	}
+	if !enforced(pod) {
+		return Decision{true, string(kind) + ": not enforced here"}
 	}
 	isolating := ""
 	for _, key := range sortedKeys(s.Policies) {
@@ -63,7 +84,7 @@ func (s State) direction(self, peer Endpoint, proto corev1.Protocol, port uint16
 		}
 		isolating = key.String()
 		for i, r := range rules(policy.Spec, kind) {
-			if s.peersMatch(r.Peers, key.Namespace, peer) && portsMatch(r.Ports, proto, port) {
+			if s.peersMatch(r.Peers, key.Namespace, peer) && portsMatch(r.Ports, to) {
 				return Decision{true, fmt.Sprintf("%s: rule %d of %s", kind, i, key)}
 			}
 		}
@@ -142,26 +163,26 @@ func blockContains(b *networkingv1.IPBlock, addr netip.Addr) bool {
 	return in(b.CIDR) && !slices.ContainsFunc(b.Except, in)
 }
 
-func portsMatch(ports []networkingv1.NetworkPolicyPort, proto corev1.Protocol, port uint16) bool {
+func portsMatch(ports []networkingv1.NetworkPolicyPort, to service) bool {
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networkingv1.NetworkPolicyPort) bool {
 		want := corev1.ProtocolTCP
 		if p.Protocol != nil {
 			want = *p.Protocol
 		}
-		if want != proto {
+		if want != to.proto {
 			return false
 		}
 		if p.Port == nil {
 			return true
 		}
 		if p.Port.Type == intstr.String {
-			return false
+			return slices.Contains(to.named, NamedPort{p.Port.StrVal, to.proto, to.port})
 		}
 		first, last := p.Port.IntVal, p.Port.IntVal
 		if p.EndPort != nil {
 			last = *p.EndPort
 		}
-		return int32(port) >= first && int32(port) <= last
+		return int32(to.port) >= first && int32(to.port) <= last
 	})
 }
 

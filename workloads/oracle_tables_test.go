@@ -24,13 +24,13 @@ func tableAllows(s State, from, to Key, proto corev1.Protocol, port uint16) bool
 		if hasIngress && policy.Namespace == to.Namespace && tableSelects(policy.Spec.PodSelector, s.Pods[to].Labels) {
 			isolated["in"] = true
 			for _, r := range policy.Spec.Ingress {
-				pass["in"] = pass["in"] || tablePeers(s, policy.Namespace, r.From)[from] && tablePorts(r.Ports)[proto][port]
+				pass["in"] = pass["in"] || tablePeers(s, policy.Namespace, r.From)[from] && tablePorts(r.Ports, s.Pods[to])[proto][port]
 			}
 		}
 		if hasEgress && policy.Namespace == from.Namespace && tableSelects(policy.Spec.PodSelector, s.Pods[from].Labels) {
 			isolated["out"] = true
 			for _, r := range policy.Spec.Egress {
-				pass["out"] = pass["out"] || tablePeers(s, policy.Namespace, r.To)[to] && tablePorts(r.Ports)[proto][port]
+				pass["out"] = pass["out"] || tablePeers(s, policy.Namespace, r.To)[to] && tablePorts(r.Ports, s.Pods[to])[proto][port]
 			}
 		}
 	}
@@ -64,12 +64,18 @@ func tablePeers(s State, namespace string, peers []networkingv1.NetworkPolicyPee
 	return table
 }
 
-// tablePorts lists all the ports that the rule means, protocol by protocol.
-func tablePorts(ports []networkingv1.NetworkPolicyPort) map[corev1.Protocol]map[uint16]bool {
+// tablePorts lists all the ports of that pod that the rule means, protocol by protocol.
+func tablePorts(ports []networkingv1.NetworkPolicyPort, to Pod) map[corev1.Protocol]map[uint16]bool {
 	table := map[corev1.Protocol]map[uint16]bool{"TCP": {}, "UDP": {}}
 	for n := uint16(70); n < 100; n++ {
 		for _, p := range ports {
 			switch {
+			case p.Port != nil && p.Port.StrVal != "":
+				for _, named := range to.Ports {
+					if named.Name == p.Port.StrVal && named.Protocol == *p.Protocol {
+						table[named.Protocol][named.Port] = true
+					}
+				}
 			case p.Port == nil, p.EndPort == nil && int32(n) == p.Port.IntVal, p.EndPort != nil && int32(n) >= p.Port.IntVal && int32(n) <= *p.EndPort:
 				table[*p.Protocol][n] = true
 			}

@@ -61,12 +61,15 @@ func through(ports ...networkingv1.NetworkPolicyPort) networkingv1.NetworkPolicy
 	return networkingv1.NetworkPolicyIngressRule{Ports: ports}
 }
 
-// smallWorld has pods a/web, a/db and b/web.
+// smallWorld has pods a/web, a/db and b/web; web calls its port 80 http, and db its port 81.
 func smallWorld(policies ...networkingv1.NetworkPolicySpec) State {
 	s := NewState("here")
 	for i, k := range []Key{{"a", "web"}, {"a", "db"}, {"b", "web"}} {
 		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"team": k.Namespace}}
-		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"app": k.Name}, IPs: []netip.Addr{address(PoolV4, i+1), address(PoolV6, i+1)}}
+		s.Pods[k] = Pod{
+			Key: k, Node: "here", Labels: map[string]string{"app": k.Name}, IPs: []netip.Addr{address(PoolV4, i+1), address(PoolV6, i+1)},
+			Ports: []NamedPort{{"http", tcp, uint16(80 + i%2)}},
+		}
 	}
 	for i, spec := range policies {
 		k := Key{"a", fmt.Sprintf("policy-%d", i)}
@@ -138,7 +141,14 @@ func TestOracle(t *testing.T) {
 		"first of a range":      {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 80, true, ""},
 		"last of a range":       {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 90, true, ""},
 		"after a range":         {policies{ingress(all, through(on(udp, 80, 90)))}, "b/web", "a/web", udp, 91, false, ""},
-		"named port":            {policies{ingress(all, through(named))}, "b/web", "a/web", tcp, 80, false, ""},
+		"named port":            {policies{ingress(all, through(named))}, "b/web", "a/web", tcp, 80, true, ""},
+		"named otherwise":       {policies{ingress(all, through(named))}, "b/web", "a/db", tcp, 80, false, ""},
+		"by its own name":       {policies{ingress(all, through(named))}, "b/web", "a/db", tcp, 81, true, ""},
+		"name of TCP":           {policies{ingress(all, through(named))}, "b/web", "a/web", udp, 80, false, ""},
+		"unknown name":          {policies{ingress(all, through(networkingv1.NetworkPolicyPort{Port: new(intstr.FromString("ftp"))}))}, "b/web", "a/web", tcp, 80, false, ""},
+		"egress by the peer's":  {policies{{Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{named}}}, PolicyTypes: egress}}, "a/web", "a/db", tcp, 81, true, ""},
+		"not by one's own":      {policies{{Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{named}}}, PolicyTypes: egress}}, "a/web", "a/db", tcp, 80, false, ""},
+		"an address has none":   {policies{{Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{named}}}, PolicyTypes: egress}}, "a/web", "9.9.9.9", tcp, 80, false, ""},
 		"address to address":    {policies{ingress(all)}, "9.9.9.9", "9.9.9.8", tcp, 80, true, ""},
 		"a pod that is unknown": {nil, "a/web", "a/nobody", tcp, 80, false, "a/nobody is not in the state"},
 	} {
@@ -158,6 +168,25 @@ func TestOracleByFamily(t *testing.T) {
 	for i, want := range []bool{true, false} {
 		if got := s.Allows(Endpoint{Pod: web.Key, Addr: web.IPs[i]}, at("a/db"), tcp, 80); got.Allowed != want {
 			t.Errorf("from %s: got %+v", web.IPs[i], got)
+		}
+	}
+}
+
+// TestPassesIsOfOneNode wants each pod's policies to count where the pod is, and nowhere else.
+func TestPassesIsOfOneNode(t *testing.T) {
+	both := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+	s := smallWorld(networkingv1.NetworkPolicySpec{PolicyTypes: both})
+	for place, want := range map[string]bool{"here": false, "there": true} {
+		web := s.Pods[Key{"a", "web"}]
+		web.Node = place
+		s.Pods[web.Key] = web
+		for _, flow := range [][2]string{{"a/web", "b/web"}, {"b/web", "a/web"}} {
+			if got := s.Passes(at(flow[0]), at(flow[1]), tcp, 80); got.Allowed != want {
+				t.Errorf("a/web %s, %v: got %+v", place, flow, got)
+			}
+			if got := s.Allows(at(flow[0]), at(flow[1]), tcp, 80); got.Allowed {
+				t.Errorf("a/web %s, %v is allowed: %+v", place, flow, got)
+			}
 		}
 	}
 }
@@ -193,7 +222,8 @@ func drawState(r *rand.Rand) State {
 	for i := range 8 {
 		k := Key{fmt.Sprintf("ns-%d", i%3), fmt.Sprintf("pod-%d", i)}
 		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"x": fmt.Sprint(i % 2)}}
-		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"x": fmt.Sprint(r.IntN(3)), "y": fmt.Sprint(r.IntN(2))}, IPs: []netip.Addr{address(PoolV4, i+1)}}
+		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"x": fmt.Sprint(r.IntN(3)), "y": fmt.Sprint(r.IntN(2))}, IPs: []netip.Addr{address(PoolV4, i+1)},
+			Ports: []NamedPort{{"one", tcp, uint16(78 + r.IntN(4))}, {"two", udp, 80}}[r.IntN(2):]}
 	}
 	for i := range r.IntN(7) {
 		k := Key{fmt.Sprintf("ns-%d", r.IntN(3)), fmt.Sprintf("policy-%d", i)}
@@ -248,7 +278,9 @@ func drawRule(r *rand.Rand) (peers []peer, ports []networkingv1.NetworkPolicyPor
 	}
 	for range r.IntN(3) {
 		first := int32(78 + r.IntN(4))
-		ports = append(ports, [][]networkingv1.NetworkPolicyPort{{on(tcp)}, {on(udp, first)}, {on(tcp, first, first+2)}}[r.IntN(3)]...)
+		named := on([]corev1.Protocol{tcp, udp}[r.IntN(2)])
+		named.Port = new(intstr.FromString([]string{"one", "two"}[r.IntN(2)]))
+		ports = append(ports, [][]networkingv1.NetworkPolicyPort{{on(tcp)}, {on(udp, first)}, {on(tcp, first, first+2)}, {named}}[r.IntN(4)]...)
 	}
 	return peers, ports
 }

@@ -53,6 +53,8 @@ func NewPlan(seed uint64, t Topology, localNode string) (*Plan, error) {
 		return nil, fmt.Errorf("%d nodes: there are addresses for %d", t.RemoteNodes+1, maxNodes+1)
 	case t.Namespaces > maxPods || t.PodsPerNamespace > maxPods || pods > maxPods:
 		return nil, fmt.Errorf("%d namespaces of %d pods: there are addresses for %d pods", t.Namespaces, t.PodsPerNamespace, maxPods)
+	case t.DualStack && t.IPv6Only:
+		return nil, fmt.Errorf("pods with both families and with IPv6 alone: choose one")
 	case t.Local < -1 || t.Local > pods:
 		return nil, fmt.Errorf("%d local pods of %d: want -1 (all) to %d", t.Local, pods, pods)
 	case t.RemoteNodes == 0 && t.Local != -1 && t.Local != pods:
@@ -93,10 +95,13 @@ func (p *Plan) State() State {
 
 func (p *Plan) pod(index int, namespace, node string) Pod {
 	pod := Pod{
-		Key: Key{namespace, fmt.Sprintf("pod-%07d", index)}, Node: node, IPs: []netip.Addr{address(PoolV4, index+1)},
+		Key: Key{namespace, fmt.Sprintf("pod-%07d", index)}, Node: node,
 		Labels: map[string]string{"role": roles[index%len(roles)], "shard": fmt.Sprint(index % 3)},
 	}
-	if p.topology.DualStack {
+	if !p.topology.IPv6Only {
+		pod.IPs = append(pod.IPs, address(PoolV4, index+1))
+	}
+	if p.topology.DualStack || p.topology.IPv6Only {
 		pod.IPs = append(pod.IPs, address(PoolV6, index+1))
 	}
 	return pod

@@ -119,6 +119,7 @@ func TestPools(t *testing.T) {
 
 func TestPlanRefuses(t *testing.T) {
 	for want, topology := range map[string]Topology{
+		"choose one":                                {Namespaces: 1, PodsPerNamespace: 1, Local: -1, DualStack: true, IPv6Only: true},
 		"0 namespaces of 1 pods":                    {PodsPerNamespace: 1},
 		"2 namespaces of -1 pods":                   {Namespaces: 2, PodsPerNamespace: -1},
 		"-1 nodes: there must be at least one":      {RemoteNodes: -2, Namespaces: 1, PodsPerNamespace: 1},

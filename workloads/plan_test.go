@@ -41,3 +41,27 @@ func TestAddressCarries(t *testing.T) {
 		}
 	}
 }
+
+func TestFamilies(t *testing.T) {
+	for name, c := range map[string]struct {
+		topology Topology
+		want     []bool // of each address: IPv6
+	}{
+		"IPv4":       {Topology{}, []bool{false}},
+		"dual stack": {Topology{DualStack: true}, []bool{false, true}},
+		"IPv6":       {Topology{IPv6Only: true}, []bool{true}},
+	} {
+		c.topology.Namespaces, c.topology.PodsPerNamespace, c.topology.Local = 1, 1, -1
+		plan, err := NewPlan(1, c.topology, "here")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []bool
+		for _, ip := range plan.State().LocalPods()[0].IPs {
+			got = append(got, ip.Is6())
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: addresses are IPv6: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -3,22 +3,26 @@ package workloads
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// AddPods makes pods: API objects and, for those on the local node, veths, at the same time.
+// AddPods makes pods: API objects and, for those that are on the local node or wired, veths, at the same time. A pod that is
+// Bare, or that PlugPods has given its veth already, gets its object alone.
 func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
 	var plugs []Plug
 	f.change(func(s State) {
 		for _, p := range pods {
 			s.Pods[p.Key] = p
-			if p.Node == s.LocalNode {
+			if s.plugged(p) && !f.ahead[p.Key] {
 				f.plugged[p.Key] = true
-				plugs = append(plugs, Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs})
+				plugs = append(plugs, f.plugOf(s, p))
 			}
+			delete(f.ahead, p.Key)
 		}
 	})
 	group, ctx := errgroup.WithContext(ctx)
@@ -27,6 +31,38 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 		return run(ctx, f, work[Pod]{verb: "create pod", items: pods, name: podName, do: f.createPod, pace: f.api})
 	})
 	return group.Wait()
+}
+
+// PlugPods makes the veths of pods alone: of Bare ones, whose objects are there, or ahead of AddPods.
+func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
+	var plugs []Plug
+	f.change(func(s State) {
+		for _, p := range pods {
+			f.plugged[p.Key] = true
+			plugs = append(plugs, f.plugOf(s, p))
+			if there, ok := s.Pods[p.Key]; ok {
+				there.Bare = false
+				s.Pods[p.Key] = there
+			} else {
+				f.ahead[p.Key] = true
+			}
+		}
+	})
+	return f.plug(ctx, plugs)
+}
+
+func (f *Fleet) plugOf(s State, p Pod) Plug {
+	if p.Node == s.LocalNode {
+		return Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs}
+	}
+	return Plug{Pod: p.Key, HostInterface: RemoteInterface(p.Key), IPs: p.IPs, Remote: true}
+}
+
+// RemoteInterface names the host end of a wired remote pod's veth, so that no SUT takes it for one of its own.
+func RemoteInterface(k Key) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(k.String()))
+	return fmt.Sprintf("fvr%08x", h.Sum32())
 }
 
 func podName(p Pod) string { return p.String() }
@@ -102,6 +138,7 @@ func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
 		for _, k := range pods {
 			if _, back := s.Pods[k]; !back { // else it has a new veth
 				delete(f.plugged, k)
+				delete(f.ahead, k)
 			}
 		}
 	})
@@ -126,4 +163,26 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 		return err
 	}
 	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
+}
+
+// ClearIPs takes their addresses from pods whose objects stay, as happens when a pod ends: status and the target's
+// annotations become empty. Their veths stay. It is an error if a pod is not in the model.
+func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
+	var before []Pod
+	if err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
+		for _, k := range pods {
+			p, ok := s.Pods[k]
+			if !ok {
+				unknown = append(unknown, k.String())
+				continue
+			}
+			before = append(before, p)
+			p.IPs = nil
+			s.Pods[k] = p
+		}
+		return unknown
+	}); err != nil {
+		return err
+	}
+	return run(ctx, f, work[Pod]{verb: "clear addresses of pod", items: before, name: podName, do: f.clearIPs, pace: f.api})
 }

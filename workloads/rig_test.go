@@ -98,8 +98,14 @@ func (r *rig) check(t *testing.T) {
 		t.Errorf("the API differs from the model: %v, %v", left, err)
 	}
 	want := map[Key]Plug{}
-	for _, p := range r.State().LocalPods() {
-		want[p.Key] = Plug{p.Key, p.Namespace + "-" + p.Name, p.IPs}
+	s := r.State()
+	for _, p := range s.LocalPods() {
+		if !p.Bare {
+			want[p.Key] = Plug{Pod: p.Key, HostInterface: p.Namespace + "-" + p.Name, IPs: p.IPs}
+		}
+	}
+	for _, p := range s.WiredPods() {
+		want[p.Key] = Plug{Pod: p.Key, HostInterface: RemoteInterface(p.Key), IPs: p.IPs, Remote: true}
 	}
 	if !reflect.DeepEqual(r.plugged, want) {
 		t.Errorf("plugged are %v, want %v", r.plugged, want)

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
@@ -21,6 +22,7 @@ type Topology struct {
 	PodsPerNamespace int  // pods in each
 	Local            int  // how many of all pods are on the local node, spread evenly; -1 means all
 	DualStack        bool // give pods an IPv6 address as well
+	IPv6Only         bool // give pods an IPv6 address alone
 }
 
 // Key names a namespaced object.
@@ -52,6 +54,21 @@ type Pod struct {
 	Node   string
 	Labels map[string]string
 	IPs    []netip.Addr // IPv4 first; empty: it has no address
+	Ports  []NamedPort  // what its container names; fixed for its life
+	Wired  bool         // a remote pod that has a veth all the same, in place of its node's link: packets come from it
+	Bare   bool         // a local pod whose veth is still to come
+}
+
+// NamedPort is a port of a container that a policy can name.
+type NamedPort struct {
+	Name     string
+	Protocol corev1.Protocol
+	Port     uint16
+}
+
+// plugged says whether the pod has a veth.
+func (s State) plugged(p Pod) bool {
+	return p.Node == s.LocalNode && !p.Bare || p.Node != s.LocalNode && p.Wired
 }
 
 // Policy is a NetworkPolicy.
@@ -69,11 +86,12 @@ type State struct {
 	Policies   map[Key]Policy
 }
 
-// Plug is what the kernel must hold for a local pod.
+// Plug is what the kernel must hold for a pod with a veth.
 type Plug struct {
 	Pod           Key
 	HostInterface string // name of the host end of its veth
 	IPs           []netip.Addr
+	Remote        bool // the veth stands for the link to another node: its routes are not the SUT's to make
 }
 
 // Plugger connects local pods to the node: one network namespace and one veth each. Implementations are safe for

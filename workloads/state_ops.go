@@ -33,5 +33,17 @@ func (s State) LocalPods() []Pod {
 	return pods
 }
 
+// WiredPods returns the remote pods that have a veth, sorted by namespace and name.
+func (s State) WiredPods() []Pod {
+	var pods []Pod
+	for _, p := range s.Pods {
+		if p.Wired && p.Node != s.LocalNode {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
+	return pods
+}
+
 // sortedKeys returns the keys of a map in order.
 func sortedKeys[V any](m map[Key]V) []Key { return slices.SortedFunc(maps.Keys(m), compareKeys) }

@@ -165,12 +165,16 @@ func groupTitle(g []workloads.Policy, w felixWay) string {
 func (f felix) Programmed(s workloads.State) map[string]string {
 	want, facts := f.wanted(s), map[string]string{}
 	for _, p := range want.local {
-		facts[interfaceFact(p)] = "up"
+		if !p.Bare {
+			facts[interfaceFact(p)] = "up"
+		}
 		if len(p.IPs) == 0 {
 			continue
 		}
-		for name, value := range felixSysctls {
-			facts[sysctlFact(p, name)] = value
+		if !p.Bare {
+			for name, value := range felixSysctls {
+				facts[sysctlFact(p, name)] = value
+			}
 		}
 		for _, family := range kernel.Families {
 			for _, w := range felixWays {

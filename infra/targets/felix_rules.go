@@ -51,8 +51,8 @@ func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Fa
 				}
 				for _, port := range c.named {
 					key := c.namedKey(port)
-					if sets[key] == nil { // pods of the model name no ports
-						sets[key] = newSet(fmt.Sprintf("%s port %s", where, port), nil)
+					if sets[key] == nil {
+						sets[key] = newPortSet(fmt.Sprintf("%s port %s", where, port), c.portOwners(x, p.Namespace, peer), proto, port)
 					}
 				}
 				all = append(all, c.render()...)
@@ -69,20 +69,44 @@ func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Fa
 }
 
 func newSet(title string, pods []workloads.Pod) *wantedSet {
-	s := &wantedSet{title: title, members: map[kernel.Family]map[string]bool{kernel.IPv4: {}, kernel.IPv6: {}}, digests: map[kernel.Family]digest{}}
+	s := emptySet(title)
 	for _, p := range pods {
 		for _, ip := range p.IPs {
-			f := kernel.IPv4
-			if ip.Is6() {
-				f = kernel.IPv6
+			s.add(ip, ip.String())
+		}
+	}
+	return s
+}
+
+// newPortSet returns the set of the addresses and ports that a named port means among those pods.
+func newPortSet(title string, pods []workloads.Pod, proto, port string) *wantedSet {
+	s := emptySet(title)
+	for _, p := range pods {
+		for _, named := range p.Ports {
+			if named.Name != port || !strings.EqualFold(string(named.Protocol), proto) {
+				continue
 			}
-			if m := ip.String(); !s.members[f][m] {
-				s.members[f][m] = true
-				s.digests[f] = s.digests[f].with(m)
+			for _, ip := range p.IPs {
+				s.add(ip, fmt.Sprintf("%s %s %d", ip, proto, named.Port))
 			}
 		}
 	}
 	return s
+}
+
+func emptySet(title string) *wantedSet {
+	return &wantedSet{title: title, members: map[kernel.Family]map[string]bool{kernel.IPv4: {}, kernel.IPv6: {}}, digests: map[kernel.Family]digest{}}
+}
+
+func (s *wantedSet) add(ip netip.Addr, member string) {
+	f := kernel.IPv4
+	if ip.Is6() {
+		f = kernel.IPv6
+	}
+	if !s.members[f][member] {
+		s.members[f][member] = true
+		s.digests[f] = s.digests[f].with(member)
+	}
 }
 
 // peerWords says which pods a peer means. Peers with the same words share a set.
@@ -199,6 +223,14 @@ func (c *clause) addPeer(p networkingv1.NetworkPolicyPeer, f kernel.Family) bool
 		}
 	}
 	return ok
+}
+
+// portOwners returns the pods whose ports a named port of the clause may mean: of ingress, every pod of the cluster's.
+func (c *clause) portOwners(x *workloads.Index, namespace string, peer networkingv1.NetworkPolicyPeer) []workloads.Pod {
+	if c.way.kind == networkingv1.PolicyTypeEgress && c.peerSet != "" {
+		return x.Selected(namespace, peer)
+	}
+	return x.Selected(namespace, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{}})
 }
 
 // namedKey is equal for named ports that share a set: of egress, the set holds the peers' ports alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// SampledPods is how many local pods, at most, take part in the connection check: SampledPods² flows and port.
+// SampledPods is how many pods, at most, take part in the connection check: SampledPods² flows and port.
 const SampledPods = 8
 
 // Ports are what every sampled pod listens on.
@@ -90,11 +91,14 @@ type Routes struct{}
 // Name returns the probe's name.
 func (Routes) Name() string { return "routes" }
 
-// Want lists the model's local addresses. The interface's name is the target's to say, so Want leaves it to Got,
+// Want lists the addresses of the local pods that have a veth. The interface's name is the target's to say, so Want leaves it to Got,
 // which replaces the name of the interface by its pod.
 func (Routes) Want(s workloads.State) Facts {
 	facts := Facts{}
 	for _, p := range s.LocalPods() {
+		if p.Bare {
+			continue
+		}
 		for _, ip := range p.IPs {
 			facts[fmt.Sprintf("%s/%d", ip, ip.BitLen())] = "dev of " + p.String()
 		}
@@ -102,7 +106,7 @@ func (Routes) Want(s workloads.State) Facts {
 	return facts
 }
 
-// Got dumps the kernel's routes; routes outside the pools are not looked at.
+// Got dumps the kernel's main table; routes outside the pools are not looked at.
 func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	routes, err := w.Kernel.Routes()
 	if err != nil {
@@ -125,8 +129,8 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	return facts, nil
 }
 
-// Connections wants TCP connections between a sample of the local pods, in both directions and on each of Ports,
-// to end as the policies in force say.
+// Connections wants TCP connections between a sample of the local pods, and between them and the wired remote ones, in both
+// directions and on each of Ports, to end as the policies in force say.
 type Connections struct{}
 
 // Name returns the probe's name.
@@ -136,7 +140,7 @@ func (Connections) Name() string { return "connections" }
 func (Connections) Want(s workloads.State) Facts {
 	facts := Facts{}
 	for _, f := range sampleFlows(s) {
-		d := s.Allows(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
+		d := s.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
 		facts[f.String()] = string(Dropped)
 		if d.Allowed {
 			facts[f.String()] = string(Connected)
@@ -157,7 +161,11 @@ func endpoint(s workloads.State, pod workloads.Key, v6 bool) workloads.Endpoint 
 
 // Got connects.
 func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
-	outcomes, err := w.Connector.Connect(ctx, sampleFlows(w.Fleet.State()))
+	return connect(ctx, w, sampleFlows(w.Fleet.State()))
+}
+
+func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
+	outcomes, err := w.Connector.Connect(ctx, flows)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +176,12 @@ func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
 	return facts, nil
 }
 
-// sampleFlows draws pods at even distances of the sorted list, so that first and last are always among them.
+// sampleFlows draws pods at even distances of the sorted list, so that first and last are always among them. Flows between
+// remote pods are not the local node's.
 func sampleFlows(s workloads.State) []Flow {
 	var pods []workloads.Pod
-	for _, p := range s.LocalPods() {
-		if len(p.IPs) > 0 {
+	for _, p := range append(s.LocalPods(), s.WiredPods()...) {
+		if len(p.IPs) > 0 && !p.Bare {
 			pods = append(pods, p)
 		}
 	}
@@ -186,18 +195,23 @@ func sampleFlows(s workloads.State) []Flow {
 	var flows []Flow
 	for _, from := range pods {
 		for _, to := range pods {
-			if from.Key == to.Key {
+			if from.Key == to.Key || from.Node != s.LocalNode && to.Node != s.LocalNode {
 				continue
 			}
 			for _, port := range Ports {
-				flows = append(flows, Flow{From: from.Key, To: to.Key, Port: port})
-				if len(from.IPs) > 1 && len(to.IPs) > 1 {
-					flows = append(flows, Flow{From: from.Key, To: to.Key, Port: port, V6: true})
+				for _, v6 := range []bool{false, true} {
+					if has(from, v6) && has(to, v6) {
+						flows = append(flows, Flow{From: from.Key, To: to.Key, Port: port, V6: v6})
+					}
 				}
 			}
 		}
 	}
 	return flows
+}
+
+func has(p workloads.Pod, v6 bool) bool {
+	return slices.ContainsFunc(p.IPs, func(ip netip.Addr) bool { return ip.Is6() == v6 })
 }
 
 // Residue wants the kernel's links to be those of its Baseline.

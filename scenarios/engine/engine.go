@@ -24,8 +24,9 @@ type Scenario struct {
 	Labels   []string
 	Needs    []string // features that the target must have, else the scenario is skipped with that reason
 	Timeout  time.Duration
-	Topology workloads.Topology // deployed before the first step
-	Load     workloads.Load     // how fast changes are made; zero: as fast as possible
+	Topology workloads.Topology    // deployed before the first step
+	Arrange  func(workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
+	Load     workloads.Load        // how fast changes are made; zero: as fast as possible
 	Steps    []Step
 	Budgets  []metrics.Budget
 }
@@ -36,6 +37,7 @@ type Step struct {
 	Name   string
 	Repeat int // cycles; 0 means one
 	Do     func(context.Context, *World) error
+	Moves  *Moves        // how many facts the step moves: all others must stay as they are, all the time; nil: not looked at
 	Then   []Expectation // must hold, each within its bound, once Do is done
 	Settle bool          // take a settled occupancy reading after each cycle
 }
@@ -83,7 +85,7 @@ const (
 	Refused   Outcome = "refused"
 )
 
-// Flow is one TCP connection between local pods.
+// Flow is one TCP connection between pods that have a veth, one of which at least is local.
 type Flow struct {
 	From, To workloads.Key
 	Port     uint16
@@ -116,4 +118,6 @@ type World struct {
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	Cycle         int // of the running step, from 1
+	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
+	Converge func(context.Context) error
 }

@@ -38,6 +38,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
+	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World)) }
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
@@ -70,7 +71,11 @@ func (s *run) scenario(ctx context.Context) error {
 	}
 	s.baseline = Residue{Baseline: links}
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
-		return w.Fleet.Apply(ctx, w.Plan.State())
+		planned := w.Plan.State()
+		if s.sc.Arrange != nil {
+			s.sc.Arrange(planned)
+		}
+		return w.Fleet.Apply(ctx, planned)
 	}}
 	for _, st := range append([]Step{deploy}, s.sc.Steps...) {
 		for cycle := range max(st.Repeat, 1) {
@@ -87,13 +92,21 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	s.World.Cycle = cycle
 	begun := report.Step{Name: st.Name, Cycle: cycle, Started: time.Now()}
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	var watch *vigil
+	if st.Moves != nil {
+		watch = s.keepVigil(ctx)
+		defer watch.end()
+	}
 	if st.Do != nil {
 		if err := st.Do(ctx, s.World); err != nil {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	for _, e := range append(Effects(s.World), st.Then...) {
-		if err := s.expect(ctx, e); err != nil {
+	if err := s.expectAll(ctx, append(Effects(s.World), st.Then...)); err != nil {
+		return err
+	}
+	if watch != nil {
+		if err := s.judgeVigil(ctx, watch, *st.Moves); err != nil {
 			return err
 		}
 	}
@@ -105,6 +118,15 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	return nil
+}
+
+func (s *run) expectAll(ctx context.Context, all []Expectation) error {
+	for _, e := range all {
+		if err := s.expect(ctx, e); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Moves says how many facts of each effect a step moves: what becomes true, what ceases to be, and what changes its value.
+// It is the scenario's own prediction beside the model's, so that a step without effect can't pass for one that has it.
+type Moves struct{ Gauges, Routes, Connections int }
+
+// watched are the effects that a vigil looks at.
+var watched = []Probe{Gauges{}, Routes{}, Connections{}}
+
+// lookInterval is how often each fact is looked at, where a look takes no longer. Flows that must not pass are tried so often as
+// well, though each try takes longer.
+const lookInterval = 50 * time.Millisecond
+
+// vigil watches, from before a step to after it, all facts that are true before, and keeps what deviated from them.
+type vigil struct {
+	world  *World
+	before workloads.State
+	begun  time.Time
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	failed error
+	astray map[Probe]Facts // fact to the first value that was not that from before
+}
+
+// keepVigil begins to watch and returns once everything that must be there has been looked at; the facts that the model wants
+// now have just been seen to hold.
+func (s *run) keepVigil(ctx context.Context) *vigil {
+	ctx, cancel := context.WithCancel(ctx)
+	v := &vigil{world: s.World, before: s.World.Fleet.State(), begun: time.Now(), cancel: cancel, astray: map[Probe]Facts{}}
+	for _, p := range watched {
+		v.astray[p] = Facts{}
+	}
+	var first sync.WaitGroup
+	watch := func(p Probe, want Facts, look func(context.Context) (Facts, error)) {
+		first.Add(1)
+		v.done.Go(func() { v.watch(ctx, p, want, look, sync.OnceFunc(first.Done)) })
+	}
+	for _, p := range []Probe{Gauges{}, Routes{}} {
+		watch(p, p.Want(v.before), func(ctx context.Context) (Facts, error) { return p.Got(ctx, v.world) })
+	}
+	outcomes, stay := Connections{}.Want(v.before), []Flow{}
+	for _, f := range sampleFlows(v.before) {
+		if outcomes[f.String()] != string(Connected) {
+			stay = append(stay, f)
+			continue
+		}
+		// Each by itself: one that the step cuts takes its time to say so, and must not keep the others.
+		watch(Connections{}, Facts{f.String(): string(Connected)}, func(ctx context.Context) (Facts, error) { return connect(ctx, v.world, []Flow{f}) })
+	}
+	if len(stay) > 0 {
+		v.done.Go(func() { v.watchLeaks(ctx, stay) })
+	}
+	first.Wait()
+	return v
+}
+
+// end ends the watch and waits until it has ended.
+func (v *vigil) end() {
+	v.cancel()
+	v.done.Wait()
+}
+
+// watch looks at facts again and again, and calls looked after the first time. What is missing must be missing twice in a row:
+// on a busy machine a packet may lose its race against the clock.
+func (v *vigil) watch(ctx context.Context, p Probe, want Facts, look func(context.Context) (Facts, error), looked func()) {
+	defer looked()
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	doubts := Facts{}
+	for {
+		got, err := look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		v.note(p, want, got, err, doubts)
+		doubts = missing(want, got)
+		looked()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// watchLeaks tries the flows that must not pass. One that passes once is certain.
+func (v *vigil) watchLeaks(ctx context.Context, stay []Flow) {
+	want := Facts{}
+	for _, f := range stay {
+		want[f.String()] = string(Dropped)
+	}
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		v.done.Go(func() {
+			got, err := connect(ctx, v.world, stay)
+			if ctx.Err() == nil {
+				v.note(Connections{}, want, got, err, nil)
+			}
+		})
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// note keeps what deviates, but for what is missing without having been in doubt before.
+func (v *vigil) note(p Probe, want, got Facts, err error, doubts Facts) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.failed = fmt.Errorf("%s: %w", p.Name(), err)
+		return
+	}
+	lost := missing(want, got)
+	for fact, was := range want {
+		_, known := v.astray[p][fact]
+		_, new := lost[fact]
+		_, again := doubts[fact]
+		if got[fact] != was && !known && (again || !new) {
+			v.astray[p][fact] = got[fact]
+		}
+	}
+}
+
+// missing returns the facts of which there is no sign: none at all, or of a connection no answer in time.
+func missing(want, got Facts) Facts {
+	lost := Facts{}
+	for fact, was := range want {
+		is := got[fact]
+		late := was == string(Connected) && is != string(Refused) && !strings.HasPrefix(is, string(Connected)+" from")
+		if is != was && (is == "" || late) {
+			lost[fact] = is
+		}
+	}
+	return lost
+}
+
+// judgeVigil ends the watch, compares the model's prediction with the scenario's, and records a finding on all facts that the
+// step should have left alone. That they hold now has just been seen by the effects; the watch says of the time before.
+func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
+	v.end()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	after, want, got := s.World.Fleet.State(), Facts{}, Facts{}
+	remade := v.remade(after)
+	predicted := map[Probe]int{Gauges{}: moves.Gauges, Routes{}: moves.Routes, Connections{}: moves.Connections}
+	for _, p := range watched {
+		was, is := p.Want(v.before), p.Want(after)
+		if _, moved := Diff(was, is); moved != predicted[p] {
+			return fmt.Errorf("the model moves %d facts of %s, the scenario says %d", moved, p.Name(), predicted[p])
+		}
+		for fact, value := range was {
+			if is[fact] != value || remade[fact] {
+				continue
+			}
+			name := p.Name() + ": " + fact
+			want[name], got[name] = value, value
+			if other, ok := v.astray[p][fact]; ok {
+				got[name] = other
+			}
+		}
+	}
+	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Facts: len(want), Took: time.Since(v.begun)}
+	f.Differences, f.Differing = Diff(want, got)
+	if f.Differing == 0 && v.failed != nil {
+		f.Error = v.failed.Error()
+	}
+	s.find(f)
+	switch {
+	case f.Differing > 0:
+		d := f.Differences[0]
+		return fmt.Errorf("%s: %d of %d facts moved, first: %s was %q, became %q: %w", f.Name, f.Differing, f.Facts, d.Fact, d.Want, d.Got, errBroken)
+	case v.failed != nil:
+		return fmt.Errorf("%s: %w: %w", f.Name, v.failed, errBroken)
+	}
+	return nil
+}
+
+// remade returns the facts about pods that are on another node than before: they were on none in between.
+func (v *vigil) remade(after workloads.State) map[string]bool {
+	elsewhere := func(k workloads.Key) bool {
+		p, there := after.Pods[k]
+		return there && v.before.Pods[k].Node != p.Node
+	}
+	facts := map[string]bool{}
+	for _, f := range sampleFlows(v.before) {
+		if elsewhere(f.From) || elsewhere(f.To) {
+			facts[f.String()] = true
+		}
+	}
+	for k := range v.before.Pods {
+		if elsewhere(k) {
+			facts[string(metrics.Endpoints)], facts[string(metrics.LocalEndpoints)] = true, true
+		}
+	}
+	return facts
+}

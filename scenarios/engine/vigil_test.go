@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// mirror is a world that does what the model says, but for the faults put into it.
+type mirror struct {
+	world *World
+	fault func(Facts) error // changes what a look sees
+
+	mu    sync.Mutex
+	begun time.Time
+}
+
+func newMirror(t *testing.T) *mirror {
+	t.Helper()
+	plan, err := workloads.NewPlan(1, workloads.Topology{Namespaces: 1, PodsPerNamespace: 3, Local: -1}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := plan.State()
+	for _, p := range state.LocalPods()[:1] { // the first is closed
+		k := workloads.Key{Namespace: p.Namespace, Name: "closed"}
+		closed := workloads.Policy{Key: k}
+		closed.Spec.PodSelector.MatchLabels = p.Labels
+		state.Policies[k] = closed
+	}
+	m := &mirror{fault: func(Facts) error { return nil }}
+	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, state)
+	m.world = &World{Fleet: fleet, Plan: plan, SUT: m, Kernel: m, Connector: m, HostInterface: func(_, pod string) string { return pod }}
+	return m
+}
+
+func (m *mirror) see(p Probe) (Facts, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	facts := p.Want(m.world.Fleet.State())
+	return facts, m.fault(facts)
+}
+
+func (m *mirror) Gauges(context.Context) (metrics.Snapshot, error) {
+	_, err := m.see(Gauges{})
+	return metrics.Snapshot{metrics.Endpoints: 3, metrics.LocalEndpoints: 3, metrics.InSync: 1}, err
+}
+func (m *mirror) Quiesce(context.Context) error { return nil }
+func (m *mirror) HasFeature(string) bool        { return true }
+func (m *mirror) Links() ([]string, error)      { return nil, nil }
+func (m *mirror) Programmed(context.Context) (*kernel.State, error) {
+	return kernel.New(), nil
+}
+func (m *mirror) Routes() (map[string]string, error) {
+	facts, err := m.see(Routes{})
+	for prefix, dev := range facts {
+		_, facts[prefix], _ = strings.Cut(dev, "/")
+	}
+	return facts, err
+}
+
+func (m *mirror) Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, error) {
+	facts, err := m.see(Connections{})
+	outcomes := map[Flow]Outcome{}
+	wait := time.Millisecond
+	for _, f := range flows {
+		outcomes[f] = Outcome(facts[f.String()])
+		if outcomes[f] == Dropped {
+			wait = 300 * time.Millisecond
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(wait):
+	}
+	return outcomes, err
+}
+
+func TestVigil(t *testing.T) {
+	const open, shut = "pod-0000001 > fv-1-ns-0/pod-0000002 tcp/8080", "pod-0000001 > fv-1-ns-0/pod-0000000 tcp/8080"
+	set := func(match, value string, until time.Duration) func(*mirror) {
+		return func(m *mirror) {
+			m.fault = func(f Facts) error {
+				for fact := range f {
+					if strings.Contains(fact, match) && time.Since(m.begun) < until {
+						f[fact] = value
+					}
+				}
+				return nil
+			}
+		}
+	}
+	const always, once = time.Hour, lookInterval / 2
+	for name, c := range map[string]struct {
+		fault func(*mirror)
+		moves Moves
+		says  string // of the finding or of the error; empty: all is well
+	}{
+		"nothing happens":                {fault: func(*mirror) {}},
+		"a flow is cut":                  {fault: set(open, string(Dropped), always), says: open},
+		"a flow hangs once":              {fault: set(open, string(Dropped), once)},
+		"an answer is late once":         {fault: set(open, "connected, but no data came", once)},
+		"a flow comes from elsewhere":    {fault: set(open, "connected from 10.128.0.9", once), says: open},
+		"a flow is refused once":         {fault: set(open, string(Refused), once), says: open},
+		"a flow leaks, but only at once": {fault: set(shut, string(Connected), once), says: shut},
+		"a route leads elsewhere":        {fault: set("10.128.0.2/32", "dev of fv-1-ns-0/other", always), says: "10.128.0.2/32"},
+		"less moves than was said":       {fault: func(*mirror) {}, moves: Moves{Connections: 1}, says: "the scenario says 1"},
+		"it can't be read": {fault: func(m *mirror) { m.fault = func(Facts) error { return errors.New("no kernel") } },
+			says: "no kernel"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMirror(t)
+				var found []report.Finding
+				s := &run{Runner: &Runner{World: m.world, Write: func(e report.Entry) { found = append(found, *e.Finding) }}}
+				c.fault(m)
+				m.begun = time.Now()
+				v := s.keepVigil(t.Context())
+				time.Sleep(400 * time.Millisecond)
+				err := s.judgeVigil(t.Context(), v, c.moves)
+				got := ""
+				if err != nil {
+					got = err.Error()
+				}
+				for _, f := range found {
+					verdict, why := judgeFinding(f)
+					if (verdict == metrics.Pass) != (c.says == "") {
+						t.Errorf("%v: %s; want %q", verdict, why, c.says)
+					}
+				}
+				if !strings.Contains(got, c.says) || (err == nil) != (c.says == "") {
+					t.Errorf("got %q, want %q", got, c.says)
+				}
+			})
+		})
+	}
+}

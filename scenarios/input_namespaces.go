@@ -1,0 +1,42 @@
+package scenarios
+
+import (
+	"context"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// The inputs of the calculation that concern namespaces.
+var _, _ = onInput("input: namespace relabelled", "The clients of a namespace are let in, local and remote, while its label is the one that the policy names.",
+	move{"hear the tier alone", engine.Moves{}, changeGuard(func(s *networkingv1.NetworkPolicySpec) {
+		s.Ingress[0].From[0].NamespaceSelector = label("tier", "front")
+	})},
+	move{"second joins the tier", engine.Moves{Connections: 2}, relabelNamespace(1, "front")},
+	move{"first leaves the tier", engine.Moves{Connections: 2}, relabelNamespace(0, "back")},
+	move{"second leaves the tier", engine.Moves{Connections: 2}, relabelNamespace(1, "back")},
+), onInput("input: namespace closed and opened", "A default-deny policy closes a namespace, and only it; without the policy it is open.",
+	move{"close", engine.Moves{Connections: 20}, func(ctx context.Context, w *engine.World) error {
+		return w.Fleet.AddPolicies(ctx, []workloads.Policy{closed(w, 1)})
+	}},
+	move{"open", engine.Moves{Connections: 20}, func(ctx context.Context, w *engine.World) error {
+		return w.Fleet.RemovePolicies(ctx, []workloads.Key{closed(w, 1).Key})
+	}},
+)
+
+func relabelNamespace(namespace int, tier string) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		ns := sortedNamespaces(w.Fleet.State())[namespace]
+		ns.Labels = map[string]string{"tier": tier}
+		return w.Fleet.RelabelNamespaces(ctx, []workloads.Namespace{ns})
+	}
+}
+
+// closed lets nobody reach the pods of a namespace of the stage.
+func closed(w *engine.World, namespace int) workloads.Policy {
+	spec := hears(everything(), nil)
+	spec.Ingress = nil
+	return workloads.Policy{Key: workloads.Key{Namespace: sortedNamespaces(w.Fleet.State())[namespace].Name, Name: "closed"}, Spec: spec}
+}

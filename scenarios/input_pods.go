@@ -1,0 +1,81 @@
+package scenarios
+
+import (
+	"context"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// The inputs of the calculation that concern pods.
+var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes to the SUT's node is counted, routed and let in; nobody else notices.",
+	move{"add", engine.Moves{Gauges: 2, Routes: 1, Connections: 24}, addLike(localClient)},
+), onInput("input: local pod deleted", "A client that leaves the SUT's node is forgotten; nobody else notices.",
+	move{"delete", engine.Moves{Gauges: 2, Routes: 1, Connections: 20}, deletePod(localClient)},
+), onInput("input: local pod relabelled", "A local server that passes from one policy to another is held by the other alone, and a local client that is none any more is kept out.",
+	move{"add a policy for nobody", engine.Moves{}, lock},
+	move{"server becomes locked", engine.Moves{Connections: 2}, relabel(server, "locked")},
+	move{"locked becomes server", engine.Moves{Connections: 2}, relabel(server, "server")},
+	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(localClient, "idle")},
+	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(localClient, "client")},
+), onInput("input: remote pod added", "A client that comes to another node is counted and let in, by its packets; nobody else notices.",
+	move{"add", engine.Moves{Gauges: 1, Connections: 16}, addLike(remoteClient)},
+), onInput("input: remote pod deleted", "A client that leaves another node is forgotten; nobody else notices.",
+	move{"delete", engine.Moves{Gauges: 1, Connections: 16}, deletePod(remoteClient)},
+), onInput("input: remote pod relabelled", "A remote pod is let in while it is a client, and no longer.",
+	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(remoteClient, "idle")},
+	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(remoteClient, "client")},
+), onInput("input: pod moved between nodes", "A client goes from the SUT's node to another with its name and address, and comes back: its route goes with it, and it stays let in.",
+	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 8}, func(ctx context.Context, w *engine.World) error {
+		pod := onStage(w, 0, localClient)
+		pod.Node, pod.Wired = onStage(w, 0, remoteClient).Node, true
+		return remake(ctx, w, pod)
+	}},
+	move{"come back", engine.Moves{Gauges: 1, Routes: 1, Connections: 8}, func(ctx context.Context, w *engine.World) error {
+		return remake(ctx, w, onStage(w, 0, localClient))
+	}},
+)
+
+// addLike adds a pod of the same kind as that of the first namespace at that position.
+func addLike(position int) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		old := onStage(w, 0, position)
+		pod, err := w.Plan.Successor(old)
+		if err != nil {
+			return err
+		}
+		pod.Labels, pod.Wired = old.Labels, old.Wired
+		return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
+	}
+}
+
+func deletePod(position int) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{onStage(w, 0, position).Key}, workloads.Graceful)
+	}
+}
+
+// relabel gives a pod of the first namespace another role.
+func relabel(position int, role string) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		pod := onStage(w, 0, position)
+		pod.Labels = map[string]string{"role": role}
+		return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
+	}
+}
+
+// remake deletes the pod of that name and makes it as it is here.
+func remake(ctx context.Context, w *engine.World, pod workloads.Pod) error {
+	if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Graceful); err != nil {
+		return err
+	}
+	return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
+}
+
+// lock adds a policy to the first namespace that lets nobody reach the pods in the role locked.
+func lock(ctx context.Context, w *engine.World) error {
+	p := guard(w)
+	p.Name = "lock"
+	p.Spec.PodSelector, p.Spec.Ingress = *label("role", "locked"), nil
+	return w.Fleet.AddPolicies(ctx, []workloads.Policy{p})
+}

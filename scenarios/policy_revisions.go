@@ -1,0 +1,62 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+)
+
+// A policy is changed so often in so short a time. A machine that is too slow for it gets several tries, and then no verdict.
+const (
+	revisions    = 10
+	revisionTime = 100 * time.Millisecond
+	revisionTry  = 20
+)
+
+// drafts are what the revisions say in turn, each of them unlike the one before.
+var drafts = []func(*networkingv1.NetworkPolicySpec){
+	func(*networkingv1.NetworkPolicySpec) {},
+	func(s *networkingv1.NetworkPolicySpec) { s.Ingress[0].Ports = on(engine.Ports[1]) },
+	func(s *networkingv1.NetworkPolicySpec) {
+		s.Ingress[0].From[0].NamespaceSelector = label("tier", "back")
+	},
+	func(s *networkingv1.NetworkPolicySpec) { s.PodSelector = *label("role", "nobody") },
+	func(s *networkingv1.NetworkPolicySpec) { s.Ingress = nil },
+	func(s *networkingv1.NetworkPolicySpec) { s.PodSelector = *label("role", "client") },
+	func(s *networkingv1.NetworkPolicySpec) { s.Ingress[0].From = nil },
+}
+
+var _ = register(func(p Params) engine.Scenario {
+	return engine.Scenario{
+		Name:     "ten revisions of a policy",
+		Doc:      "A policy is changed ten times within 100 ms; the last revision must hold, whichever of seven it is.",
+		Labels:   []string{Identity, "policy"},
+		Timeout:  brief,
+		Topology: stage, Arrange: arrangeStage,
+		Steps: []engine.Step{
+			guarding,
+			{Name: "revise", Repeat: or(p.Cycles, len(drafts)), Do: func(ctx context.Context, w *engine.World) error {
+				fastest := time.Hour
+				for range revisionTry {
+					begun := time.Now()
+					for i := range revisions {
+						draft := drafts[(w.Cycle+i+1+len(drafts)*revisions-revisions)%len(drafts)] // the last is the cycle's own
+						if err := changeGuard(draft)(ctx, w); err != nil {
+							return err
+						}
+					}
+					took := time.Since(begun)
+					if took <= revisionTime {
+						return nil
+					}
+					fastest = min(fastest, took)
+				}
+				return fmt.Errorf("%d revisions took %v at best, want them within %v", revisions, fastest, revisionTime)
+			}},
+		},
+	}
+})

@@ -1,0 +1,133 @@
+package scenarios
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// The stage is a small cluster on which the inputs of a calculation are moved one by one: two namespaces, each with a server
+// and a client on the local node and a client on another, whose packets are real as well. In the first namespace a policy
+// lets servers hear the clients of their own namespace alone, on the first port.
+//
+//	                 local              remote
+//	first namespace  server0, client0   far0
+//	second           server1, client1   far1
+var stage = workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 3, Local: 4}
+
+// stageRoles are the roles of a namespace's pods in the order of their names: the plan makes the first of each three remote.
+var stageRoles = []string{"client", "server", "client"}
+
+const (
+	remoteClient = iota // positions in a namespace of the stage
+	server
+	localClient
+)
+
+// arrangeStage labels the stage's pods and wires the remote ones.
+func arrangeStage(s workloads.State) {
+	for i, ns := range sortedNamespaces(s) {
+		ns.Labels = map[string]string{"tier": []string{"front", "back"}[i%2]}
+		s.Namespaces[ns.Name] = ns
+		for j, p := range podsOf(s, ns.Name) {
+			p.Labels = map[string]string{"role": stageRoles[j]}
+			p.Wired = p.Node != s.LocalNode
+			s.Pods[p.Key] = p
+		}
+	}
+}
+
+func sortedNamespaces(s workloads.State) []workloads.Namespace {
+	return slices.SortedFunc(maps.Values(s.Namespaces), func(a, b workloads.Namespace) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// podsOf lists the pods of a namespace in the order of their names.
+func podsOf(s workloads.State, namespace string) []workloads.Pod {
+	var pods []workloads.Pod
+	for _, p := range s.Pods {
+		if p.Namespace == namespace {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b workloads.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return pods
+}
+
+// onStage is the pod of the stage at that position (remoteClient, server, localClient) in its first or second namespace.
+func onStage(w *engine.World, namespace, position int) workloads.Pod {
+	planned := w.Plan.State()
+	arrangeStage(planned)
+	return podsOf(planned, sortedNamespaces(planned)[namespace].Name)[position]
+}
+
+// guard is the policy of the stage's first namespace.
+func guard(w *engine.World) workloads.Policy {
+	return workloads.Policy{
+		Key:  workloads.Key{Namespace: sortedNamespaces(w.Fleet.State())[0].Name, Name: "guard"},
+		Spec: hears(label("role", "server"), on(engine.Ports[0]), networkingv1.NetworkPolicyPeer{PodSelector: label("role", "client")}),
+	}
+}
+
+// guarding puts the policy in force: of the ten flows to the server, those of two clients on one port go on.
+var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
+	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
+}}
+
+// hears isolates the selected pods for ingress but for what comes from the peers (none: all) to the port (nil: all).
+func hears(selected *metav1.LabelSelector, ports []networkingv1.NetworkPolicyPort, from ...networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicySpec {
+	return networkingv1.NetworkPolicySpec{
+		PodSelector: *selected, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+		Ingress: []networkingv1.NetworkPolicyIngressRule{{From: from, Ports: ports}},
+	}
+}
+
+// label selects what has this value of a label.
+func label(key, value string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+}
+
+func everything() *metav1.LabelSelector { return &metav1.LabelSelector{} }
+
+// on is a TCP port in a rule.
+func on(port uint16) []networkingv1.NetworkPolicyPort {
+	tcp, number := corev1.ProtocolTCP, intstr.FromInt32(int32(port))
+	return []networkingv1.NetworkPolicyPort{{Protocol: &tcp, Port: &number}}
+}
+
+// move is one input that is moved on the stage, and how many facts of each effect that must move.
+type move struct {
+	name  string
+	moves engine.Moves
+	do    func(context.Context, *engine.World) error
+}
+
+// onInput makes the scenario that moves one input of the calculation, to and fro, on the stage.
+func onInput(name, doc string, moves ...move) bool {
+	return register(func(Params) engine.Scenario {
+		steps := []engine.Step{guarding}
+		for _, m := range moves {
+			steps = append(steps, engine.Step{Name: m.name, Moves: &m.moves, Do: m.do})
+		}
+		return engine.Scenario{Name: name, Doc: doc, Labels: []string{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
+	})
+}
+
+// tenantOf is the pod that has an address.
+func tenantOf(s workloads.State, ip netip.Addr) workloads.Pod {
+	for _, p := range s.Pods {
+		if slices.Contains(p.IPs, ip) {
+			return p
+		}
+	}
+	return workloads.Pod{}
+}
