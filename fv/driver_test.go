@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -38,8 +39,10 @@ type driver struct {
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
 	wire    *wire
-	watcher *netns.Watcher
-	undo    lifecycle.Undo
+
+	restarting atomic.Bool // the end of the SUT is asked for
+	watcher    *netns.Watcher
+	undo       lifecycle.Undo
 
 	mu  sync.Mutex
 	pid int // of the SUT's process
@@ -122,6 +125,17 @@ func (d *driver) startSampling() {
 	d.undo.Push("end sampling", func(context.Context) error { stop(); <-done; return nil })
 }
 
+// take takes hold of the SUT's process, and reads it from now on.
+func (d *driver) take(ctx context.Context) (*life, error) {
+	alive, err := watchLife(ctx, d.handoff.Target.Process)
+	if err == nil {
+		d.mu.Lock()
+		d.pid = alive.pid
+		d.mu.Unlock()
+	}
+	return alive, err
+}
+
 func (d *driver) process() (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -169,17 +183,20 @@ func (d *driver) run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 }
 
 func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
-	alive, err := watchLife(ctx, d.handoff.Target.Process)
+	alive, err := d.take(ctx)
 	if err != nil {
 		now := time.Now()
 		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: now}})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
 		return err
 	}
-	d.mu.Lock()
-	d.pid = alive.pid
-	d.mu.Unlock()
-	guarded, release := alive.guard(ctx)
+	guarded, release := alive.guard(ctx, func(ctx context.Context) (*life, bool, error) {
+		if !d.restarting.Load() {
+			return nil, false, nil
+		}
+		next, err := d.take(ctx)
+		return next, true, err
+	})
 	defer release()
 	world, err := d.world(sc)
 	if err != nil {
@@ -224,7 +241,16 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 }
 
 // Gauges scrapes the SUT's own metrics.
-func (d *driver) Gauges(ctx context.Context) (metrics.Snapshot, error) { return d.gauges.Scrape(ctx) }
+func (d *driver) Gauges(ctx context.Context) (metrics.Snapshot, error) {
+	d.mu.Lock()
+	gauges, pid := d.gauges, d.pid
+	d.mu.Unlock()
+	snap, err := gauges.Scrape(ctx)
+	if err != nil && stopped(pid) {
+		return nil, fmt.Errorf("%w (process %d has state T): %w", engine.ErrFrozen, pid, err)
+	}
+	return snap, err
+}
 
 // Quiesce asks the SUT to collect garbage.
 func (d *driver) Quiesce(ctx context.Context) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,9 +39,9 @@ func watchLife(ctx context.Context, process string) (*life, error) {
 	return l, err
 }
 
-// guard returns a context that is cancelled with engine.ErrDied when the process ends. The function that it returns
-// ends the watch.
-func (l *life) guard(ctx context.Context) (context.Context, func()) {
+// guard returns a context that is cancelled with engine.ErrDied when the process ends. If that was asked for, again takes hold of its
+// successor instead. The function that it returns ends the watch.
+func (l *life) guard(ctx context.Context, again func(context.Context) (next *life, asked bool, err error)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -48,7 +50,13 @@ func (l *life) guard(ctx context.Context) (context.Context, func()) {
 			fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}
 			n, err := unix.Poll(fds, 100) // so that an ended watch is noticed
 			if n > 0 {
-				cancel(fmt.Errorf("%w: process %d ended", engine.ErrDied, l.pid))
+				next, asked, err := again(ctx)
+				if asked && err == nil {
+					_ = unix.Close(l.fd)
+					*l = *next
+					continue
+				}
+				cancel(errors.Join(fmt.Errorf("%w: process %d ended", engine.ErrDied, l.pid), err))
 			} else if err != nil && !errors.Is(err, unix.EINTR) {
 				cancel(fmt.Errorf("watch process %d: %w", l.pid, err))
 			}
@@ -59,4 +67,14 @@ func (l *life) guard(ctx context.Context) (context.Context, func()) {
 		<-done
 		_ = unix.Close(l.fd)
 	}
+}
+
+// stopped reports whether the process is there, but stopped by a signal: field 3 of proc(5)'s stat.
+func stopped(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // the name may hold anything
+	return len(after) > 0 && after[0] == "T"
 }

@@ -71,6 +71,9 @@ func selection() ([]engine.Scenario, error) {
 		}
 		handoff, values = &h, h.Parameters
 	}
+	if handoff != nil && handoff.Fault != "" {
+		return bed(handoff.Fault)
+	}
 	params, err := scenarios.ParseParams(values)
 	if err != nil {
 		return nil, err

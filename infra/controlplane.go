@@ -61,7 +61,7 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	var etcd Container
 	group, within := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { e.ca, err = newAuthority(); return err }) // a tenth of a second or more
-	group.Go(func() (err error) { etcd, err = e.start(within, etcdSpec(e.run)); return err })
+	group.Go(func() (err error) { etcd, err = e.start(within, e.cfg.keepAlive(etcdSpec(e.run))); return err })
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	apiserver, err := e.start(ctx, spec)
+	apiserver, err := e.start(ctx, e.cfg.keepAlive(spec))
 	if err != nil {
 		return err
 	}
@@ -91,14 +91,17 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if err := e.loadConfig(); err != nil {
 		return err
 	}
+	return e.awaitReady(ctx, apiserver, "apiserver", e.serving)
+}
+
+// serving is nil while the API server, and etcd behind it, answer.
+func (e *Environment) serving(ctx context.Context) error {
 	client, err := kubernetes.NewForConfig(e.config)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	return e.awaitReady(ctx, apiserver, "apiserver", func(ctx context.Context) error {
-		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		return err
-	})
+	_, err = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	return err
 }
 
 // loadConfig reads the administrator's kubeconfig.

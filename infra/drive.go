@@ -46,7 +46,9 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	if err != nil {
 		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
 	}
-	return e.inside(ctx, spec, kubeconfig, out)
+	listening := &asked{Writer: out, obey: func(role string) { e.answer(ctx, dir, role) }}
+	exit, err := e.inside(ctx, spec, kubeconfig, listening)
+	return exit, errors.Join(err, listening.Close())
 }
 
 // Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
@@ -184,7 +186,7 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Log: lastWords(context.WithoutCancel(ctx), c)})
+		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: e.expectedExit(role), Log: lastWords(context.WithoutCancel(ctx), c)})
 		e.mu.Lock()
 		spec, known := e.specs[role]
 		e.mu.Unlock()

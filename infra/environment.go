@@ -32,12 +32,16 @@ type Config struct {
 	Out     string            // the record's folder: containers' logs go to its folder logs
 	Keep    bool              // it shall outlive this process
 	Report  func(step string) // told what has been done; nil: nobody is
+
+	// Supervisor is the path of fv-pause: with it etcd and API server can be restarted by the driver (AskRestart). Empty: they can't.
+	Supervisor string
 }
 
 // Environment is one running environment. It is safe for concurrent use.
 type Environment struct {
 	runtime Runtime
 	target  Target
+	cfg     Config
 	run     string
 	out     string
 	state   string // folder of what a later process needs to attach
@@ -51,6 +55,7 @@ type Environment struct {
 	containers map[string]Container
 	specs      map[string]Spec
 	unfollow   []context.CancelFunc
+	expected   int // ends of the agent that were asked for
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all
@@ -60,7 +65,7 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	if report == nil {
 		report = func(string) {}
 	}
-	e = &Environment{runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[string]Container{}, specs: map[string]Spec{}}
+	e = &Environment{cfg: cfg, runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[string]Container{}, specs: map[string]Spec{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Down(ctx))

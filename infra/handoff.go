@@ -24,6 +24,7 @@ type Handoff struct {
 	Out        string            `json:"out"`                  // directory for the record, in the driver's container
 	Parameters map[string]string `json:"parameters,omitempty"` // scenario parameters set by the user
 	Command    string            `json:"command"`              // repeats the run; {focus} stands where a scenario's name goes
+	Fault      string            `json:"fault,omitempty"`      // of scenarios/faults: the suite is that fault and nothing else
 	Live       bool              `json:"live"`                 // write status lines (LivePrefix) on stdout
 }
 

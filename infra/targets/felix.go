@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -86,16 +87,19 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 		// A build without cgo has a stub where libbpf would be and panics when it cleans up BPF state at start.
 		"FELIX_DebugSkipCTLBCleanup": "true",
 	}
-	for k, v := range felixDataPlanes[f.DataPlane] {
-		env[k] = v
+	settings, err := felixEnv(f.Settings)
+	if err != nil {
+		return infra.Spec{}, err
 	}
+	maps.Copy(env, felixDataPlanes[f.DataPlane])
+	maps.Copy(env, settings)
 	if addr, ok := cp.Addr(infra.RoleTypha); ok {
 		env["FELIX_TYPHAADDR"] = netip.AddrPortFrom(addr, typhaPort).String()
 	}
 	return infra.Spec{
 		Role: infra.RoleAgent, Component: build.Felix, Command: command, Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
-		Caps:  []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}, RawSystem: true,
+		Caps:  []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}, RawSystem: true, Memory: f.Memory,
 	}, nil
 }
 

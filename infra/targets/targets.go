@@ -21,7 +21,17 @@ type Options struct {
 	Typha     bool     // put Typha between the API server and Felix
 	CRDs      string   // folder of its CRDs; the driver needs none
 	Command   []string // replaces the agent's command, for an image of the user's
+	Settings  []string // words for how the agent shall behave; see Setting
+	Memory    int64    // limit on the agent's memory in bytes; 0: none
 }
+
+// The words for how an agent can be told to behave, each of which a target may know.
+const (
+	NoResync         = "no resync"         // it never looks again at what it has programmed
+	Panics           = "panics"            // it panics some seconds after its start
+	CalculationHangs = "calculation hangs" // it stops working on what it hears, some seconds after its start
+	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
+)
 
 // Driven is the driver's half of what is specific to a SUT.
 type Driven interface {

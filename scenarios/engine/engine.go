@@ -40,6 +40,8 @@ type Step struct {
 	Moves  *Moves        // how many facts the step moves: all others must stay as they are, all the time; nil: not looked at
 	Then   []Expectation // must hold, each within its bound, once Do is done
 	Settle bool          // take a settled occupancy reading after each cycle
+
+	Patience time.Duration // bound of the expectations that have none of their own; 0 means DefaultBound
 }
 
 // Facts are what a probe compares: fact to value. A fact that is absent from one side differs.
@@ -55,10 +57,10 @@ type Probe interface {
 // Expectation is a probe whose facts must agree within a bound.
 type Expectation struct {
 	Probe  Probe
-	Within time.Duration // 0 means DefaultBound
+	Within time.Duration // 0 means the step's patience
 }
 
-// DefaultBound is how long facts may take to agree if an expectation doesn't say.
+// DefaultBound is how long facts may take to agree if neither expectation nor step says.
 const DefaultBound = 30 * time.Second
 
 // SUT is the system under test as the engine sees it.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,11 +30,29 @@ func (s *run) expect(ctx context.Context, e Expectation) error {
 	f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Bound: bound}
 	err := s.converge(ctx, e.Probe, bound, &f)
 	f.Took = time.Since(begun)
+	if errors.Is(err, ErrFrozen) {
+		f.Kind = report.Life
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return cause // what was seen of a dead or cancelled run says nothing
 	}
 	s.find(f)
 	return err
+}
+
+// look records what else differs just now.
+func (s *run) look(ctx context.Context, rest []Expectation) {
+	for _, e := range rest {
+		got, err := e.Probe.Got(ctx, s.World)
+		if err != nil {
+			continue // it says nothing that the verdict needs
+		}
+		want := e.Probe.Want(s.World.Fleet.State())
+		f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Facts: len(want)}
+		if f.Differences, f.Differing = Diff(want, got); f.Differing > 0 {
+			s.find(f)
+		}
+	}
 }
 
 func (s *run) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {

@@ -10,6 +10,9 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
+// ErrFrozen is what a SUT that is stopped, but lives, makes of every attempt to read it.
+var ErrFrozen = errors.New("the SUT is stopped")
+
 // ErrDied is the cause with which a scenario's context is cancelled when the SUT ended or was restarted unasked.
 var ErrDied = errors.New("the SUT died")
 
@@ -38,7 +41,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
-	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World)) }
+	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World), 0) }
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
@@ -102,7 +105,7 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	if err := s.expectAll(ctx, append(Effects(s.World), st.Then...)); err != nil {
+	if err := s.expectAll(ctx, append(Effects(s.World), st.Then...), st.Patience); err != nil {
 		return err
 	}
 	if watch != nil {
@@ -121,9 +124,17 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	return nil
 }
 
-func (s *run) expectAll(ctx context.Context, all []Expectation) error {
-	for _, e := range all {
+// expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
+// at fault.
+func (s *run) expectAll(ctx context.Context, all []Expectation, patience time.Duration) error {
+	for i, e := range all {
+		if e.Within == 0 {
+			e.Within = patience
+		}
 		if err := s.expect(ctx, e); err != nil {
+			if errors.Is(err, errBroken) {
+				s.look(ctx, all[i+1:])
+			}
 			return err
 		}
 	}

@@ -1,0 +1,111 @@
+package fv
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/faults"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// saboteur does what faults ask for with the suite's means.
+type saboteur struct{}
+
+var _ faults.Saboteur = saboteur{}
+
+// bed is the suite of one fault.
+func bed(name string) ([]engine.Scenario, error) {
+	fault, err := faults.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	return []engine.Scenario{faults.Bed(fault, saboteur{})}, nil
+}
+
+func (saboteur) Backend() kernel.Backend {
+	if p, ok := suite.target.(targets.Programmer); ok {
+		return p.Backend()
+	}
+	return ""
+}
+
+func (saboteur) Run(ctx context.Context, command ...string) ([]byte, error) {
+	var out, complaints bytes.Buffer
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, bytes.TrimSpace(complaints.Bytes()))
+	}
+	return out.Bytes(), nil
+}
+
+func (saboteur) Signal(sig syscall.Signal) error {
+	pid, err := suite.process()
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, sig)
+}
+
+func (saboteur) Restart(ctx context.Context, role string) error {
+	if role == infra.RoleAgent {
+		suite.restarting.Store(true)
+		defer suite.restarting.Store(false)
+	}
+	return infra.AskRestart(ctx, os.Stdout, suite.handoff.Out, role)
+}
+
+// Lie puts a proxy in front of the SUT's metrics that adds to one of them.
+func (saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {
+	selector, ok := suite.target.Gauges()[g]
+	if !ok {
+		return fmt.Errorf("the target has no gauge %s", g)
+	}
+	sample := regexp.MustCompile(`(?m)^(` + regexp.QuoteMeta(selector.Metric) + `(?:\{.*\})? )(\S+)$`)
+	truth := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", suite.handoff.Target.MetricsPort)}
+	proxy := httputil.NewSingleHostReverseProxy(truth)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		body = sample.ReplaceAllFunc(body, func(line []byte) []byte {
+			parts := sample.FindSubmatch(line)
+			value, err := strconv.ParseFloat(string(parts[2]), 64)
+			if err != nil {
+				return line
+			}
+			return strconv.AppendFloat(parts[1], value+more, 'g', -1, 64)
+		})
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		return nil
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("start a proxy: %w", err)
+	}
+	server := &http.Server{Handler: proxy}
+	go func() { _ = server.Serve(listener) }()
+	suite.undo.Push("end the proxy of the metrics", func(context.Context) error { return server.Close() })
+	suite.mu.Lock()
+	defer suite.mu.Unlock()
+	suite.gauges = metrics.NewHTTP("http://"+listener.Addr().String()+"/metrics", suite.target.Gauges())
+	return nil
+}

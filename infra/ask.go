@@ -1,0 +1,154 @@
+package infra
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nodefv/nodefv/infra/lifecycle"
+)
+
+// askPrefix begins a line of the driver's output with which it asks the harness to do what it can't do itself.
+const askPrefix = "\x1ffv-ask "
+
+// askBound is how long the harness may take, readiness included.
+const askBound = readyBound
+
+// AskRestart asks the harness to kill a part of the environment (agent, etcd or apiserver) and to start it again, and returns once it
+// is ready. It is for the driver: out is its standard output, dir its record's folder. One request at a time.
+func AskRestart(ctx context.Context, out io.Writer, dir, role string) error {
+	answer := filepath.Join(dir, "answer")
+	if err := os.Remove(answer); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("ask to restart %s: %w", role, err)
+	}
+	if _, err := fmt.Fprintf(out, "\n%s%s\n", askPrefix, role); err != nil {
+		return fmt.Errorf("ask to restart %s: %w", role, err)
+	}
+	return lifecycle.Wait(ctx, "restart of "+role, askBound, func(context.Context) error {
+		said, err := os.ReadFile(answer)
+		if err != nil {
+			return err
+		}
+		if len(said) == 0 || !bytes.HasSuffix(said, []byte("\n")) {
+			return errors.New("no answer yet")
+		}
+		if why := strings.TrimSpace(string(said)); why != "done" {
+			return lifecycle.Stop(errors.New(why))
+		}
+		return nil
+	})
+}
+
+// asked passes a driver's output on and obeys what it asks for on the way.
+type asked struct {
+	io.Writer
+	obey    func(role string)
+	pending []byte
+}
+
+// Write looks for requests line by line and passes everything else on at once.
+func (a *asked) Write(p []byte) (int, error) {
+	a.pending = append(a.pending, p...)
+	for {
+		i := bytes.IndexByte(a.pending, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		line := a.pending[:i+1]
+		if role, ok := bytes.CutPrefix(line, []byte(askPrefix)); ok {
+			a.obey(strings.TrimSpace(string(role)))
+		} else if _, err := a.Writer.Write(line); err != nil {
+			return 0, err
+		}
+		a.pending = a.pending[i+1:]
+	}
+}
+
+// Close passes an unfinished line on.
+func (a *asked) Close() error {
+	_, err := a.Writer.Write(a.pending)
+	a.pending = nil
+	return err
+}
+
+// answer restarts what the driver asked for and tells it.
+func (e *Environment) answer(ctx context.Context, dir, role string) {
+	said := "done"
+	if err := e.restartAsked(ctx, role); err != nil {
+		said = strings.ReplaceAll(err.Error(), "\n", " ")
+	}
+	_ = os.WriteFile(filepath.Join(dir, "answer"), []byte(said+"\n"), 0o644) // without an answer the driver gives up and says so
+}
+
+func (e *Environment) restartAsked(ctx context.Context, role string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askBound, fmt.Errorf("it took more than %v", askBound))
+	defer cancel()
+	c := e.container(role)
+	if c == nil {
+		return fmt.Errorf("there is no %s to restart", role)
+	}
+	switch role {
+	case RoleAgent:
+		e.mu.Lock()
+		e.expected++
+		e.mu.Unlock()
+		if err := c.Signal(ctx, syscall.SIGKILL); err != nil {
+			return err
+		}
+		// Watch starts it again.
+		if err := lifecycle.Wait(ctx, "a new agent", restartBound, func(context.Context) error {
+			if e.container(role) == c {
+				return errors.New("the old one is there")
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		return lifecycle.Wait(ctx, e.target.Name(), askBound, func(ctx context.Context) error { return e.target.Ready(ctx, e.container(RoleNode).Addr()) })
+	case RoleEtcd, RoleAPIServer:
+		if e.cfg.Supervisor == "" {
+			return fmt.Errorf("%s was not started so that it can be restarted", role)
+		}
+		if err := c.Signal(ctx, syscall.SIGHUP); err != nil {
+			return err
+		}
+		// A part that is back before its absence was seen was restarted all the same.
+		_ = lifecycle.Wait(ctx, "end of "+role, time.Second, func(ctx context.Context) error {
+			if e.serving(ctx) == nil {
+				return errors.New("it answers")
+			}
+			return nil
+		})
+		return lifecycle.Wait(ctx, "API server", askBound, e.serving)
+	}
+	return fmt.Errorf("%s can't be restarted", role)
+}
+
+// expectedExit reports whether the exit of a container was asked for, once per request.
+func (e *Environment) expectedExit(role string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if role != RoleAgent || e.expected == 0 {
+		return false
+	}
+	e.expected--
+	return true
+}
+
+// keepAlive makes a spec's program one that can be restarted in place.
+func (c Config) keepAlive(spec Spec) Spec {
+	if c.Supervisor == "" {
+		return spec
+	}
+	const path = "/fv-pause"
+	spec.Command = append([]string{path, "keep"}, spec.Command...)
+	spec.Files = append(spec.Files, File{Path: path, Mode: 0o755, Source: c.Supervisor})
+	return spec
+}

@@ -1,0 +1,32 @@
+package targets
+
+import (
+	"fmt"
+	"maps"
+)
+
+// felixTrouble is when a Felix that was told to break does so, in seconds after its start: once the driver is at work.
+const felixTrouble = "12"
+
+// felixSettings are Felix's own switches for the words of a target's behaviour.
+var felixSettings = map[string]map[string]string{
+	NoResync: {
+		"FELIX_IPTABLESREFRESHINTERVAL": "0", "FELIX_IPSETSREFRESHINTERVAL": "0", "FELIX_ROUTEREFRESHINTERVAL": "0",
+		"FELIX_INTERFACEREFRESHINTERVAL": "0", "FELIX_NFTABLESREFRESHINTERVAL": "0", "FELIX_IPTABLESPOSTWRITECHECKINTERVALSECS": "0",
+	},
+	Panics:           {"FELIX_DEBUGPANICAFTER": felixTrouble},
+	CalculationHangs: {"FELIX_DEBUGSIMULATECALCGRAPHHANGAFTER": felixTrouble},
+	DataPlaneHangs:   {"FELIX_DEBUGSIMULATEDATAPLANEHANGAFTER": felixTrouble},
+}
+
+func felixEnv(words []string) (map[string]string, error) {
+	env := map[string]string{}
+	for _, w := range words {
+		switches, ok := felixSettings[w]
+		if !ok {
+			return nil, fmt.Errorf("felix knows no setting %q", w)
+		}
+		maps.Copy(env, switches)
+	}
+	return env, nil
+}

@@ -1,0 +1,104 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// What becomes of the agent.
+var _ = register(
+	Fault{
+		Name: "agent killed", Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code 137 \(SIGKILL\)`),
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
+			return errors.Join(s.Signal(syscall.SIGKILL), keepChurning(ctx, w, patience))
+		},
+	},
+	Fault{
+		Name: "agent frozen", Want: metrics.Fail, Cause: regexp.MustCompile(`the SUT is stopped`),
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
+			return errors.Join(s.Signal(syscall.SIGSTOP), churn(ctx, w))
+		},
+	},
+	Fault{
+		Name: "agent panics", Settings: []string{"panics"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+; last log line: panic: `),
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
+	},
+	Fault{
+		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: .*endpoints: want "\d+", got "\d+"`),
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
+	},
+	Fault{
+		Name: "agent's data plane hangs", Settings: []string{"data plane hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want "dev of .*", got ""`),
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
+	},
+	Fault{
+		Name: "agent out of memory", Memory: 110 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+ \(out of memory\)`),
+		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error { return crowd(ctx, w) },
+	},
+	Fault{
+		Name: "agent restarted", Want: metrics.Pass,
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, "agent", s) },
+	},
+)
+
+// trouble is how long after the bed's begin an agent that was told to break has done so.
+const trouble = 15 * time.Second
+
+// keepChurning churns without a check between, for that long or until the SUT's end.
+func keepChurning(ctx context.Context, w *engine.World, d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if err := churn(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crowd adds remote pods until the SUT's end, 30,000 at most.
+func crowd(ctx context.Context, w *engine.World) error {
+	const batch, most = 500, 30000
+	var remote workloads.Pod
+	for _, p := range w.Fleet.State().Pods {
+		if p.Node != w.Fleet.State().LocalNode {
+			remote = p
+		}
+	}
+	for range most / batch {
+		var pods []workloads.Pod
+		for range batch {
+			p, err := w.Plan.Successor(remote)
+			if err != nil {
+				return err
+			}
+			pods = append(pods, p)
+		}
+		if err := w.Fleet.AddPods(ctx, pods); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the SUT survived %d pods", most)
+}
+
+// during restarts a part of the environment while pods come and go.
+func during(ctx context.Context, w *engine.World, role string, s Saboteur) error {
+	restarted := make(chan error, 1)
+	go func() { restarted <- s.Restart(ctx, role) }()
+	for {
+		select {
+		case err := <-restarted:
+			return errors.Join(err, churn(ctx, w))
+		default:
+			if err := churn(ctx, w); err != nil {
+				return errors.Join(err, <-restarted)
+			}
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// patience is how long a bed waits for what a fault keeps from coming.
+const patience = 6 * time.Second
+
+// Bed returns the scenario in which a fault is made: pods come and go under policies that select them, the fault happens, and what
+// every scenario is checked for is checked. If the fault is to be survived, churn goes on after it.
+func Bed(f Fault, s Saboteur) engine.Scenario {
+	steps := []engine.Step{
+		{Name: "policies", Do: addPolicies},
+		{Name: "churn", Repeat: 2, Do: churn},
+		{Name: "break", Patience: patience, Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }},
+	}
+	if f.Cause == nil {
+		steps[len(steps)-1].Patience = engine.DefaultBound
+		steps = append(steps, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
+	}
+	return engine.Scenario{
+		Name: f.Name, Doc: "A fault made on purpose.", Labels: []string{"fault"}, Timeout: 3 * time.Minute,
+		Topology: workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8},
+		Steps:    steps,
+	}
+}
+
+// addPolicies isolates every pod and lets some of them talk, so that there are sets with members.
+func addPolicies(ctx context.Context, w *engine.World) error {
+	tcp, port := corev1.ProtocolTCP, intstr.FromInt32(int32(engine.Ports[0]))
+	var policies []workloads.Policy
+	for name := range w.Fleet.State().Namespaces {
+		policies = append(policies, workloads.Policy{
+			Key: workloads.Key{Namespace: name, Name: "talk"},
+			Spec: networkingv1.NetworkPolicySpec{
+				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+				Ingress: []networkingv1.NetworkPolicyIngressRule{{
+					From: []networkingv1.NetworkPolicyPeer{{
+						NamespaceSelector: &metav1.LabelSelector{},
+						PodSelector:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"web", "api"}}}},
+					}},
+					Ports: []networkingv1.NetworkPolicyPort{{Protocol: &tcp, Port: &port}},
+				}},
+			},
+		})
+	}
+	return w.Fleet.AddPolicies(ctx, policies)
+}
+
+// churn replaces the oldest pods of the ring, a quarter of them.
+func churn(ctx context.Context, w *engine.World) error {
+	ring := w.Plan.Ring(w.Fleet.State())
+	ring = ring[:max(1, len(ring)/4)]
+	var gone []workloads.Key
+	var fresh []workloads.Pod
+	for _, p := range ring {
+		next, err := w.Plan.Successor(p)
+		if err != nil {
+			return err
+		}
+		gone, fresh = append(gone, p.Key), append(fresh, next)
+	}
+	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
+}

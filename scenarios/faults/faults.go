@@ -1,0 +1,92 @@
+// Package faults is the table by which the tester is tested: what is broken on purpose, behind the SUT's back or in it, and how
+// each must be judged.
+//
+// A fault is run in a small scenario of its own, the bed; whether it was caught is computed from the record. One file per family
+// of faults; it knows no SUT, only words for settings that a target may understand.
+package faults
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Fault is one thing that is broken, and what must be said of it.
+type Fault struct {
+	Name     string   // unique; lower case words
+	Settings []string // how the agent is started, in words of infra/targets, besides without resyncs
+	Memory   int64    // limit on the agent's memory in bytes; 0: none
+	// Break breaks it in the middle of the bed's churn. It returns when it is broken, or when the SUT's end cuts it short.
+	Break func(ctx context.Context, w *engine.World, s Saboteur) error
+	Want  metrics.Verdict
+	// Cause must match one of the findings that made the verdict (see Told); nil where the verdict is a pass.
+	Cause *regexp.Regexp
+}
+
+// Saboteur does to the node what no scenario may.
+type Saboteur interface {
+	Backend() kernel.Backend                                      // how rules and sets are programmed
+	Run(ctx context.Context, command ...string) ([]byte, error)   // a program in the node's namespaces
+	Signal(syscall.Signal) error                                  // to the agent
+	Restart(ctx context.Context, role string) error               // agent, etcd or apiserver, asked for and awaited
+	Lie(ctx context.Context, g metrics.Gauge, more float64) error // the SUT's metrics, as they are read from now on, show more than they are
+}
+
+var table []Fault
+
+// register adds faults to the table; each file calls it once, when the package is initialised.
+func register(faults ...Fault) bool {
+	table = append(table, faults...)
+	return true
+}
+
+// All returns the table.
+func All() []Fault { return table }
+
+// Find returns the fault of that name.
+func Find(name string) (Fault, error) {
+	for _, f := range table {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return Fault{}, fmt.Errorf("there is no fault %q", name)
+}
+
+// Caught says whether the record of the bed, judged, has the verdict that the fault must have, for the right cause; if not, why.
+func (f Fault) Caught(rec report.Record) (bool, string) {
+	told := Told(rec)
+	switch {
+	case rec.Verdict != f.Want:
+		return false, fmt.Sprintf("judged %s, want %s: %s", rec.Verdict, f.Want, rec.Reason)
+	case f.Cause == nil:
+		return true, rec.Reason
+	}
+	for _, t := range told {
+		if f.Cause.MatchString(t) {
+			return true, t
+		}
+	}
+	return false, fmt.Sprintf("no cause matches %s in: %s", f.Cause, strings.Join(told, "; "))
+}
+
+// Told lists what a judged record says is wrong: the reason, and each difference with the probe that found it.
+func Told(rec report.Record) []string {
+	told := []string{rec.Reason}
+	for _, sc := range rec.Scenarios {
+		told = append(told, sc.Reason)
+		for _, f := range sc.Findings {
+			for _, d := range f.Differences {
+				told = append(told, fmt.Sprintf("%s: %s: want %q, got %q", f.Name, d.Fact, d.Want, d.Got))
+			}
+		}
+	}
+	return told
+}
