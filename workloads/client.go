@@ -27,9 +27,10 @@ func NewClient(cfg *rest.Config) (kubernetes.Interface, error) {
 // backoff bounds how long a change is tried again while the API server is away or busy: some 20 s in all.
 var backoff = wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 11}
 
-// transient says whether an error may pass by itself: it is the server's or the connection's, not the object's.
+// transient says whether an error may pass by itself: it is the server's or the connection's, not the object's. A server that has
+// just started forbids everything until it has read the roles.
 func transient(err error) bool {
-	return apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) ||
+	return apierrors.IsForbidden(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsTimeout(err) || apierrors.IsConflict(err) || net.IsConnectionRefused(err) || net.IsConnectionReset(err) || net.IsProbableEOF(err) ||
 		net.IsHTTP2ConnectionLost(err)
 }

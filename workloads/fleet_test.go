@@ -37,7 +37,7 @@ func planned(t *testing.T, local int) State {
 	return s
 }
 
-var forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "things"}, "thing", errors.New("no"))
+var refused = apierrors.NewBadRequest("no")
 
 func TestApply(t *testing.T) {
 	r := newRig(t, Config{})
@@ -105,11 +105,11 @@ func TestModelFirst(t *testing.T) {
 					return nil
 				}
 				if k.Name == name {
-					return forbidden
+					return refused
 				}
 			}
 			if want {
-				return forbidden
+				return refused
 			}
 			return nil
 		}
@@ -153,12 +153,12 @@ func TestCreationFails(t *testing.T) {
 	made := 0
 	r.fail("create", "pods", func(string) error {
 		if made++; made == 3 {
-			return forbidden
+			return refused
 		}
 		return nil
 	})
 	err := r.Apply(t.Context(), planned(t, 12))
-	if !apierrors.IsForbidden(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000002: ") || made != 3 {
+	if !apierrors.IsBadRequest(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000002: ") || made != 3 {
 		t.Errorf("after %d: %v", made, err)
 	}
 	if i := slices.IndexFunc(r.operations, func(op report.Operation) bool { return op.Verb == "create pod" }); i < 0 || r.operations[i].Error != err.Error() {
@@ -180,13 +180,13 @@ func TestClearAfterFailure(t *testing.T) {
 	broken := true
 	r.fail("delete", "pods", func(name string) error {
 		if broken && name == stuck.Name {
-			return forbidden
+			return refused
 		}
 		return nil
 	})
 	r.unplugErr = errors.New("kernel says no")
 	err := r.Clear(t.Context())
-	if !apierrors.IsForbidden(err) || !errors.Is(err, r.unplugErr) {
+	if !apierrors.IsBadRequest(err) || !errors.Is(err, r.unplugErr) {
 		t.Errorf("not all errors: %v", err)
 	}
 	left, err := r.Verify(t.Context())

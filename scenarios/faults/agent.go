@@ -40,7 +40,7 @@ var _ = register(
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
 	},
 	Fault{
-		Name: "agent out of memory", Memory: 110 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+ \(out of memory\)`),
+		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+ \(out of memory\)`),
 		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error { return crowd(ctx, w) },
 	},
 	Fault{

@@ -21,8 +21,8 @@ const stranger = "10.191.255.254"
 
 // What is changed in the kernel behind the SUT's back.
 var _ = register(
-	Fault{Name: "a rule deleted", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: chain of pod .*: want "1", got ""`), Break: onChain(deleteRule)},
-	Fault{Name: "a chain flushed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: chain of pod .*: want "1", got ""`), Break: onChain(flush)},
+	Fault{Name: "a rule deleted", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want "1", got ""`), Break: onChain(deleteRule)},
+	Fault{Name: "a chain flushed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want "1", got ""`), Break: onChain(flush)},
 	Fault{Name: "a set member removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: [0-9.]+: want ".+", got ""`), Break: onSet(removeMember)},
 	Fault{Name: "a set member added", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: ` + regexp.QuoteMeta(stranger) + `: want "", got ".+"`), Break: onSet(addMember)},
 	Fault{Name: "a route removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want "dev of .+", got ""`), Break: onPod(func(ip netip.Addr, dev string) []string {

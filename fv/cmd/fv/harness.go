@@ -82,6 +82,7 @@ func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Ta
 	}
 	target, err := targets.New(o.target, targets.Options{
 		DataPlane: o.dataplane, Typha: o.typha, CRDs: filepath.Join(felix.Dir, "crd"), Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
+		Settings: o.settings, Memory: o.memory,
 	})
 	return target, usage(err)
 }

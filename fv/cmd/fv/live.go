@@ -26,8 +26,9 @@ type liveWriter struct {
 	last     time.Time
 }
 
-func newLiveWriter(out *os.File) *liveWriter {
-	return &liveWriter{out: out, terminal: term.IsTerminal(int(out.Fd())), last: time.Now()}
+func newLiveWriter(out io.Writer) *liveWriter {
+	file, ok := out.(*os.File)
+	return &liveWriter{out: out, terminal: ok && term.IsTerminal(int(file.Fd())), last: time.Now()}
 }
 
 // Write takes whole and partial lines.

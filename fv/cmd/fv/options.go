@@ -32,6 +32,9 @@ type environmentOptions struct {
 	dataplane string
 	typha     bool
 	out       string
+
+	settings []string // words for the agent's behaviour
+	memory   int64    // limit on the agent's memory
 }
 
 func (o *environmentOptions) flags(f *pflag.FlagSet) {

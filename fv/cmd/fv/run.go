@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -115,7 +116,10 @@ type session struct {
 	options environmentOptions
 	suite   suiteOptions
 	params  map[string]string
+	fault   string // of scenarios/faults, instead of the suite
 	journal *report.Journal
+
+	out, complaints io.Writer // what the user sees
 }
 
 func newSession(h *harness, id string, o environmentOptions, s suiteOptions, params map[string]string) (*session, error) {
@@ -135,7 +139,7 @@ func newSession(h *harness, id string, o environmentOptions, s suiteOptions, par
 	if err := os.Symlink(id, latest); err != nil {
 		return nil, fmt.Errorf("link %s: %w", latest, err)
 	}
-	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal}, nil
+	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal, out: os.Stdout, complaints: os.Stderr}, nil
 }
 
 // errPartDied interrupts a driver whose environment is no longer whole.
@@ -155,9 +159,9 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		env.Watch(watching, func(e report.Event) {
 			_ = s.journal.Write(report.Entry{Event: &e}) // the last write reports the error
 			if !e.Asked {
-				fmt.Fprintf(os.Stderr, "\n%s\n", engine.Describe(e))
+				fmt.Fprintf(s.complaints, "\n%s\n", engine.Describe(e))
 				for _, line := range e.Log {
-					fmt.Fprintln(os.Stderr, "   ", line)
+					fmt.Fprintln(s.complaints, "   ", line)
 				}
 			}
 			if !e.Asked && e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
@@ -165,12 +169,12 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 			}
 		})
 	}()
-	live := newLiveWriter(os.Stdout)
+	live := newLiveWriter(s.out)
 	if !live.terminal {
 		args = append(args, "--ginkgo.no-color")
 	}
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true,
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true, Fault: s.fault,
 		Command: repeatCommand(s.options, s.suite, s.params),
 	}, s.dir, args, live)
 	_ = live.Close()
@@ -212,14 +216,23 @@ func (s *session) finish() (metrics.Verdict, error) {
 		return metrics.Inconclusive, errors.Join(err, loadErr)
 	}
 	rec = engine.Judge(rec)
-	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(os.Stdout, rec))
-	fmt.Printf("record: %s\n", s.dir)
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec))
+	fmt.Fprintf(s.out, "record: %s\n", s.dir)
 	return rec.Verdict, err
 }
 
 // broken ends a run whose environment never came up, with the record of what there is: a failure if the SUT died, else
 // inconclusive.
 func (s *session) broken(ctx context.Context, cause error) error {
+	verdict, err := s.record(ctx, cause)
+	if err == nil && verdict == metrics.Fail {
+		return &exitError{exitFail, cause}
+	}
+	return &exitError{exitInconclusive, errors.Join(cause, err)}
+}
+
+// record writes down why an environment did not come up, and judges that.
+func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, error) {
 	err := s.begin(context.WithoutCancel(ctx))
 	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
 	var died *infra.DiedError
@@ -228,8 +241,5 @@ func (s *session) broken(ctx context.Context, cause error) error {
 	}
 	err = errors.Join(err, s.journal.Write(report.Entry{Event: &event}))
 	verdict, finishErr := s.finish()
-	if err = errors.Join(err, finishErr); err == nil && verdict == metrics.Fail {
-		return &exitError{exitFail, cause}
-	}
-	return &exitError{exitInconclusive, errors.Join(cause, err)}
+	return verdict, errors.Join(err, finishErr)
 }
