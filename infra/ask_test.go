@@ -1,0 +1,92 @@
+package infra
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+func TestAskedPassesOnAllButRequests(t *testing.T) {
+	var out bytes.Buffer
+	var roles []string
+	a := &asked{Writer: &out, obey: func(role string) { roles = append(roles, role) }}
+	text := "one\n" + askPrefix + "etcd\ntwo\n" + askPrefix + "agent\nthree"
+	for i := range text { // however the lines are cut
+		if n, err := a.Write([]byte(text[i : i+1])); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"etcd", "agent"}; out.String() != "one\ntwo\nthree" || !slices.Equal(roles, want) {
+		t.Errorf("passed on %q, asked for %q", out.String(), roles)
+	}
+}
+
+func TestAskRestart(t *testing.T) {
+	dir := t.TempDir()
+	for answer, want := range map[string]string{"done\n": "", "there is no typha to restart\n": "restart of typha: there is no typha to restart"} {
+		out := &asked{Writer: &bytes.Buffer{}, obey: func(role string) {
+			if err := os.WriteFile(filepath.Join(dir, "answer"), []byte(answer), 0o600); err != nil {
+				t.Error(err)
+			}
+		}}
+		err := AskRestart(t.Context(), out, dir, RoleTypha)
+		if got := errorText(err); got != want {
+			t.Errorf("%q: error %q, want %q", answer, got, want)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestRestartOfTheAgentIsNoDeath(t *testing.T) {
+	rt := newFakeRuntime(t)
+	e := up(t, config(t, rt, fakeTarget{}))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	var mu sync.Mutex
+	var events []report.Event
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		e.Watch(ctx, func(ev report.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, ev)
+		})
+	})
+	dir := t.TempDir()
+	e.answer(ctx, dir, RoleAgent)
+	cancel()
+	watch.Wait()
+	said, err := os.ReadFile(filepath.Join(dir, "answer"))
+	if err != nil || string(said) != "done\n" {
+		t.Errorf("answer %q, %v", said, err)
+	}
+	if len(events) != 2 || !events[0].Asked || events[0].What != "exited" || events[1].What != "restarted" {
+		t.Errorf("events %+v", events)
+	}
+}
+
+func TestRestartThatCanNotBe(t *testing.T) {
+	rt := newFakeRuntime(t)
+	e := up(t, config(t, rt, fakeTarget{}))
+	for role, want := range map[string]string{RoleTypha: "there is no typha", RoleEtcd: "not started so that it can be restarted", RoleNode: "can't be restarted"} {
+		if err := e.restartAsked(t.Context(), role); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}
