@@ -44,7 +44,6 @@ type Fleet struct {
 	mu      sync.Mutex
 	state   State
 	plugged map[Key]bool // what may have a veth: unlike the model, it keeps a pod until its veth is known to be gone
-	ahead   map[Key]bool // what got its veth before its object
 }
 
 // NewFleet returns a fleet over a cluster that is in state s.
@@ -58,7 +57,7 @@ func NewFleet(cfg Config, s State) *Fleet {
 	if cfg.Decorate == nil {
 		cfg.Decorate = func(any) {}
 	}
-	f := &Fleet{cfg: cfg, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}, ahead: map[Key]bool{}}
+	f := &Fleet{cfg: cfg, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}}
 	for _, p := range s.Pods {
 		if s.plugged(p) {
 			f.plugged[p.Key] = true

@@ -18,11 +18,11 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 	f.change(func(s State) {
 		for _, p := range pods {
 			s.Pods[p.Key] = p
-			if s.plugged(p) && !f.ahead[p.Key] {
+			if s.plugged(p) && !s.Ahead[p.Key] {
 				f.plugged[p.Key] = true
 				plugs = append(plugs, f.plugOf(s, p))
 			}
-			delete(f.ahead, p.Key)
+			delete(s.Ahead, p.Key)
 		}
 	})
 	group, ctx := errgroup.WithContext(ctx)
@@ -44,7 +44,7 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 				there.Bare = false
 				s.Pods[p.Key] = there
 			} else {
-				f.ahead[p.Key] = true
+				s.Ahead[p.Key] = true
 			}
 		}
 	})
@@ -138,7 +138,7 @@ func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
 		for _, k := range pods {
 			if _, back := s.Pods[k]; !back { // else it has a new veth
 				delete(f.plugged, k)
-				delete(f.ahead, k)
+				delete(s.Ahead, k)
 			}
 		}
 	})

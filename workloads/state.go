@@ -84,6 +84,7 @@ type State struct {
 	Namespaces map[string]Namespace
 	Pods       map[Key]Pod
 	Policies   map[Key]Policy
+	Ahead      map[Key]bool // veths on the local node that came before their pods
 }
 
 // Plug is what the kernel must hold for a pod with a veth.

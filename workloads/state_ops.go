@@ -9,7 +9,7 @@ import (
 func NewState(localNode string) State {
 	return State{
 		LocalNode: localNode, Nodes: map[string]Node{localNode: {Name: localNode, Local: true}}, Namespaces: map[string]Namespace{},
-		Pods: map[Key]Pod{}, Policies: map[Key]Policy{},
+		Pods: map[Key]Pod{}, Policies: map[Key]Policy{}, Ahead: map[Key]bool{},
 	}
 }
 
@@ -17,7 +17,7 @@ func NewState(localNode string) State {
 // changes them in place.
 func (s State) Clone() State {
 	s.Nodes, s.Namespaces = maps.Clone(s.Nodes), maps.Clone(s.Namespaces)
-	s.Pods, s.Policies = maps.Clone(s.Pods), maps.Clone(s.Policies)
+	s.Pods, s.Policies, s.Ahead = maps.Clone(s.Pods), maps.Clone(s.Policies), maps.Clone(s.Ahead)
 	return s
 }
 

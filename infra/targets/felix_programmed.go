@@ -25,7 +25,8 @@ var felixSysctls = map[string]string{
 
 // wanted is the whole of what Felix must have programmed.
 type wanted struct {
-	local  []workloads.Pod // with and without address
+	local  []workloads.Pod        // with and without address
+	ahead  map[workloads.Key]bool // veths that Felix must let be
 	chains []wantedChain
 	byName map[kernel.Family]map[string]string // chain to title
 	sets   map[string]*wantedSet
@@ -45,7 +46,7 @@ func (c wantedChain) String() string { return c.title + " " + string(c.family) }
 // wanted predicts, in a fixed order.
 func (f felix) wanted(s workloads.State) *wanted {
 	x := workloads.NewIndex(s)
-	want := &wanted{local: s.LocalPods(), byName: map[kernel.Family]map[string]string{}, sets: map[string]*wantedSet{}, owner: map[string]string{}}
+	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, byName: map[kernel.Family]map[string]string{}, sets: map[string]*wantedSet{}, owner: map[string]string{}}
 	for _, p := range s.Pods {
 		for _, ip := range p.IPs {
 			name := "pod " + p.String()
