@@ -257,7 +257,7 @@ func felixUpAndDown(t *testing.T, o targets.Options) {
 		}
 		response.Body.Close()
 		for gauge, selector := range target.Gauges() {
-			if !strings.Contains(metrics.String(), "\n"+selector.Metric+" ") {
+			if text := metrics.String(); !strings.Contains(text, "\n"+selector.Metric+" ") && !strings.Contains(text, "\n"+selector.Metric+"{") {
 				t.Errorf("%s: Felix has no metric %s", gauge, selector.Metric)
 			}
 		}
