@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,20 @@ func TestOwner(t *testing.T) {
 		c.change(p)
 		if got := Owner(strings.Join(p, "/")).Gone(c.made); got != c.gone {
 			t.Errorf("%s: gone %v", name, got)
+		}
+	}
+	if pid, ok := self.PID(); !ok || pid != os.Getpid() {
+		t.Errorf("PID() of this process: %d, %v", pid, ok)
+	}
+	child := exec.Command("true")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer child.Wait() // until then nobody has waited for it
+	for {
+		name, err := OwnerOf(child.Process.Pid)
+		if _, runs := name.PID(); err != nil && !runs {
+			break
 		}
 	}
 	if !Owner("").Gone(now) {
