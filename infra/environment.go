@@ -99,7 +99,7 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 }
 
 func (e *Environment) prepareFolders() error {
-	state, err := stateFolder(e.run)
+	state, err := StateFolder(e.run)
 	if err != nil {
 		return err
 	}

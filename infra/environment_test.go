@@ -65,7 +65,7 @@ func TestUpThatFailsLeavesNothing(t *testing.T) {
 			if left := rt.left(); len(left) > 0 {
 				t.Errorf("left %v", left)
 			}
-			state, err := stateFolder(cfg.Run)
+			state, err := StateFolder(cfg.Run)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
-// stateFolder is where a run keeps what a later process needs: its kubeconfig, and whether it is kept.
-func stateFolder(run string) (string, error) {
+// StateFolder is where a run keeps what a later process needs: its kubeconfig, and whether it is kept.
+func StateFolder(run string) (string, error) {
 	all, err := stateFolders()
 	return filepath.Join(all, run), err
 }
@@ -44,7 +44,7 @@ func (e *Environment) Keep() error {
 
 // Kept reports whether the run's environment was left on purpose.
 func Kept(run string) bool {
-	state, err := stateFolder(run)
+	state, err := StateFolder(run)
 	if err != nil {
 		return false
 	}
@@ -86,7 +86,7 @@ func ForgetGone(known []RunInfo) error {
 func Forget(runs ...string) error {
 	var failed []error
 	for _, run := range runs {
-		state, err := stateFolder(run)
+		state, err := StateFolder(run)
 		if err == nil {
 			err = os.RemoveAll(state)
 		}
@@ -145,7 +145,7 @@ func (e *Environment) loadAgent() error {
 // ReadFacts returns how the target of a running environment was started.
 func ReadFacts(run string) (TargetFacts, error) {
 	var facts TargetFacts
-	state, err := stateFolder(run)
+	state, err := StateFolder(run)
 	if err != nil {
 		return facts, err
 	}
@@ -158,7 +158,7 @@ func ReadFacts(run string) (TargetFacts, error) {
 
 // Attach takes hold of a running environment that another process made.
 func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Environment, error) {
-	state, err := stateFolder(run)
+	state, err := StateFolder(run)
 	if err != nil {
 		return nil, err
 	}
