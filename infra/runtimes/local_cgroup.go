@@ -188,19 +188,23 @@ func removeCgroup(ctx context.Context, dir string) error {
 	})
 }
 
-// labelledCgroups returns the folders of cgroups with a label of that prefix.
-func labelledCgroups(prefix string) ([]string, error) {
+// labelledCgroups returns the folders of cgroups with a label of ours that matches.
+func labelledCgroups(matches func(label string) bool) ([]string, error) {
 	all, err := hierarchies()
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, h := range all {
-		dirs, err := filepath.Glob(filepath.Join(h.path, prefix+"*"))
+		dirs, err := filepath.Glob(filepath.Join(h.path, labelStart+"*"))
 		if err != nil {
 			return nil, fmt.Errorf("list cgroups: %w", err)
 		}
-		found = append(found, dirs...)
+		for _, dir := range dirs {
+			if matches(filepath.Base(dir)) {
+				found = append(found, dir)
+			}
+		}
 	}
 	return found, nil
 }

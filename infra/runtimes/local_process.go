@@ -69,9 +69,9 @@ func (p *process) wait(ctx context.Context) error {
 	return err
 }
 
-// labelled returns the processes whose root file system carries a label with that prefix, by label. All that a container starts is
+// labelled returns the processes whose root file system carries a label of ours that matches, by label. All that a container starts is
 // among them, whoever its parent is, and nothing of another.
-func labelled(prefix string) (map[string][]int, error) {
+func labelled(matches func(label string) bool) (map[string][]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
@@ -92,7 +92,7 @@ func labelled(prefix string) (map[string][]int, error) {
 			l = rootLabel(e.Name())
 			labels[space] = l
 		}
-		if l != "" && strings.HasPrefix(l, prefix) {
+		if l != "" && matches(l) {
 			found[l] = append(found[l], pid)
 		}
 	}
@@ -105,7 +105,7 @@ func rootLabel(pid string) string {
 	for line := range bytes.Lines(mounts) {
 		place, what, _ := strings.Cut(string(line), " - ")
 		p, w := strings.Fields(place), strings.Fields(what)
-		if len(p) > 4 && p[4] == "/" && len(w) > 1 && w[0] == "tmpfs" && strings.HasPrefix(w[1], labelPrefix("")) {
+		if len(p) > 4 && p[4] == "/" && len(w) > 1 && w[0] == "tmpfs" && strings.HasPrefix(w[1], labelStart) {
 			return w[1]
 		}
 	}
@@ -115,10 +115,10 @@ func rootLabel(pid string) string {
 // killBound is how long killed processes may take to end.
 const killBound = 10 * time.Second
 
-// killLabelled kills the processes with a label of that prefix until there are none.
-func killLabelled(ctx context.Context, prefix string) error {
-	return lifecycle.Wait(ctx, "end of "+prefix+"*", killBound, func(context.Context) error {
-		found, err := labelled(prefix)
+// killLabelled kills the processes whose label matches until there are none.
+func killLabelled(ctx context.Context, matches func(label string) bool) error {
+	return lifecycle.Wait(ctx, "end of processes", killBound, func(context.Context) error {
+		found, err := labelled(matches)
 		if err != nil {
 			return err
 		}

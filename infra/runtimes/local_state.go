@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
@@ -42,15 +43,20 @@ type processes struct {
 	Init       lifecycle.Owner // the first process of the container
 }
 
-// label marks the mounts and cgroups of a container; it is its name too.
-func label(run, role string) string { return labelPrefix(run) + role }
+// labelStart begins what marks the mounts and cgroups of containers; run and role follow.
+const labelStart = "nodefv."
 
-// labelPrefix begins the labels of a run's containers, and with no run those of all.
-func labelPrefix(run string) string {
-	if run == "" {
-		return "nodefv."
-	}
-	return "nodefv." + run + "."
+func label(run, role string) string { return labelStart + run + "." + role }
+
+// runOf returns the run of a label.
+func runOf(label string) string {
+	run := strings.TrimPrefix(label, labelStart)
+	return run[:max(0, strings.LastIndexByte(run, '.'))]
+}
+
+// ofRun matches the labels of a run, and with no run those of all.
+func ofRun(run string) func(label string) bool {
+	return func(label string) bool { return run == "" || runOf(label) == run }
 }
 
 // localRun returns the folder of a run's containers.
