@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -76,6 +77,12 @@ type Runtime interface {
 	Sweep(ctx context.Context, run string) error
 	// Describe returns the runtime's name and version.
 	Describe(ctx context.Context) (name, version string, err error)
+}
+
+// Dialer is a Runtime whose containers can't be reached from this process's network namespace but through it.
+type Dialer interface {
+	// Dial connects to an address on the bridge of a run, as net.Dialer.DialContext does.
+	Dial(ctx context.Context, run, network, address string) (net.Conn, error)
 }
 
 // RunInfo is a run of which something is left.

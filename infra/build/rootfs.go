@@ -80,16 +80,7 @@ func (b *Builder) needMmdebstrap(ctx context.Context) error {
 		return errors.New("no mmdebstrap: sudo apt-get install -y mmdebstrap uidmap")
 	}
 	defer b.Step(Base, "install mmdebstrap")()
-	install := []string{"install", "-y", "--no-install-recommends", "mmdebstrap", "gpg"}
-	if aptGet(ctx, install...) == nil {
-		return nil
-	}
-	// A broken source that is not the distribution's does not matter: the installation tells.
-	stale := aptGet(ctx, "update")
-	if err := aptGet(ctx, install...); err != nil {
-		return errors.Join(err, stale)
-	}
-	return nil
+	return aptInstall(ctx, []string{"install", "-y", "--no-install-recommends", "mmdebstrap", "gpg"})
 }
 
 func aptGet(ctx context.Context, args ...string) error {

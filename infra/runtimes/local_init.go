@@ -103,7 +103,11 @@ func enterCgroups(spec infra.Spec) (cgroups, error) {
 		return cgroups{}, nil // they were not made either
 	}
 	c := cgroups{all, label(spec.Run, spec.Role)}
-	return c, c.enter(0)
+	err = c.enter(0)
+	if errors.Is(err, os.ErrNotExist) {
+		return cgroups{}, nil
+	}
+	return c, err
 }
 
 // containerPath is where a container's programs are.

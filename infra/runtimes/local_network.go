@@ -75,7 +75,7 @@ func plug(p plan) error {
 	if err := setns(bridge.pid, "net"); err != nil {
 		return err
 	}
-	if err := ip("link set "+port+" master "+bridgeName+" up"); err != nil {
+	if err := ip("link set " + port + " master " + bridgeName + " up"); err != nil {
 		return err
 	}
 	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {

@@ -18,7 +18,8 @@ import (
 // process is a hold of a process, which can't be fooled by a number that is used again.
 type process struct {
 	pid  int
-	file *os.File // a pidfd
+	fd   int // a pidfd
+	file *os.File
 }
 
 // hold takes hold of a process; it wraps os.ErrProcessDone if that has ended.
@@ -34,7 +35,7 @@ func hold(owner lifecycle.Owner) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take hold of process %d: %w", pid, err)
 	}
-	p := &process{pid: pid, file: os.NewFile(uintptr(fd), "pidfd")}
+	p := &process{pid: pid, fd: fd, file: os.NewFile(uintptr(fd), "pidfd")}
 	if _, ok := owner.PID(); !ok { // it may have been another's number already
 		p.close()
 		return nil, os.ErrProcessDone
@@ -45,7 +46,7 @@ func hold(owner lifecycle.Owner) (*process, error) {
 func (p *process) close() { p.file.Close() }
 
 func (p *process) signal(sig unix.Signal) error {
-	err := unix.PidfdSendSignal(int(p.file.Fd()), sig, nil, 0)
+	err := unix.PidfdSendSignal(p.fd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return os.ErrProcessDone
 	}

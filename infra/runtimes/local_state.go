@@ -93,6 +93,23 @@ func makeLocalRun(run string) (string, error) {
 	return dir, nil
 }
 
+// localRuns returns the folders of all runs.
+func localRuns() (map[string]string, error) {
+	any, err := localRun("*")
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(any)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	runs := map[string]string{}
+	for _, dir := range found {
+		runs[filepath.Base(filepath.Dir(dir))] = dir
+	}
+	return runs, nil
+}
+
 // save writes a file that is whole or absent.
 func save(path string, value any) error {
 	data, err := json.Marshal(value)

@@ -1,0 +1,194 @@
+package runtimes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/lifecycle"
+)
+
+// Local runs containers without an engine: processes in namespaces of their own, with the host's programs and root file systems in
+// memory. It touches nothing of the host but files in the run's state folder and cgroups. Each container has a supervisor, a process
+// that waits for its end; the bridge is in the namespace of a container of its own. It is safe for concurrent use.
+//
+// A program that uses Local calls BecomeLauncher first, because Local starts that program again to start containers.
+type Local struct {
+	builder *build.Builder
+	starts  sync.Mutex // so that a run's bridge is made once, and no address given twice
+}
+
+// NewLocal checks what processes in namespaces need. Its errors are one line that says what to do.
+func NewLocal(builder *build.Builder) (*Local, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("without a container engine runs need root: use sudo, or be root in a namespace of users (unshare --user --map-root-user, see docs/runtimes.md)")
+	}
+	if err := elsewhere(func() error { return unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET) }); err != nil {
+		return nil, fmt.Errorf("without a container engine runs need namespaces of their own, and this machine refuses them (%w): leave the sandbox that forbids them", err)
+	}
+	return &Local{builder: builder}, nil
+}
+
+// Name returns "local".
+func (l *Local) Name() string { return "local" }
+
+// Describe returns the kernel's version, and what is missing if cgroups can't be made.
+func (l *Local) Describe(context.Context) (name, version string, err error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return "", "", fmt.Errorf("ask for the kernel's version: %w", err)
+	}
+	version = "processes on Linux " + unix.ByteSliceToString(uts.Release[:])
+	if _, err := writableHierarchies(); err != nil {
+		version += ", no limits (" + err.Error() + ")"
+	}
+	return l.Name(), version, nil
+}
+
+// Prepare builds the component if it is absent or its sources have changed, and installs the programs of the host that containers use.
+func (l *Local) Prepare(ctx context.Context, component string) error {
+	if err := l.builder.HostTools(ctx); err != nil {
+		return err
+	}
+	_, err := l.builder.Artifact(ctx, component)
+	return err
+}
+
+// Find returns the container of a role in a run, running or not.
+func (l *Local) Find(_ context.Context, run, role string) (infra.Container, error) {
+	c, err := l.find(run, role)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *Local) find(run, role string) (*localContainer, error) {
+	dir, err := localRun(run)
+	if err != nil {
+		return nil, err
+	}
+	return openContainer(filepath.Join(dir, role), run, role)
+}
+
+// Runs lists the runs of which containers, processes or cgroups are left.
+func (l *Local) Runs(context.Context) ([]infra.RunInfo, error) {
+	dirs, err := localRuns()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]infra.RunInfo{}
+	for run, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err != nil {
+			continue // it goes at this moment
+		}
+		maker, _ := os.ReadFile(filepath.Join(dir, makerFile))
+		containers, err := containersIn(dir)
+		if err != nil {
+			return nil, err
+		}
+		delete(containers, roleNetwork)
+		found[run] = infra.RunInfo{Run: run, Created: info.ModTime(), Owner: lifecycle.Owner(maker), Containers: len(containers)}
+	}
+	strays, err := straysOf(ofRun(""))
+	if err != nil {
+		return nil, err
+	}
+	for _, label := range strays {
+		if run := runOf(label); found[run].Run == "" {
+			found[run] = infra.RunInfo{Run: run, Created: time.Now()} // nobody knows whose it was
+		}
+	}
+	return slices.Collect(maps.Values(found)), nil
+}
+
+// straysOf returns the labels of processes and cgroups that match.
+func straysOf(matches func(label string) bool) ([]string, error) {
+	running, err := labelled(matches)
+	if err != nil {
+		return nil, err
+	}
+	labels := slices.Collect(maps.Keys(running))
+	dirs, err := labelledCgroups(matches)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		labels = append(labels, filepath.Base(dir))
+	}
+	return labels, nil
+}
+
+// Sweep kills the run's processes, which takes their namespaces with them, and removes cgroups and files.
+func (l *Local) Sweep(ctx context.Context, run string) error {
+	dirs, err := localRuns()
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	for known, dir := range dirs {
+		if run == "" || known == run {
+			group.Go(func() error { return sweepRun(ctx, known, dir) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return sweepStrays(ctx, ofRun(run)) // what has no folder any more
+}
+
+func sweepRun(ctx context.Context, run, dir string) error {
+	containers, err := containersIn(dir)
+	if err != nil {
+		return err
+	}
+	if err := killLabelled(ctx, ofRun(run)); err != nil { // all at once: it is quicker than one after the other
+		return err
+	}
+	var failed []error
+	for role, folder := range containers {
+		c, err := openContainer(folder, run, role)
+		if err == nil {
+			err = c.Stop(ctx)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the folder of run %s: %w", run, err)
+	}
+	_ = os.Remove(filepath.Dir(dir)) // it stays while others have something there
+	return nil
+}
+
+// sweepStrays removes what is left of containers whose supervisor or folder is gone.
+func sweepStrays(ctx context.Context, matches func(label string) bool) error {
+	if err := killLabelled(ctx, matches); err != nil {
+		return err
+	}
+	dirs, err := labelledCgroups(matches)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, dir := range dirs {
+		failed = append(failed, removeCgroup(ctx, dir))
+	}
+	return errors.Join(failed...)
+}
