@@ -1,12 +1,12 @@
 # Two commands: `make fv` drives a real Felix, `make test` runs all tests. Everything they need they fetch and build.
 # Variables of `make fv`: FOCUS LABELS TARGET DATAPLANE TYPHA=1 SEED KEEP OUT ARGS (further flags of bin/fv run),
-# and FV_FELIXIMAGE FV_TYPHAIMAGE FV_ETCDIMAGE FV_K8SIMAGE.
+# RUNTIME (docker, local or auto), and FV_FELIXIMAGE FV_TYPHAIMAGE FV_ETCDIMAGE FV_K8SIMAGE.
 
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
 FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $(if $(TARGET),--target '$(TARGET)') \
-	$(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(TYPHA),--typha) $(if $(SEED),--seed '$(SEED)') \
+	$(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(TYPHA),--typha) $(if $(RUNTIME),--runtime '$(RUNTIME)') $(if $(SEED),--seed '$(SEED)') \
 	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .DEFAULT_GOAL := help

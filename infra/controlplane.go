@@ -111,6 +111,7 @@ func (e *Environment) loadConfig() error {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	config.Dial = dialOf(e.runtime, e.run)
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // no proxy reaches the run's bridge
 	e.config, e.server = config, config.Host
 	return nil

@@ -31,6 +31,7 @@ type Config struct {
 	Run     string
 	Out     string            // the record's folder: containers' logs go to its folder logs
 	Keep    bool              // it shall outlive this process
+	Making  Making            // what later processes are told of it
 	Report  func(step string) // told what has been done; nil: nobody is
 
 	// Supervisor is the path of fv-pause: with it etcd and API server can be restarted by the driver (AskRestart). Empty: they can't.
@@ -152,6 +153,7 @@ func (e *Environment) install(ctx context.Context, cp ControlPlane, node NodeInf
 }
 
 func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node NodeInfo) error {
+	client := Client(e.runtime, e.run)
 	var agent Container
 	for _, make := range e.target.Specs() {
 		spec, err := make(cp, node)
@@ -165,14 +167,14 @@ func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node Nod
 		if spec.Ready == nil {
 			continue
 		}
-		if err := e.awaitReady(ctx, agent, spec.Role, func(ctx context.Context) error { return spec.Ready(ctx, agent.Addr()) }); err != nil {
+		if err := e.awaitReady(ctx, agent, spec.Role, func(ctx context.Context) error { return spec.Ready(ctx, client, agent.Addr()) }); err != nil {
 			return err
 		}
 	}
 	if err := e.saveAgent(); err != nil {
 		return err
 	}
-	return e.awaitReady(ctx, agent, e.target.Name(), func(ctx context.Context) error { return e.target.Ready(ctx, node.Addr) })
+	return e.awaitReady(ctx, agent, e.target.Name(), func(ctx context.Context) error { return e.target.Ready(ctx, client, node.Addr) })
 }
 
 func (e *Environment) controlPlane() ControlPlane {
@@ -262,6 +264,9 @@ func (e *Environment) Reach() string {
 	node := e.container(RoleNode).Addr()
 	facts := e.target.Facts()
 	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", e.run, e.server, e.kubeconfigPath(), nodeName, node, facts.metricsURL(node))
+	if _, inside := e.runtime.(Dialer); inside {
+		fmt.Fprintf(&b, "All this is reached from inside alone: fv exec --run %s -- sh, or any other program.\n", e.run)
+	}
 	return b.String()
 }
 

@@ -220,7 +220,7 @@ func (f fakeTarget) Specs() []func(ControlPlane, NodeInfo) (Spec, error) {
 
 func (f fakeTarget) Install(ctx context.Context, _ ControlPlane, _ NodeInfo) error { return f.install }
 
-func (f fakeTarget) Ready(context.Context, netip.Addr) error {
+func (f fakeTarget) Ready(context.Context, *http.Client, netip.Addr) error {
 	if f.ready == nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"time"
@@ -57,8 +58,9 @@ type Spec struct {
 	CPUs      float64           // limit in cores, 0: none
 	Ports     []int             // TCP ports published on the host's loopback address (see Container.Published)
 
-	// Ready tries once whether what runs at addr can serve those that are started after it; nil: nothing waits for it.
-	Ready func(ctx context.Context, addr netip.Addr) error `json:"-"`
+	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
+	// nothing waits for it.
+	Ready func(ctx context.Context, client *http.Client, addr netip.Addr) error `json:"-"`
 }
 
 // ErrNoProgram is what starting a program that a container does not have is, whatever the runtime says of it.
@@ -83,6 +85,26 @@ type Runtime interface {
 type Dialer interface {
 	// Dial connects to an address on the bridge of a run, as net.Dialer.DialContext does.
 	Dial(ctx context.Context, run, network, address string) (net.Conn, error)
+}
+
+// Client reaches the bridge of a run: past any proxy of the user's, and through the runtime where that is the way.
+func Client(rt Runtime, run string) *http.Client {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if dial := dialOf(rt, run); dial != nil {
+		transport.DialContext = dial
+	}
+	return &http.Client{Transport: transport}
+}
+
+// dialOf returns how to connect to the bridge of a run; nil: as to anything else.
+func dialOf(rt Runtime, run string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	d, ok := rt.(Dialer)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return d.Dial(ctx, run, network, address)
+	}
 }
 
 // RunInfo is a run of which something is left.
@@ -144,8 +166,8 @@ type Target interface {
 	Specs() []func(cp ControlPlane, node NodeInfo) (Spec, error)
 	// Install makes CRDs, roles and default configuration, before anything of Specs is started.
 	Install(ctx context.Context, cp ControlPlane, node NodeInfo) error
-	// Ready is nil once the agent at addr reports that it is ready; it tries once.
-	Ready(ctx context.Context, addr netip.Addr) error
+	// Ready is nil once the agent at addr, which the client reaches, reports that it is ready; it tries once.
+	Ready(ctx context.Context, client *http.Client, addr netip.Addr) error
 	Facts() TargetFacts
 }
 

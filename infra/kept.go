@@ -52,8 +52,9 @@ func Kept(run string) bool {
 	return err == nil
 }
 
-// ForgetGone forgets the runs whose maker has ended, but for those that still have something on this machine.
-func ForgetGone(known []RunInfo) error {
+// ForgetGone forgets the runs whose maker has ended, but for those that still have something on this machine. The known are all that the
+// named runtimes know; runs of others are left alone.
+func ForgetGone(known []RunInfo, runtimes ...string) error {
 	all, err := stateFolders()
 	if err != nil {
 		return err
@@ -74,6 +75,9 @@ func ForgetGone(known []RunInfo) error {
 		info, err := folder.Info()
 		if err != nil || len(owner) == 0 && time.Since(info.ModTime()) < time.Minute {
 			continue // it goes, or is being made
+		}
+		if making, err := ReadMaking(folder.Name()); err == nil && !slices.Contains(runtimes, making.Runtime) {
+			continue // nobody asked who knows
 		}
 		if lifecycle.Owner(owner).Gone(info.ModTime()) {
 			gone = append(gone, folder.Name())
@@ -101,14 +105,40 @@ const (
 	factsFile = "target.json"
 	outFile   = "out"
 	agentFile = "agent.json"
+	makeFile  = "making.json"
 )
+
+// Making is how the harness made an environment: what later processes must do alike.
+type Making struct {
+	Runtime  string            `json:"runtime"`
+	Binaries map[string]string `json:"binaries,omitempty"` // the user's own, by component
+}
+
+// ReadMaking returns how a run's environment was made.
+func ReadMaking(run string) (Making, error) {
+	var m Making
+	state, err := StateFolder(run)
+	if err != nil {
+		return m, err
+	}
+	data, err := os.ReadFile(filepath.Join(state, makeFile))
+	if err != nil {
+		return m, fmt.Errorf("run %s was not started by this user: %w", run, err)
+	}
+	return m, json.Unmarshal(data, &m)
+}
 
 func (e *Environment) saveFacts() error {
 	data, err := json.Marshal(e.target.Facts())
 	if err != nil {
 		return fmt.Errorf("save the target's facts: %w", err)
 	}
+	making, err := json.Marshal(e.cfg.Making)
+	if err != nil {
+		return fmt.Errorf("save how the run is made: %w", err)
+	}
 	return errors.Join(
+		os.WriteFile(filepath.Join(e.state, makeFile), making, 0o600),
 		os.WriteFile(filepath.Join(e.state, ownerFile), []byte(lifecycle.Self()), 0o600),
 		os.WriteFile(filepath.Join(e.state, factsFile), data, 0o600),
 		os.WriteFile(filepath.Join(e.state, outFile), []byte(e.out), 0o600),

@@ -17,7 +17,7 @@ var hostTools = map[string]string{"iptables": "iptables", "iptables-legacy": "ip
 // HostTools makes sure that this machine has the programs of a node, for environments that have no image with them. It installs them where
 // it may; elsewhere its error says what to do.
 func (b *Builder) HostTools(ctx context.Context) error {
-	missing := missingTools()
+	missing := MissingTools()
 	if len(missing) == 0 {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (b *Builder) HostTools(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if len(missingTools()) == 0 {
+	if len(MissingTools()) == 0 {
 		return nil
 	}
 	defer b.Step(Base, "install "+strings.Join(packages, ", "))()
@@ -60,7 +60,8 @@ func aptInstall(ctx context.Context, install []string) error {
 	return nil
 }
 
-func missingTools() []string {
+// MissingTools names the programs of a node that this machine lacks.
+func MissingTools() []string {
 	var missing []string
 	for tool := range hostTools {
 		if !hasTool(tool) {

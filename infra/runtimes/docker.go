@@ -65,13 +65,22 @@ func NewDocker(ctx context.Context, builder *build.Builder, overrides map[string
 	return &Docker{client: c, Images: &Images{Client: c, Builder: builder, Overrides: overrides}}, nil
 }
 
+// Name returns "docker".
+func (d *Docker) Name() string { return "docker" }
+
+// Prepare makes sure that the engine has the component's image.
+func (d *Docker) Prepare(ctx context.Context, component string) error {
+	_, err := d.Images.Ensure(ctx, component)
+	return err
+}
+
 // Describe returns the engine's version and API.
 func (d *Docker) Describe(ctx context.Context) (name, version string, err error) {
 	v, err := d.client.ServerVersion(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("ask for the engine's version: %w", err)
 	}
-	return "docker", fmt.Sprintf("%s (API %s)", v.Version, d.client.ClientVersion()), nil
+	return d.Name(), fmt.Sprintf("%s (API %s)", v.Version, d.client.ClientVersion()), nil
 }
 
 func labels(run, role string) map[string]string {

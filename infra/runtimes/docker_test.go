@@ -19,7 +19,6 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
-	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 

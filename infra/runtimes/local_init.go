@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -41,6 +42,10 @@ func tell(status *os.File, err error) {
 // is mounted in them.
 func initialise(dir string) error {
 	runtime.LockOSThread() // rights are a thread's own
+	// Not by SysProcAttr.Pdeathsig: that kills a child that sees no parent, as in another process namespace.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("tie the container to its supervisor: %w", err)
+	}
 	p, err := load[plan](filepath.Join(dir, planFile))
 	if err != nil {
 		return err
@@ -64,6 +69,7 @@ func initialise(dir string) error {
 	if err := dropCapabilities(p.Caps); err != nil {
 		return err
 	}
+	signal.Notify(make(chan os.Signal, 1)) // what the harness was started to ignore, as by nohup, the program must not
 	return fmt.Errorf("exec %s: %w", program, syscall.Exec(program, p.Command, env))
 }
 

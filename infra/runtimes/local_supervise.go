@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -44,7 +43,6 @@ func BecomeLauncher() {
 // terminal and outlives the harness; the container does not outlive it.
 func supervise(dir string) error {
 	runtime.LockOSThread() // namespaces are a thread's own, and the first process dies with the thread that started it
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT)
 	p, err := load[plan](filepath.Join(dir, planFile))
 	if err != nil {
 		return err
@@ -74,7 +72,7 @@ func runInit(p plan, dir string) (infra.Exit, error) {
 	status := os.NewFile(statusFD, "status")
 	cmd := &exec.Cmd{
 		Path: self, Args: []string{initName, dir}, Dir: "/", Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: []*os.File{status},
-		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC, Pdeathsig: syscall.SIGKILL},
+		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC},
 	}
 	if p.Join == "" {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID

@@ -99,6 +99,7 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 	return infra.Spec{
 		Role: infra.RoleAgent, Component: build.Felix, Command: command, Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
+		Tmpfs: []string{"/var/run/calico", "/var/lib/calico"}, // it does not make them
 		Caps:  []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}, RawSystem: true, Memory: f.Memory,
 	}, nil
 }
@@ -116,28 +117,30 @@ func typha(cp infra.ControlPlane, _ infra.NodeInfo) (infra.Spec, error) {
 			"TYPHA_CONNECTIONREBALANCINGMODE": "none",
 		},
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
-		Ready: func(ctx context.Context, addr netip.Addr) error { return get(ctx, addr, typhaHealth, "/readiness") },
+		Ready: func(ctx context.Context, client *http.Client, addr netip.Addr) error {
+			return get(ctx, client, addr, typhaHealth, "/readiness")
+		},
 	}, nil
 }
 
-func (f felix) Ready(ctx context.Context, addr netip.Addr) error {
-	return get(ctx, addr, felixHealth, "/readiness")
+func (f felix) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
+	return get(ctx, client, addr, felixHealth, "/readiness")
 }
 
 // Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
 func (f felix) Quiesce(ctx context.Context, addr netip.Addr) error {
-	return get(ctx, addr, felixDebug, "/debug/pprof/heap?gc=1")
+	return get(ctx, direct, addr, felixDebug, "/debug/pprof/heap?gc=1")
 }
 
-// direct reaches the run's bridge, to which no proxy of the user's leads.
+// direct is the driver's: it is on the bridge, to which no proxy of the user's leads.
 var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-func get(ctx context.Context, addr netip.Addr, port uint16, path string) error {
+func get(ctx context.Context, client *http.Client, addr netip.Addr, port uint16, path string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+netip.AddrPortFrom(addr, port).String()+path, nil)
 	if err != nil {
 		return err
 	}
-	response, err := direct.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}

@@ -33,13 +33,36 @@ var checks = []check{
 		err := unix.Uname(&uts)
 		return "linux " + unix.ByteSliceToString(uts.Release[:]), err
 	}},
-	{name: "container engine", look: func(ctx context.Context) (string, error) {
+	{name: "container engine", optional: true, look: func(ctx context.Context) (string, error) {
 		docker, err := runtimes.NewDocker(ctx, &build.Builder{}, nil)
 		if err != nil {
 			return "", err
 		}
 		name, version, err := docker.Describe(ctx)
 		return name + " " + version, err
+	}},
+	{name: "without an engine", optional: true, look: func(ctx context.Context) (string, error) {
+		local, err := runtimes.NewLocal(&build.Builder{})
+		if err != nil {
+			return "", err
+		}
+		name, version, err := local.Describe(ctx)
+		return name + " " + version, err
+	}},
+	{name: "a runtime", look: func(ctx context.Context) (string, error) {
+		if _, err := runtimes.NewDocker(ctx, &build.Builder{}, nil); err == nil {
+			return runtimeDocker, nil
+		}
+		if _, err := runtimes.NewLocal(&build.Builder{}); err == nil {
+			return runtimeLocal, nil
+		}
+		return "", errors.New("neither an engine nor the right to do without: mend one of the two above")
+	}},
+	{name: "tools of a node", optional: true, look: func(context.Context) (string, error) {
+		if missing := build.MissingTools(); len(missing) > 0 {
+			return "", fmt.Errorf("no %s: without an engine they are needed, and installed by themselves as root on Debian", strings.Join(missing, ", "))
+		}
+		return "found", nil
 	}},
 	{name: "go", look: tool("go", "components are built from Go modules: install Go 1.26 or later")},
 	{name: "git", optional: true, look: tool("git", "only needed to get the sources: install git")},

@@ -14,24 +14,114 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
+// provider is a runtime as the harness uses it.
+type provider interface {
+	infra.Runtime
+	Name() string
+	// Prepare makes what containers of a component are started from, if it is absent or its sources have changed.
+	Prepare(ctx context.Context, component string) error
+}
+
 // harness is what every command that touches an environment shares.
 type harness struct {
 	builder *build.Builder
+	runtime provider // of the environment that is worked on; nil until it is chosen
 	docker  *runtimes.Docker
+	local   *runtimes.Local
+	absent  map[string]error // why a runtime can't be used
 }
 
-// newHarness reaches the container engine; a machine that lacks something is a usage error.
+// Names of runtimes, and of the choice among them.
+const (
+	runtimeAuto   = "auto"
+	runtimeDocker = "docker"
+	runtimeLocal  = "local"
+)
+
+// newHarness reaches the runtimes that this machine has; a machine that has none is a usage error.
 func newHarness(ctx context.Context) (*harness, error) {
 	root, err := projectRoot()
 	if err != nil {
 		return nil, usage(err)
 	}
-	builder := &build.Builder{Root: root, Report: reportBuild}
-	docker, err := runtimes.NewDocker(ctx, builder, overriddenImages())
-	if err != nil {
-		return nil, usage(err)
+	h := &harness{builder: &build.Builder{Root: root, Report: reportBuild}, absent: map[string]error{}}
+	if h.docker, err = runtimes.NewDocker(ctx, h.builder, overriddenImages()); err != nil {
+		h.absent[runtimeDocker] = err
 	}
-	return &harness{builder: builder, docker: docker}, nil
+	if h.local, err = runtimes.NewLocal(h.builder); err != nil {
+		h.absent[runtimeLocal] = err
+	}
+	if len(h.providers()) == 0 {
+		return nil, usage(fmt.Errorf("%w; %w", h.absent[runtimeDocker], h.absent[runtimeLocal]))
+	}
+	return h, nil
+}
+
+// providers are the runtimes that this machine has.
+func (h *harness) providers() []provider {
+	var all []provider
+	if h.absent[runtimeDocker] == nil {
+		all = append(all, h.docker)
+	}
+	if h.absent[runtimeLocal] == nil {
+		all = append(all, h.local)
+	}
+	return all
+}
+
+// choose chooses the runtime by its name; automatically, Docker where an engine answers and otherwise local, which it tells.
+func (h *harness) choose(name string) error {
+	if name == runtimeAuto {
+		name = runtimeDocker
+		if why := h.absent[runtimeDocker]; why != nil {
+			name = runtimeLocal
+			fmt.Fprintf(os.Stderr, "runtime local: %v\n", why)
+		}
+	}
+	if why := h.absent[name]; why != nil {
+		return usage(why)
+	}
+	for _, e := range h.providers() {
+		if e.Name() == name {
+			h.runtime = e
+			return nil
+		}
+	}
+	return usage(fmt.Errorf("--runtime %q: want %s, %s or %s", name, runtimeAuto, runtimeDocker, runtimeLocal))
+}
+
+// placedRun is a run and where it is.
+type placedRun struct {
+	infra.RunInfo
+	provider provider
+}
+
+// runs lists the runs of all runtimes.
+func (h *harness) runs(ctx context.Context) ([]placedRun, error) {
+	var all []placedRun
+	for _, e := range h.providers() {
+		runs, err := e.Runs(ctx)
+		if err != nil {
+			return nil, usage(err)
+		}
+		for _, r := range runs {
+			all = append(all, placedRun{r, e})
+		}
+	}
+	return all, nil
+}
+
+// forgetGone forgets what is remembered of runs that are gone; all are those that are known.
+func (h *harness) forgetGone(all []placedRun) error {
+	var known []infra.RunInfo
+	for _, r := range all {
+		known = append(known, r.RunInfo)
+	}
+	var asked []string
+	for _, e := range h.providers() {
+		asked = append(asked, e.Name())
+	}
+	return infra.ForgetGone(known, asked...)
 }
 
 // projectRoot is where the components' sources are: above the working directory, or above this program.
@@ -48,7 +138,7 @@ func projectRoot() (string, error) {
 	return "", err
 }
 
-// prepare builds the images that an environment needs.
+// prepare makes what an environment is started from.
 func (h *harness) prepare(ctx context.Context, o environmentOptions) error {
 	if err := h.haveDriver(); err != nil {
 		return usage(err)
@@ -58,7 +148,7 @@ func (h *harness) prepare(ctx context.Context, o environmentOptions) error {
 		components = append(components, build.Typha)
 	}
 	for _, c := range components {
-		if _, err := h.docker.Images.Ensure(ctx, c); err != nil {
+		if err := h.runtime.Prepare(ctx, c); err != nil {
 			return usage(err)
 		}
 	}
@@ -89,18 +179,18 @@ func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Ta
 
 // sweepOrphans removes what runs left behind whose maker is gone and that nobody asked to keep.
 func (h *harness) sweepOrphans(ctx context.Context) error {
-	runs, err := h.docker.Runs(ctx)
+	runs, err := h.runs(ctx)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	for _, r := range runs {
 		if infra.Kept(r.Run) || !r.Owner.Gone(r.Created) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)
-		if err := errors.Join(h.docker.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
+		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
 			return err
 		}
 	}
-	return infra.ForgetGone(runs)
+	return h.forgetGone(runs)
 }

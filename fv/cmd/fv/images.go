@@ -18,6 +18,9 @@ func imagesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := h.choose(runtimeDocker); err != nil {
+				return err
+			}
 			o.typha = true
 			if err := h.prepare(ctx, o); err != nil {
 				return err

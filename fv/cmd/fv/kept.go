@@ -27,6 +27,9 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := h.use(o); err != nil {
+				return err
+			}
 			if err := h.sweepOrphans(ctx); err != nil {
 				return err
 			}
@@ -42,7 +45,7 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			env, err := h.up(ctx, target, id, dir, true)
+			env, err := h.up(ctx, target, o, id, dir, true)
 			if err != nil {
 				return err
 			}
@@ -64,7 +67,7 @@ func (h *harness) attach(ctx context.Context, run string) (*infra.Environment, e
 	if err != nil {
 		return nil, o, err
 	}
-	env, err := infra.Attach(ctx, h.docker, target, run)
+	env, err := infra.Attach(ctx, h.runtime, target, run)
 	return env, o, usage(err)
 }
 
@@ -72,7 +75,7 @@ func (h *harness) attach(ctx context.Context, run string) (*infra.Environment, e
 func (h *harness) kept(ctx context.Context, run string) (environmentOptions, string, error) {
 	var o environmentOptions
 	if run == "" {
-		runs, err := h.docker.Runs(ctx)
+		runs, err := h.runs(ctx)
 		if err != nil {
 			return o, "", err
 		}
@@ -95,7 +98,12 @@ func (h *harness) kept(ctx context.Context, run string) (environmentOptions, str
 	if err != nil {
 		return o, "", usage(err)
 	}
-	return environmentOptions{target: facts.Name, dataplane: facts.DataPlane, typha: facts.Typha}, run, nil
+	making, err := infra.ReadMaking(run)
+	if err != nil {
+		return o, "", usage(err)
+	}
+	o = environmentOptions{target: facts.Name, dataplane: facts.DataPlane, typha: facts.Typha, runtime: making.Runtime, binaries: making.Binaries}
+	return o, run, h.use(o)
 }
 
 func testCommand() *cobra.Command {
@@ -207,35 +215,38 @@ func downCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			runs, err := h.docker.Runs(ctx)
+			runs, err := h.runs(ctx)
 			if err != nil {
 				return err
 			}
-			var known, chosen []string
-			for _, r := range runs {
-				known = append(known, r.Run)
-				if all || infra.Kept(r.Run) || r.Owner.Gone(r.Created) {
-					chosen = append(chosen, r.Run)
-				}
+			chosen, err := chooseRuns(runs, args, all)
+			if err != nil {
+				return usage(err)
 			}
-			if len(args) > 0 {
-				chosen = args
-			}
-			for _, run := range chosen {
-				if !slices.Contains(known, run) {
-					return usage(fmt.Errorf("there is no environment %s", run))
-				}
-				if err := h.docker.Sweep(ctx, run); err != nil {
+			for _, r := range chosen {
+				if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
 					return err
 				}
-				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", run)
+				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", r.Run)
 			}
-			if err := infra.Forget(chosen...); err != nil {
-				return err
-			}
-			return infra.ForgetGone(runs)
+			return h.forgetGone(runs)
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "everything of ours on this machine")
 	return c
+}
+
+// chooseRuns returns the named runs, or if none is named, those that are kept or orphaned; all chooses the others too.
+func chooseRuns(runs []placedRun, named []string, all bool) ([]placedRun, error) {
+	for _, name := range named {
+		if !slices.ContainsFunc(runs, func(r placedRun) bool { return r.Run == name }) {
+			return nil, fmt.Errorf("there is no environment %s", name)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(runs), func(r placedRun) bool {
+		if len(named) > 0 {
+			return !slices.Contains(named, r.Run)
+		}
+		return !all && !infra.Kept(r.Run) && !r.Owner.Gone(r.Created)
+	}), nil
 }

@@ -51,13 +51,17 @@ var principal = map[string]string{
 	build.Typha:      "github.com/projectcalico/calico",
 }
 
-// versions returns what each component is: the image that the user gave, or the version pinned in its go.mod.
+// versions returns what each component is: the image or binary that the user gave, or the version pinned in its go.mod.
 func (h *harness) versions() map[string]string {
 	versions := map[string]string{"go": runtime.Version()}
 	given := overriddenImages()
 	for component, module := range principal {
 		if image, ok := given[component]; ok {
 			versions[component] = image
+			continue
+		}
+		if binary, ok := h.builder.Overrides[component]; ok {
+			versions[component] = binary
 			continue
 		}
 		path := filepath.Join(h.builder.Root, "docker", component, "go.mod")

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/infra/runtimes"
 )
 
 // Exit codes of every subcommand.
@@ -43,6 +45,7 @@ func usage(err error) error {
 }
 
 func main() {
+	runtimes.BecomeLauncher()
 	ctx, stop := signalContext()
 	err := command().ExecuteContext(ctx)
 	stop()

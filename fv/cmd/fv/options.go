@@ -32,6 +32,8 @@ type environmentOptions struct {
 	dataplane string
 	typha     bool
 	out       string
+	runtime   string
+	binaries  map[string]string // the user's own, by component
 
 	settings []string // words for the agent's behaviour
 	memory   int64    // limit on the agent's memory
@@ -41,6 +43,8 @@ func (o *environmentOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.target, "target", "felix", "the agent under test")
 	f.StringVar(&o.dataplane, "dataplane", "iptables-nft", "how it programs the kernel: iptables-nft, iptables-legacy or nftables")
 	f.BoolVar(&o.typha, "typha", false, "put Typha between the API server and the agent")
+	f.StringVar(&o.runtime, "runtime", runtimeAuto, "what runs the containers: docker, local (processes in namespaces, no engine), or auto: docker where an engine answers")
+	binaryFlags(f, &o.binaries)
 	f.StringVar(&o.out, "out", "out", "directory for records; each run has a folder of its own, `latest` links to the last")
 }
 
@@ -219,6 +223,12 @@ func repeatCommand(e environmentOptions, s suiteOptions, params map[string]strin
 	words := []string{"bin/fv run", "--seed", strconv.FormatUint(s.seed, 10), "--target", e.target, "--dataplane", e.dataplane}
 	if e.typha {
 		words = append(words, "--typha")
+	}
+	if e.runtime != "" && e.runtime != runtimeAuto {
+		words = append(words, "--runtime", e.runtime)
+	}
+	for _, component := range slices.Sorted(maps.Keys(e.binaries)) {
+		words = append(words, "--"+binaryFlag(component), "'"+e.binaries[component]+"'")
 	}
 	if s.labels != "" && s.labels != "!"+scenarios.Slow {
 		words = append(words, "--labels", "'"+s.labels+"'")

@@ -62,6 +62,9 @@ func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string)
 	if err != nil {
 		return err
 	}
+	if err := h.use(o); err != nil {
+		return err
+	}
 	if err := h.sweepOrphans(ctx); err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string)
 		return usage(err)
 	}
 	fmt.Fprintf(os.Stderr, "run %s: seed %d, record in %s\n", sess.id, s.seed, sess.dir)
-	env, err := h.up(ctx, target, sess.id, sess.dir, keep == keepAlways)
+	env, err := h.up(ctx, target, o, sess.id, sess.dir, keep == keepAlways)
 	if err != nil {
 		return sess.broken(ctx, err)
 	}
@@ -97,10 +100,11 @@ func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string)
 }
 
 // up starts an environment and tells its steps.
-func (h *harness) up(ctx context.Context, target infra.Target, id, dir string, keep bool) (*infra.Environment, error) {
+func (h *harness) up(ctx context.Context, target infra.Target, o environmentOptions, id, dir string, keep bool) (*infra.Environment, error) {
 	begun := time.Now()
 	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.docker, Target: target, Run: id, Out: dir, Keep: keep,
+		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep,
+		Making: infra.Making{Runtime: h.runtime.Name(), Binaries: o.binaries},
 		Report: func(step string) { fmt.Fprintf(os.Stderr, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step) },
 	})
 	if err != nil {
@@ -192,7 +196,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 }
 
 func (s *session) begin(ctx context.Context) error {
-	name, version, err := s.h.docker.Describe(ctx)
+	name, version, err := s.h.runtime.Describe(ctx)
 	if err != nil {
 		return err
 	}
