@@ -36,7 +36,7 @@ func hierarchies() ([]hierarchy, error) {
 		return nil, fmt.Errorf("list cgroups: %w", err)
 	}
 	defer mounts.Close()
-	var v1, v2 []hierarchy
+	var v1, v2 []hierarchy // a later mount hides an earlier one, or shows the same
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
 		place, what, _ := strings.Cut(lines.Text(), " - ")
 		p, w := strings.Fields(place), strings.Fields(what)
@@ -52,16 +52,17 @@ func hierarchies() ([]hierarchy, error) {
 				}
 			}
 			if len(h.controllers) > 0 {
+				v1 = slices.DeleteFunc(v1, func(o hierarchy) bool { return slices.Equal(o.controllers, h.controllers) })
 				v1 = append(v1, h)
 			}
 		case "cgroup2":
-			v2 = append(v2, hierarchy{path: p[4]})
+			v2 = []hierarchy{{path: p[4]}}
 		}
 	}
 	if len(v1) > 0 {
 		return v1, nil
 	}
-	return v2[:min(len(v2), 1)], nil // a second mount shows the same
+	return v2, nil
 }
 
 // writableHierarchies returns those in which containers can be given a part.

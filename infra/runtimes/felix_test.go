@@ -1,0 +1,110 @@
+package runtimes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/targets"
+)
+
+func TestFelixUpAndDown(t *testing.T) {
+	for _, o := range []targets.Options{{DataPlane: "iptables-nft"}, {DataPlane: "nftables", Typha: true}} {
+		t.Run(fmt.Sprintf("%s typha=%v", o.DataPlane, o.Typha), func(t *testing.T) {
+			conform(t, func(t *testing.T, rt infra.Runtime, run string) { felixUpAndDown(t, rt, run, o) })
+		})
+	}
+}
+
+// felix returns a target with Felix's own CRDs.
+func felix(t *testing.T, o targets.Options) infra.Target {
+	t.Helper()
+	root, err := build.FindRoot(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	artifact, err := (&build.Builder{Root: root}).Artifact(t.Context(), build.Felix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.CRDs = filepath.Join(artifact.Dir, "crd")
+	target, err := targets.New("felix", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+func felixUpAndDown(t *testing.T, rt infra.Runtime, run string, o targets.Options) {
+	target := felix(t, o)
+	begun := time.Now()
+	e, err := infra.Up(t.Context(), infra.Config{
+		Runtime: rt, Target: target, Run: run, Out: t.TempDir(),
+		Report: func(step string) { t.Logf("%v %s", time.Since(begun).Round(time.Millisecond), step) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := rt.Find(t.Context(), run, infra.RoleNode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := fetch(t, rt, run, netip.AddrPortFrom(node.Addr(), uint16(target.Facts().MetricsPort)).String()+"/metrics")
+	for gauge, selector := range target.(targets.Target).Gauges() {
+		if !strings.Contains(metrics, "\n"+selector.Metric+" ") && !strings.Contains(metrics, "\n"+selector.Metric+"{") {
+			t.Errorf("%s: Felix has no metric %s", gauge, selector.Metric)
+		}
+	}
+	fetch(t, rt, run, netip.AddrPortFrom(node.Addr(), uint16(target.Facts().DebugPort)).String()+"/debug/pprof/heap?gc=1") // as Quiesce does
+	var out bytes.Buffer
+	exit, err := e.Exec(t.Context(), infra.Spec{Component: build.Node, Command: []string{"sh", "-c", "echo $FV_NODE; exit 4"}}, &out)
+	if err != nil || exit.Code != 4 || out.String() != "fv-local\n" {
+		t.Errorf("exec: %+v, %v, %q", exit, err, out.String())
+	}
+	begun = time.Now()
+	if err := e.Down(t.Context()); err != nil {
+		t.Error(err)
+	}
+	t.Logf("down in %v", time.Since(begun).Round(time.Millisecond))
+	if known(t, rt, run) {
+		t.Error("something of it is left")
+	}
+}
+
+// fetch gets what is on the bridge.
+func fetch(t *testing.T, rt infra.Runtime, run, address string) string {
+	t.Helper()
+	response, err := infra.Client(rt, run).Get("http://" + address)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	var body bytes.Buffer
+	_, err = body.ReadFrom(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != 200 {
+		t.Errorf("%s: %s, %v", address, response.Status, err)
+	}
+	return body.String()
+}
+
+// prepare makes sure that the test need not build anything.
+func prepare(t *testing.T, components ...string) {
+	t.Helper()
+	root, err := build.FindRoot(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range components {
+		if _, err := (&build.Builder{Root: root}).Artifact(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
