@@ -102,33 +102,45 @@ func (l *Local) Runs(context.Context) ([]infra.RunInfo, error) {
 		delete(containers, roleNetwork)
 		found[run] = infra.RunInfo{Run: run, Created: info.ModTime(), Owner: lifecycle.Owner(maker), Containers: len(containers)}
 	}
-	strays, err := straysOf(ofRun(""))
+	strays, err := strays()
 	if err != nil {
 		return nil, err
 	}
-	for _, label := range strays {
-		if run := runOf(label); found[run].Run == "" {
-			found[run] = infra.RunInfo{Run: run, Created: time.Now()} // nobody knows whose it was
+	for _, r := range strays {
+		if found[r.Run].Run == "" {
+			found[r.Run] = r
 		}
 	}
 	return slices.Collect(maps.Values(found)), nil
 }
 
-// straysOf returns the labels of processes and cgroups that match.
-func straysOf(matches func(label string) bool) ([]string, error) {
-	running, err := labelled(matches)
+// strayAge is how old a cgroup without processes must be until it is nobody's: its container may be starting.
+const strayAge = time.Minute
+
+// strays lists the runs that have processes or cgroups, be there a folder of theirs or not: it may be in another user's home. While a
+// process of such a run lives it counts as its own maker, so that only who asks for it removes it.
+func strays() ([]infra.RunInfo, error) {
+	running, err := labelled(ofRun(""))
 	if err != nil {
 		return nil, err
 	}
-	labels := slices.Collect(maps.Keys(running))
-	dirs, err := labelledCgroups(matches)
+	var found []infra.RunInfo
+	for label, pids := range running {
+		if owner, err := lifecycle.OwnerOf(pids[0]); err == nil {
+			found = append(found, infra.RunInfo{Run: runOf(label), Created: time.Now(), Owner: owner})
+		}
+	}
+	dirs, err := labelledCgroups(ofRun(""))
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
-		labels = append(labels, filepath.Base(dir))
+		info, err := os.Stat(dir)
+		if err == nil && time.Since(info.ModTime()) > strayAge {
+			found = append(found, infra.RunInfo{Run: runOf(filepath.Base(dir)), Created: info.ModTime()})
+		}
 	}
-	return labels, nil
+	return found, nil
 }
 
 // Sweep kills the run's processes, which takes their namespaces with them, and removes cgroups and files.

@@ -197,6 +197,9 @@ func labelledCgroups(matches func(label string) bool) ([]string, error) {
 	}
 	var found []string
 	for _, h := range all {
+		if unix.Access(h.path, unix.W_OK) != nil {
+			continue // what is there is another's
+		}
 		dirs, err := filepath.Glob(filepath.Join(h.path, labelStart+"*"))
 		if err != nil {
 			return nil, fmt.Errorf("list cgroups: %w", err)

@@ -292,7 +292,11 @@ func makeWritable(dir string) error {
 	if err != nil {
 		return err
 	}
-	if errors.Is(unix.Access(real, unix.W_OK), unix.EROFS) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(real, &fs); err != nil {
+		return err
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
 		if err := layOver(real); err != nil {
 			return fmt.Errorf("make %s private: %w", real, err)
 		}
