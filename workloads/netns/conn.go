@@ -4,6 +4,7 @@ package netns
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -147,6 +148,9 @@ func subscribe(protocol int, groups ...int) (*os.File, error) {
 	}
 	file := os.NewFile(uintptr(fd), "netlink events")
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20)
+	if errors.Is(err, unix.EPERM) { // the right is the machine's root's alone; what overflows wakes too
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 32<<20)
+	}
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	}
