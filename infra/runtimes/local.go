@@ -32,10 +32,10 @@ type Local struct {
 // NewLocal checks what processes in namespaces need. Its errors are one line that says what to do.
 func NewLocal(builder *build.Builder) (*Local, error) {
 	if os.Geteuid() != 0 {
-		return nil, errors.New("without a container engine runs need root: use sudo, or be root in a namespace of users (unshare --user --map-root-user, see docs/runtimes.md)")
+		return nil, errors.New("without an engine runs need root: use sudo, or `unshare --user --map-root-user` before the command (see docs/runtimes.md)")
 	}
 	if err := elsewhere(func() error { return unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET) }); err != nil {
-		return nil, fmt.Errorf("without a container engine runs need namespaces of their own, and this machine refuses them (%w): leave the sandbox that forbids them", err)
+		return nil, fmt.Errorf("without an engine runs need namespaces of their own, and this machine refuses them (%w): leave the sandbox that forbids them, or start an engine", err)
 	}
 	return &Local{builder: builder}, nil
 }
