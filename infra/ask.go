@@ -111,7 +111,10 @@ func (e *Environment) restartAsked(ctx context.Context, role string) error {
 		}); err != nil {
 			return err
 		}
-		return lifecycle.Wait(ctx, e.target.Name(), askBound, func(ctx context.Context) error { return e.target.Ready(ctx, e.container(RoleNode).Addr()) })
+		client := Client(e.runtime, e.run)
+		return lifecycle.Wait(ctx, e.target.Name(), askBound, func(ctx context.Context) error {
+			return e.target.Ready(ctx, client, e.container(RoleNode).Addr())
+		})
 	case RoleEtcd, RoleAPIServer:
 		if e.cfg.Supervisor == "" {
 			return fmt.Errorf("%s was not started so that it can be restarted", role)

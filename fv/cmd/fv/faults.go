@@ -64,6 +64,9 @@ func breakAll(ctx context.Context, o environmentOptions, focus *regexp.Regexp, r
 	if err != nil {
 		return err
 	}
+	if err := h.use(o); err != nil {
+		return err
+	}
 	if err := h.sweepOrphans(ctx); err != nil {
 		return err
 	}
@@ -125,7 +128,8 @@ func (h *harness) breakOne(ctx context.Context, o environmentOptions, f faults.F
 	defer func() { err = errors.Join(err, log.Close()) }()
 	sess.fault, sess.out, sess.complaints = f.Name, log, log
 	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.docker, Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
+		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
+		Making: infra.Making{Runtime: h.runtime.Name(), Binaries: o.binaries},
 	})
 	if err == nil {
 		_, err = sess.drive(ctx, env, sess.suite.ginkgo())
