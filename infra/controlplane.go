@@ -69,8 +69,11 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	apiserver, err := e.start(ctx, e.cfg.keepAlive(spec))
-	if err != nil {
+	var apiserver Container
+	group, within = errgroup.WithContext(ctx)
+	group.Go(func() error { return e.seed(within, etcd) }) // it has ended long before the API server reads
+	group.Go(func() (err error) { apiserver, err = e.start(within, e.cfg.keepAlive(spec)); return err })
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	e.server = "https://" + netip.AddrPortFrom(apiserver.Addr(), 6443).String()

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
@@ -61,6 +62,63 @@ func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.No
 	return group.Wait()
 }
 
+// crdKey begins the keys in etcd of kinds.
+const crdKey = "/registry/apiextensions.k8s.io/customresourcedefinitions/"
+
+// Seed returns Felix's CRDs as they are stored once the API server has accepted them.
+func (f felix) Seed() (map[string][]byte, error) {
+	files, err := filepath.Glob(filepath.Join(f.CRDs, "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("find CRDs: %w", err)
+	}
+	stored := map[string][]byte{}
+	for _, file := range files {
+		crd, err := readCRD(file)
+		if err != nil {
+			return nil, err
+		}
+		accept(crd, time.Now())
+		if stored[crdKey+crd.GetName()], err = crd.MarshalJSON(); err != nil {
+			return nil, fmt.Errorf("encode CRD %s: %w", crd.GetName(), err)
+		}
+	}
+	return stored, nil
+}
+
+// accept gives a CRD what the API server gives it when it comes and when its names are accepted.
+func accept(crd *unstructured.Unstructured, now time.Time) {
+	crd.SetUID(uuid.NewUUID())
+	crd.SetGeneration(1)
+	crd.SetCreationTimestamp(metav1.NewTime(now))
+	var conditions []any
+	for kind, reason := range map[string]string{"NamesAccepted": "NoConflicts", "Established": "InitialNamesAccepted"} {
+		conditions = append(conditions, map[string]any{
+			"type": kind, "status": "True", "reason": reason, "lastTransitionTime": now.UTC().Format(time.RFC3339),
+		})
+	}
+	names, _, _ := unstructured.NestedMap(crd.Object, "spec", "names")
+	var versions []any
+	all, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range all {
+		if version, ok := v.(map[string]any); ok && version["storage"] == true {
+			versions = append(versions, version["name"])
+		}
+	}
+	crd.Object["status"] = map[string]any{"conditions": conditions, "acceptedNames": names, "storedVersions": versions}
+}
+
+func readCRD(file string) (*unstructured.Unstructured, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read CRD: %w", err)
+	}
+	crd := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
+		return nil, fmt.Errorf("read CRD %s: %w", filepath.Base(file), err)
+	}
+	return crd, nil
+}
+
 func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface) error {
 	files, err := filepath.Glob(filepath.Join(f.CRDs, "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -85,13 +143,9 @@ func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface) error {
 }
 
 func installCRD(ctx context.Context, dyn dynamic.Interface, file string) error {
-	data, err := os.ReadFile(file)
+	crd, err := readCRD(file)
 	if err != nil {
-		return fmt.Errorf("read CRD: %w", err)
-	}
-	crd := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-		return fmt.Errorf("read CRD %s: %w", filepath.Base(file), err)
+		return err
 	}
 	if _, err := dyn.Resource(crdResource).Create(ctx, crd, metav1.CreateOptions{}); ignoreExists(err) != nil {
 		return fmt.Errorf("create CRD %s: %w", crd.GetName(), err)

@@ -1,8 +1,12 @@
 package targets
 
 import (
+	"encoding/json"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,5 +113,34 @@ func TestDecorate(t *testing.T) {
 	}
 	if want := map[string]string{"mine": "kept", "projectcalico.org/IPv4Address": "172.18.0.4/24"}; !maps.Equal(node.Annotations, want) {
 		t.Errorf("node %v", node.Annotations)
+	}
+}
+
+func TestSeed(t *testing.T) {
+	dir := t.TempDir()
+	const crd = `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: as.x.org}, spec: {group: x.org, names: {kind: A, plural: as},
+versions: [{name: v1, served: true, storage: false}, {name: v2, served: true, storage: true}]}}`
+	if err := os.WriteFile(filepath.Join(dir, "as.yaml"), []byte(crd), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := newFelix(t, Options{CRDs: dir}).(infra.Seeder).Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Metadata struct{ UID, CreationTimestamp string }
+		Status   struct {
+			Conditions     []struct{ Type, Status string }
+			AcceptedNames  struct{ Kind, Plural string }
+			StoredVersions []string
+		}
+	}
+	if err := json.Unmarshal(stored["/registry/apiextensions.k8s.io/customresourcedefinitions/as.x.org"], &got); err != nil || len(stored) != 1 {
+		t.Fatalf("%v in %q", err, stored)
+	}
+	s := got.Status
+	if got.Metadata.UID == "" || got.Metadata.CreationTimestamp == "" || len(s.Conditions) != 2 || s.Conditions[0].Status != "True" ||
+		s.AcceptedNames.Kind != "A" || !slices.Equal(s.StoredVersions, []string{"v2"}) {
+		t.Errorf("stored as %+v", got)
 	}
 }
