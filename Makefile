@@ -10,7 +10,7 @@ FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $
 	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults test build lint unit root docker kill-test clean
+.PHONY: help fv fv-faults bench test build lint unit root docker kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ fv: build ## run the scenarios on the real SUT
 
 fv-faults: build ## break things on purpose: each must be found, for the right cause (variables FOCUS, DATAPLANE, REPEAT)
 	@bin/fv faults $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(REPEAT),--repeat '$(REPEAT)') $(ARGS)
+
+bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
+	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
 
 test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
 	@scripts/test
