@@ -33,7 +33,9 @@ func benchDriver(b *testing.B) *driver {
 	if handoff == nil {
 		b.Skip("not inside a node's network namespace: run `make bench`")
 	}
-	d, err := newDriver(b.Context(), *handoff)
+	h := *handoff
+	h.Out = b.TempDir() // what is measured here is not a run's
+	d, err := newDriver(b.Context(), h)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -160,12 +160,6 @@ func (h *harness) benchLoops(ctx context.Context, env *infra.Environment, sess *
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, said.String())
 	}
-	// What they did with the environment is not a run's.
-	for _, journal := range []string{"journal-driver.jsonl"} {
-		if err := os.Remove(filepath.Join(sess.dir, journal)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
 	for _, line := range benchLine.FindAllStringSubmatch(said.String(), -1) {
 		fields := strings.Fields(line[2])
 		for i := 0; i+1 < len(fields); i += 2 {
@@ -249,7 +243,18 @@ func spread(values []float64) string {
 	if len(values) == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.3g (%.3g–%.3g)", median(values), slices.Min(values), slices.Max(values))
+	return fmt.Sprintf("%s (%s–%s)", digits(median(values)), digits(slices.Min(values)), digits(slices.Max(values)))
+}
+
+// digits writes a value with three digits or, if it is large, all before the point.
+func digits(v float64) string {
+	switch {
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
 func median(values []float64) float64 {
