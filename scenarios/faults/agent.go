@@ -33,11 +33,15 @@ var _ = register(
 	},
 	Fault{
 		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: .*endpoints: want "\d+", got "\d+"`),
-		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
+			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
+		},
 	},
 	Fault{
 		Name: "agent's data plane hangs", Settings: []string{"data plane hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want "dev of .*", got ""`),
-		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
+			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
+		},
 	},
 	Fault{
 		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+ \(out of memory\)`),
@@ -60,6 +64,15 @@ func keepChurning(ctx context.Context, w *engine.World, d time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// grow adds a pod: churn leaves the number of pods as it is, so that an agent that counts no more might be right by chance.
+func grow(ctx context.Context, w *engine.World) error {
+	next, err := w.Plan.Successor(w.Fleet.State().LocalPods()[0])
+	if err != nil {
+		return err
+	}
+	return w.Fleet.AddPods(ctx, []workloads.Pod{next})
 }
 
 // crowd adds remote pods until the SUT's end, 30,000 at most.
