@@ -110,12 +110,18 @@ func setns(pid int, kinds ...string) error {
 	return nil
 }
 
-// elsewhere runs f on a thread of its own that ends with it, so that f may enter namespaces.
+// elsewhere runs f on a thread of its own that ends with it, so that f may enter namespaces. It is never the process's first thread: that one
+// does not end, and others see the process by its namespaces.
 func elsewhere(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked
-		done <- f()
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			done <- f() // the thread is never unlocked
+			return
+		}
+		done <- elsewhere(f) // on another, while this one is held
+		runtime.UnlockOSThread()
 	}()
 	return <-done
 }
