@@ -262,7 +262,7 @@ func TestContainersReachEachOther(t *testing.T) {
 
 func TestLogs(t *testing.T) {
 	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
-		c := start(t, rt, shell(run, infra.RoleEtcd, "echo first; read word </proc/1/fd/1 & while ! test -e /tmp/go; do sleep 0.01; done; echo second >&2; exit 7"))
+		c := start(t, rt, shell(run, infra.RoleEtcd, "echo first; while ! test -e /tmp/go; do sleep 0.01; done; echo second >&2; exit 7"))
 		lines := make(chan string, 8)
 		followed := make(chan error, 1)
 		go func() { followed <- c.Logs(t.Context(), lineWriter(lines), true) }()

@@ -43,9 +43,10 @@ func TestHostIsAsBefore(t *testing.T) {
 }
 
 func compareHost(t *testing.T) {
+	run := newRun()
 	for _, err := range []error{
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, ""), unix.Mount("sysfs", "/sys", "sysfs", 0, ""),
-		mountCgroups(),
+		mountCgroups(), unmountOthers(),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -64,13 +65,12 @@ func compareHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := host0(t)
-	run := newRun()
+	before := observe(t, run)
 	e, err := infra.Up(t.Context(), infra.Config{Runtime: rt, Target: felix(t, targets.Options{}), Run: run, Out: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	during := host0(t)
+	during := observe(t, run)
 	if slices.Equal(before["processes"], during["processes"]) || slices.Equal(before["cgroups"], during["cgroups"]) {
 		t.Error("the comparison sees nothing of a run that is up")
 	}
@@ -80,7 +80,7 @@ func compareHost(t *testing.T) {
 	if err := e.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	after := host0(t)
+	after := observe(t, run)
 	for _, what := range slices.Sorted(maps.Keys(before)) {
 		differ(t, what, before[what], after[what])
 	}
@@ -114,6 +114,20 @@ func mountCgroups() error {
 	return unix.Mount("cgroup2", top, "cgroup2", 0, "")
 }
 
+// unmountOthers lets go of what engines mount for their containers: they remove it from under us.
+func unmountOthers() error {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if place := strings.Fields(line)[4]; strings.HasPrefix(place, "/var/lib/") || strings.HasPrefix(place, "/run/") {
+			_ = unix.Unmount(place, unix.MNT_DETACH) // it may have gone with another
+		}
+	}
+	return nil
+}
+
 func differ(t *testing.T, what string, before, after []string) {
 	t.Helper()
 	for _, line := range after {
@@ -131,8 +145,8 @@ func differ(t *testing.T, what string, before, after []string) {
 	}
 }
 
-// host0 returns what a run might change, in lines.
-func host0(t *testing.T) map[string][]string {
+// observe returns what a run might change, in lines.
+func observe(t *testing.T, run string) map[string][]string {
 	t.Helper()
 	lines := func(command string) []string {
 		out, err := exec.Command("sh", "-c", command).Output()
@@ -152,7 +166,7 @@ func host0(t *testing.T) map[string][]string {
 		"mounts":    lines("cat /proc/self/mountinfo"),
 		"processes": slices.DeleteFunc(lines("ps -eo pid,args"), func(l string) bool { return strings.Contains(l, "ps -eo") }),
 		"netfilter": comparable(lines("iptables-nft-save; iptables-legacy-save; ip6tables-nft-save; nft list ruleset; ipset list")),
-		"cgroups":   lines("find /sys/fs/cgroup -maxdepth 2 -name 'nodefv*'"),
+		"cgroups":   lines("find /sys/fs/cgroup -maxdepth 2 -name '" + label(run, "*") + "'"),
 		"names":     lines("hostname; cat /etc/hosts; ls /etc /run /var/lib /var/log"),
 	}
 }

@@ -115,7 +115,7 @@ func makeCgroups(spec infra.Spec) (cgroups, error) {
 // delegate gives children the controllers; those of systemd have them already.
 func delegate(path string) {
 	for _, c := range cgroupControllers {
-		_ = os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte("+"+c), 0) // what lacks it refuses the limit
+		_ = set(filepath.Join(path, "cgroup.subtree_control"), "+"+c) // what lacks it refuses the limit
 	}
 }
 
@@ -138,17 +138,27 @@ func (h hierarchy) limit(dir string, spec infra.Spec) error {
 	}
 	for _, s := range settings {
 		swap := strings.Contains(s[0], "sw") // a kernel without swap accounting has no such file
-		if err := os.WriteFile(filepath.Join(dir, s[0]), []byte(s[1]), 0); err != nil && !(swap && errors.Is(err, os.ErrNotExist)) {
+		if err := set(filepath.Join(dir, s[0]), s[1]); err != nil && !(swap && errors.Is(err, os.ErrNotExist)) {
 			return err
 		}
 	}
 	return nil
 }
 
+// set writes a setting. It makes no file: where there is none, the kernel says that, and not that none may be made.
+func set(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
 // enter moves a process in; 0 is the caller.
 func (c cgroups) enter(pid int) error {
 	for _, h := range c.hierarchies {
-		if err := os.WriteFile(filepath.Join(c.dir(h), "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+		if err := set(filepath.Join(c.dir(h), "cgroup.procs"), strconv.Itoa(pid)); err != nil {
 			return fmt.Errorf("enter cgroup %s: %w", c.dir(h), err)
 		}
 	}
