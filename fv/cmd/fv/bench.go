@@ -77,13 +77,7 @@ func bench(ctx context.Context, o environmentOptions, s suiteOptions, rounds int
 	for round := range rounds {
 		for _, name := range names {
 			o.runtime = name
-			if err := h.use(o); err != nil {
-				return err
-			}
-			if err := h.sweepOrphans(ctx); err != nil {
-				return err
-			}
-			if err := h.prepare(ctx, o); err != nil {
+			if _, err := h.open(ctx, o); err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "round %d of %d, runtime %s\n", round+1, rounds, name)

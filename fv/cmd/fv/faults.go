@@ -60,17 +60,8 @@ func breakAll(ctx context.Context, o environmentOptions, focus *regexp.Regexp, r
 	if len(chosen) == 0 {
 		return usage(fmt.Errorf("--focus %q matches no fault", focus))
 	}
-	h, err := newHarness(ctx)
+	h, _, err := openHarness(ctx, o)
 	if err != nil {
-		return err
-	}
-	if err := h.use(o); err != nil {
-		return err
-	}
-	if err := h.sweepOrphans(ctx); err != nil {
-		return err
-	}
-	if err := h.prepare(ctx, o); err != nil {
 		return err
 	}
 	missed := 0

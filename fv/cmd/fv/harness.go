@@ -57,6 +57,32 @@ func newHarness(ctx context.Context) (*harness, error) {
 	return h, nil
 }
 
+// openHarness returns a harness in which an environment can be started with these options, and the target of it.
+func openHarness(ctx context.Context, o environmentOptions) (*harness, infra.Target, error) {
+	h, err := newHarness(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	target, err := h.open(ctx, o)
+	return h, target, err
+}
+
+// open chooses the runtime, removes what killed runs left, and makes what an environment is started from. Wrong options are
+// found before anything is built for them.
+func (h *harness) open(ctx context.Context, o environmentOptions) (infra.Target, error) {
+	if err := h.use(o); err != nil {
+		return nil, err
+	}
+	if err := h.sweepOrphans(ctx); err != nil {
+		return nil, err
+	}
+	target, err := h.newTarget(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return target, h.prepare(ctx, o)
+}
+
 // providers are the runtimes that this machine has.
 func (h *harness) providers() []provider {
 	var all []provider

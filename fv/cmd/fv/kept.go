@@ -23,21 +23,8 @@ func upCommand() *cobra.Command {
 		Long: "up starts an environment, leaves it running and prints how to reach it. `fv test` and `fv exec` work on it, `fv down` removes it.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
-			h, err := newHarness(ctx)
+			h, target, err := openHarness(ctx, o)
 			if err != nil {
-				return err
-			}
-			if err := h.use(o); err != nil {
-				return err
-			}
-			if err := h.sweepOrphans(ctx); err != nil {
-				return err
-			}
-			target, err := h.newTarget(ctx, o)
-			if err != nil {
-				return err
-			}
-			if err := h.prepare(ctx, o); err != nil {
 				return err
 			}
 			id := newRunID()

@@ -58,21 +58,8 @@ func run(ctx context.Context, o environmentOptions, s suiteOptions, keep string)
 	if err := checkExtra(ctx, s); err != nil {
 		return usage(err)
 	}
-	h, err := newHarness(ctx)
+	h, target, err := openHarness(ctx, o)
 	if err != nil {
-		return err
-	}
-	if err := h.use(o); err != nil {
-		return err
-	}
-	if err := h.sweepOrphans(ctx); err != nil {
-		return err
-	}
-	target, err := h.newTarget(ctx, o)
-	if err != nil {
-		return err
-	}
-	if err := h.prepare(ctx, o); err != nil {
 		return err
 	}
 	sess, err := newSession(h, newRunID(), o, s, params)
