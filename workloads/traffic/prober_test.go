@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -110,7 +111,22 @@ func newWorld(t testing.TB, count int) *world {
 			}
 		}
 	}
+	w.awaitCarrier(t)
 	return w
+}
+
+// awaitCarrier waits until packets pass every veth: the kernel takes a new carrier up by itself, up to a second later when links
+// change elsewhere on the machine, and drops packets until then.
+func (w *world) awaitCarrier(t testing.TB) {
+	t.Helper()
+	for _, pod := range w.pods {
+		err := lifecycle.Wait(t.Context(), pod.HostInterface, 10*time.Second, func(ctx context.Context) error {
+			return w.prober.Probe(ctx, []Flow{{To: pod.IPs[0], Port: open}})[0].Err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func setUpNode(t testing.TB) {
