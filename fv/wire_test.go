@@ -14,15 +14,15 @@ import (
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
-// wire plugs pods and makes connections between them. A listener keeps its namespace alive, so whoever unplugs a pod must
-// close the pod's listeners first: that is why both are done here.
+// wire plugs pods and makes connections between them. A socket keeps its namespace alive, so whoever unplugs a pod must
+// close the pod's sockets first: that is why both are done here.
 type wire struct {
 	plugger *netns.Plugger
 	prober  *traffic.Prober
 
 	mu        sync.Mutex
 	addresses map[workloads.Key]workloads.Plug
-	listening map[workloads.Key]*netns.Namespace
+	listening map[workloads.Key]bool
 }
 
 func newWire() (*wire, error) {
@@ -34,7 +34,7 @@ func newWire() (*wire, error) {
 	if err != nil {
 		return nil, errors.Join(err, plugger.Close())
 	}
-	return &wire{plugger: plugger, prober: prober, addresses: map[workloads.Key]workloads.Plug{}, listening: map[workloads.Key]*netns.Namespace{}}, nil
+	return &wire{plugger: plugger, prober: prober, addresses: map[workloads.Key]workloads.Plug{}, listening: map[workloads.Key]bool{}}, nil
 }
 
 // Plug connects pods to the node.
@@ -57,12 +57,12 @@ func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	return nil
 }
 
-// Unplug closes the pods' listeners and disconnects them.
+// Unplug closes the pods' sockets and disconnects them.
 func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	w.mu.Lock()
 	var failed []error
 	for _, k := range pods {
-		if ns := w.listening[k]; ns != nil {
+		if ns, ok := w.plugger.Namespace(k); ok {
 			failed = append(failed, w.prober.Release(ns))
 		}
 		delete(w.listening, k)
@@ -74,6 +74,9 @@ func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 
 // unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.
 const unplugged = engine.Outcome("not plugged")
+
+// passedLate is the outcome of a flow that is dropped now, and was judged to be before, too early.
+const passedLate = engine.Outcome("passed after it was judged dropped")
 
 // Connect tries all flows at once.
 func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
@@ -91,7 +94,7 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 		}
 		for _, ip := range plug.IPs {
 			if ip.Is6() == f.V6 {
-				tried, probes = append(tried, f), append(probes, traffic.Flow{From: f.From, To: ip, Port: f.Port})
+				tried, probes = append(tried, f), append(probes, traffic.Flow{From: f.From, To: ip, Port: f.Port, Protocol: f.Protocol})
 			}
 		}
 	}
@@ -103,6 +106,8 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 			outcomes[tried[i]] = engine.Outcome("connected from " + r.SourceSeen.String())
 		case errors.Is(r.Err, traffic.ErrDropped):
 			outcomes[tried[i]] = engine.Dropped
+		case errors.Is(r.Err, traffic.ErrLate):
+			outcomes[tried[i]] = passedLate
 		case errors.Is(r.Err, traffic.ErrRefused):
 			outcomes[tried[i]] = engine.Refused
 		case errors.Is(r.Err, os.ErrNotExist):
@@ -131,7 +136,7 @@ func (w *wire) listen(pod workloads.Key) (workloads.Plug, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	plug, plugged := w.addresses[pod]
-	if w.listening[pod] != nil {
+	if w.listening[pod] {
 		return plug, nil
 	}
 	ns, ok := w.plugger.Namespace(pod)
@@ -141,8 +146,16 @@ func (w *wire) listen(pod workloads.Key) (workloads.Plug, error) {
 	if err := w.prober.Listen(ns, engine.Ports); err != nil {
 		return plug, fmt.Errorf("listen in %s: %w", pod, err)
 	}
-	w.listening[pod] = ns
+	w.listening[pod] = true
 	return plug, nil
 }
 
-func (w *wire) close() error { return errors.Join(w.prober.Close(), w.plugger.Close()) }
+// close closes all. A flow of which it was last said that it is dropped, and whose packets came after all, is an error: a check may
+// have passed for it.
+func (w *wire) close() error {
+	var late error
+	if flows := w.prober.Late(); len(flows) > 0 {
+		late = fmt.Errorf("%d flows were judged dropped too early, one of them %+v", len(flows), flows[0])
+	}
+	return errors.Join(late, w.prober.Close(), w.plugger.Close())
+}

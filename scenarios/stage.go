@@ -78,8 +78,8 @@ func guard(w *engine.World) workloads.Policy {
 	}
 }
 
-// guarding puts the policy in force: of the ten flows to the server, those of two clients on one port go on.
-var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
+// guarding puts the policy in force: of the twenty flows to the server, those of two clients by TCP on one port go on.
+var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
 	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
 }}
 

@@ -14,11 +14,14 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// SampledPods is how many pods, at most, take part in the connection check: SampledPods² flows and port.
+// SampledPods is how many pods, at most, take part in the connection check: SampledPods² flows for each port and protocol.
 const SampledPods = 8
 
-// Ports are what every sampled pod listens on.
+// Ports are what every sampled pod listens on, by each of Protocols.
 var Ports = []uint16{8080, 9090}
+
+// Protocols are what flows are tried by.
+var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
 
 // Effects returns what must hold in every scenario after every step, without being asked for. The kernel comes before the
 // packets: it says which of its objects is wrong.
@@ -129,8 +132,8 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	return facts, nil
 }
 
-// Connections wants TCP connections between a sample of the local pods, and between them and the wired remote ones, in both
-// directions and on each of Ports, to end as the policies in force say.
+// Connections wants TCP connections and UDP exchanges between a sample of the local pods, and between them and the wired remote
+// ones, in both directions and on each of Ports, to end as the policies in force say.
 type Connections struct{}
 
 // Name returns the probe's name.
@@ -140,7 +143,7 @@ func (Connections) Name() string { return "connections" }
 func (Connections) Want(s workloads.State) Facts {
 	facts := Facts{}
 	for _, f := range sampleFlows(s) {
-		d := s.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
+		d := s.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), f.Protocol, f.Port)
 		facts[f.String()] = string(Dropped)
 		if d.Allowed {
 			facts[f.String()] = string(Connected)
@@ -198,12 +201,21 @@ func sampleFlows(s workloads.State) []Flow {
 			if from.Key == to.Key || from.Node != s.LocalNode && to.Node != s.LocalNode {
 				continue
 			}
+			flows = append(flows, flowsBetween(from, to)...)
+		}
+	}
+	return flows
+}
+
+func flowsBetween(from, to workloads.Pod) []Flow {
+	var flows []Flow
+	for _, v6 := range []bool{false, true} {
+		if !has(from, v6) || !has(to, v6) {
+			continue
+		}
+		for _, protocol := range Protocols {
 			for _, port := range Ports {
-				for _, v6 := range []bool{false, true} {
-					if has(from, v6) && has(to, v6) {
-						flows = append(flows, Flow{From: from.Key, To: to.Key, Port: port, V6: v6})
-					}
-				}
+				flows = append(flows, Flow{From: from.Key, To: to.Key, Protocol: protocol, Port: port, V6: v6})
 			}
 		}
 	}

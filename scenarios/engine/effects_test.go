@@ -46,8 +46,8 @@ func TestFlowsAreThoseThatCanBe(t *testing.T) {
 		}
 	}
 	for _, flow := range want {
-		if got[flow] != len(Ports) {
-			t.Errorf("%s is tried on %d ports", flow, got[flow])
+		if got[flow] != len(Ports)*len(Protocols) {
+			t.Errorf("%s is tried in %d ways", flow, got[flow])
 		}
 		delete(got, flow)
 	}
@@ -68,7 +68,7 @@ func TestPredictions(t *testing.T) {
 	k := workloads.Key{Namespace: "a", Name: "closed"}
 	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
 	facts := Connections{}.Want(s)
-	for flow, want := range map[string]Outcome{"a/four > a/wired tcp/8080": Connected, "a/wired > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped} {
+	for flow, want := range map[string]Outcome{"a/four > a/wired tcp/8080": Connected, "a/wired > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped, "a/four > a/dual udp/9090": Dropped} {
 		if facts[flow] != string(want) {
 			t.Errorf("%s: %q", flow, facts[flow])
 		}

@@ -9,7 +9,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
@@ -83,22 +86,23 @@ type Outcome string
 // The outcomes of a connection.
 const (
 	Connected Outcome = "connected"
-	Dropped   Outcome = "dropped" // no answer within the probe's bound
+	Dropped   Outcome = "dropped" // no answer
 	Refused   Outcome = "refused"
 )
 
-// Flow is one TCP connection between pods that have a veth, one of which at least is local.
+// Flow is one TCP connection, or one UDP datagram and its answer, between pods that have a veth, one of which at least is local.
 type Flow struct {
 	From, To workloads.Key
+	Protocol corev1.Protocol
 	Port     uint16
 	V6       bool
 }
 
 // String returns the flow as it stands in facts.
 func (f Flow) String() string {
-	family := "tcp"
+	family := strings.ToLower(string(f.Protocol))
 	if f.V6 {
-		family = "tcp6"
+		family += "6"
 	}
 	return fmt.Sprintf("%s > %s %s/%d", f.From, f.To, family, f.Port)
 }

@@ -261,63 +261,6 @@ func blackhole(t *testing.T, pools ...string) {
 	}
 }
 
-// TestLateArrival lets packets arrive after their flows were judged dropped: the kernel holds them back while it asks for the address
-// of the other end, which can't answer before its link is up.
-func TestLateArrival(t *testing.T) {
-	w := newWorld(t, 2)
-	a, b := w.pods[0], w.pods[1]
-	link, err := netlink.LinkByName(b.HostInterface)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := &netlink.Neigh{LinkIndex: link.Attrs().Index, IP: b.IPs[0].AsSlice(), State: netlink.NUD_INCOMPLETE}
-	known, err := netlink.NeighList(link.Attrs().Index, netlink.FAMILY_V4)
-	if err != nil || len(known) != 1 {
-		t.Fatalf("neighbours: %v, %v", known, err)
-	}
-	if err := netlink.NeighDel(nobody); err != nil {
-		t.Fatal(err)
-	}
-	ns, _ := w.plugger.Namespace(b.Pod)
-	arp := func(on bool) {
-		err := ns.Do(func() error {
-			eth0, err := netlink.LinkByName("eth0")
-			if err == nil && on {
-				return netlink.LinkSetARPOn(eth0)
-			} else if err == nil {
-				return netlink.LinkSetARPOff(eth0)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	arp(false)
-	flows := []Flow{{From: a.Pod, To: b.IPs[0], Port: open}, {From: a.Pod, To: b.IPs[0], Port: open, Protocol: corev1.ProtocolUDP}}
-	for i, r := range w.prober.Probe(t.Context(), flows) {
-		if !errors.Is(r.Err, ErrDropped) {
-			t.Fatalf("%+v: got %+v", flows[i], r)
-		}
-	}
-	arp(true)
-	known[0].State = netlink.NUD_PERMANENT
-	if err := netlink.NeighSet(&known[0]); err != nil { // lets the packets go
-		t.Fatal(err)
-	}
-	blackhole(t, "10.128.0.0/16")
-	if err := netlink.RouteDel(route(t, b.HostInterface, b.IPs[0])); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []error{ErrLate, ErrDropped} {
-		for i, r := range w.prober.Probe(t.Context(), flows) {
-			if !errors.Is(r.Err, want) {
-				t.Errorf("%+v: got %+v, want %v", flows[i], r, want)
-			}
-		}
-	}
-}
-
 func TestProbeEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, 2)
 	blackhole(t, "10.99.0.0/16")
