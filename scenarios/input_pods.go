@@ -28,7 +28,7 @@ var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes
 ), onInput("input: pod moved between nodes", "A client goes from the SUT's node to another with its name and address, and comes back: its route goes with it, and it stays let in.",
 	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		pod := onStage(w, 0, localClient)
-		pod.Node, pod.Wired = onStage(w, 0, remoteClient).Node, true
+		pod.Node = onStage(w, 0, remoteClient).Node
 		return remake(ctx, w, pod)
 	}},
 	move{"come back", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
@@ -44,7 +44,7 @@ func addLike(position int) func(context.Context, *engine.World) error {
 		if err != nil {
 			return err
 		}
-		pod.Labels, pod.Wired = old.Labels, old.Wired
+		pod.Labels = old.Labels
 		return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 	}
 }

@@ -34,14 +34,13 @@ const (
 	localClient
 )
 
-// arrangeStage labels the stage's pods and wires the remote ones.
+// arrangeStage labels the stage's pods.
 func arrangeStage(s workloads.State) {
 	for i, ns := range sortedNamespaces(s) {
 		ns.Labels = map[string]string{"tier": []string{"front", "back"}[i%2]}
 		s.Namespaces[ns.Name] = ns
 		for j, p := range podsOf(s, ns.Name) {
 			p.Labels = map[string]string{"role": stageRoles[j]}
-			p.Wired = p.Node != s.LocalNode
 			s.Pods[p.Key] = p
 		}
 	}

@@ -182,7 +182,7 @@ func (v *vigil) remade(after workloads.State) map[string]bool {
 	}
 	facts := map[string]bool{}
 	for _, f := range sampleFlows(v.before) {
-		if elsewhere(f.From) || elsewhere(f.To) {
+		if elsewhere(f.From.Key) || elsewhere(f.To.Key) {
 			facts[f.String()] = true
 		}
 	}

@@ -71,7 +71,7 @@ func benchMatrix(b *testing.B) (*world, []Flow) {
 			for _, port := range benchPorts {
 				for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
 					if from.Pod != to.Pod {
-						flows = append(flows, Flow{from.Pod, to.IPs[0], port, protocol})
+						flows = append(flows, Flow{From: from.Pod, To: to.IPs[0], Port: port, Protocol: protocol})
 					}
 				}
 			}

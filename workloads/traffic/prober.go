@@ -44,6 +44,7 @@ var (
 // Flow is a connection to be tried.
 type Flow struct {
 	From     workloads.Key // the pod that connects; the zero Key is the node itself
+	Source   netip.Addr    // of its addresses the one to connect from; invalid: the kernel chooses
 	To       netip.Addr
 	Port     uint16
 	Protocol corev1.Protocol // TCP or UDP; empty means TCP
@@ -157,6 +158,9 @@ func blame(results []Result, own error) {
 		}
 	}
 }
+
+// Node is the namespace that New was called in.
+func (p *Prober) Node() *netns.Namespace { return p.node }
 
 // Late returns the flows that were judged dropped when last tried, though a packet of that try arrived afterwards.
 func (p *Prober) Late() []Flow {

@@ -176,15 +176,15 @@ func TestProbe(t *testing.T) {
 	unknown := workloads.Key{Namespace: "ns", Name: "unknown"}
 	for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
 		flows := []Flow{
-			{a.Pod, b.IPs[0], open, protocol},
-			{b.Pod, a.IPs[0], open, protocol},
-			{a.Pod, b.IPs[1], open, protocol},
-			{b.Pod, a.IPs[1], open, protocol},
-			{a.Pod, a.IPs[0], open, protocol},
-			{workloads.Key{}, b.IPs[0], open, protocol},
-			{a.Pod, b.IPs[0], closed, protocol},
-			{a.Pod, b.IPs[1], closed, protocol},
-			{unknown, b.IPs[0], open, protocol},
+			{From: a.Pod, To: b.IPs[0], Port: open, Protocol: protocol},
+			{From: b.Pod, To: a.IPs[0], Port: open, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[1], Port: open, Protocol: protocol},
+			{From: b.Pod, To: a.IPs[1], Port: open, Protocol: protocol},
+			{From: a.Pod, To: a.IPs[0], Port: open, Protocol: protocol},
+			{From: workloads.Key{}, To: b.IPs[0], Port: open, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[0], Port: closed, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[1], Port: closed, Protocol: protocol},
+			{From: unknown, To: b.IPs[0], Port: open, Protocol: protocol},
 		}
 		seen := []netip.Addr{a.IPs[0], b.IPs[0], a.IPs[1], b.IPs[1], a.IPs[0], nodeIP}
 		results := w.prober.Probe(t.Context(), flows)
@@ -202,7 +202,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("unknown pod: %+v", r)
 		}
 	}
-	if r := w.prober.Probe(t.Context(), []Flow{{a.Pod, b.IPs[0], open, corev1.ProtocolSCTP}})[0]; !errors.Is(r.Err, errors.ErrUnsupported) {
+	if r := w.prober.Probe(t.Context(), []Flow{{From: a.Pod, To: b.IPs[0], Port: open, Protocol: corev1.ProtocolSCTP}})[0]; !errors.Is(r.Err, errors.ErrUnsupported) {
 		t.Errorf("SCTP: %+v", r)
 	}
 }

@@ -128,6 +128,11 @@ func (t *try) connect() (err error) {
 	if err := unix.SetsockoptLinger(t.socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
 		return fmt.Errorf("set linger: %w", err)
 	}
+	if t.flow.Source.IsValid() {
+		if err := unix.Bind(t.socket, sockaddr(t.flow.Source, 0)); err != nil {
+			return fmt.Errorf("bind to %s: %w", t.flow.Source, err)
+		}
+	}
 	if err := unix.Connect(t.socket, sockaddr(t.flow.To, t.flow.Port)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return refusal(err)
 	}

@@ -90,9 +90,13 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 // bindFresh binds to a port that the namespace has not sent a datagram from for the longest time.
 func (p *Prober) bindFresh(t *try) error {
 	s := p.space(t.from)
-	any := netip.IPv4Unspecified()
-	if !t.flow.To.Unmap().Is4() {
-		any = netip.IPv6Unspecified()
+	from := t.flow.Source
+	switch {
+	case from.IsValid():
+	case t.flow.To.Unmap().Is4():
+		from = netip.IPv4Unspecified()
+	default:
+		from = netip.IPv6Unspecified()
 	}
 	for {
 		if s.port++; s.port < firstPort {
@@ -102,7 +106,7 @@ func (p *Prober) bindFresh(t *try) error {
 			}
 			s.port, s.lap = firstPort, time.Now()
 		}
-		if err := unix.Bind(t.socket, sockaddr(any, s.port)); !errors.Is(err, unix.EADDRINUSE) {
+		if err := unix.Bind(t.socket, sockaddr(from, s.port)); !errors.Is(err, unix.EADDRINUSE) {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ func TestVerdicts(t *testing.T) {
 		for _, to := range w.pods {
 			for f, ip := range to.IPs {
 				for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
-					flows, sources = append(flows, Flow{from.Pod, ip, open, protocol}), append(sources, from.IPs[f])
+					flows, sources = append(flows, Flow{From: from.Pod, To: ip, Port: open, Protocol: protocol}), append(sources, from.IPs[f])
 				}
 			}
 		}
