@@ -201,7 +201,8 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
 		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
 		Diagnose: func(ctx context.Context, name, why string) {
-			if err := d.diagnose(ctx, filepath.Join(d.handoff.Out, "diagnostics", name)); err != nil {
+			dir := filepath.Join(d.handoff.Out, "diagnostics", name)
+			if err := errors.Join(d.diagnose(ctx, dir), writeMatrix(ctx, world, dir)); err != nil {
 				fmt.Println("diagnostics are incomplete:", err)
 			}
 		},

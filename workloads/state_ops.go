@@ -22,10 +22,14 @@ func (s State) Clone() State {
 }
 
 // LocalPods returns the pods on the local node, sorted by namespace and name.
-func (s State) LocalPods() []Pod { return s.podsThat(func(p Pod) bool { return p.Node == s.LocalNode }) }
+func (s State) LocalPods() []Pod {
+	return s.podsThat(func(p Pod) bool { return p.Node == s.LocalNode })
+}
 
 // RemotePods returns the pods on other nodes, sorted by namespace and name.
-func (s State) RemotePods() []Pod { return s.podsThat(func(p Pod) bool { return p.Node != s.LocalNode }) }
+func (s State) RemotePods() []Pod {
+	return s.podsThat(func(p Pod) bool { return p.Node != s.LocalNode })
+}
 
 func (s State) podsThat(are func(Pod) bool) []Pod {
 	var pods []Pod

@@ -128,16 +128,7 @@ func spread(pods []workloads.Pod, n int) []workloads.Pod {
 // sampleFlows are the flows between the sampled pods. Those between remote pods are not the local node's.
 func sampleFlows(s workloads.State) []Flow {
 	local, remote := samplePods(s)
-	pods := append(local[:len(local):len(local)], remote...)
-	var flows []Flow
-	for _, from := range pods {
-		for _, to := range pods {
-			if from.Key != to.Key && (from.Node == s.LocalNode || to.Node == s.LocalNode) {
-				flows = append(flows, flowsBetween(s, from, to)...)
-			}
-		}
-	}
-	return flows
+	return flowsAmong(s, local, remote)
 }
 
 func flowsBetween(s workloads.State, from, to workloads.Pod) []Flow {

@@ -11,7 +11,6 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-
 // Effects returns what must hold in every scenario after every step, without being asked for. The kernel comes before the
 // packets: it says which of its objects is wrong.
 func Effects(w *World) []Expectation {

@@ -115,12 +115,15 @@ type Flow struct {
 }
 
 // String returns the flow as it stands in facts.
-func (f Flow) String() string {
+func (f Flow) String() string { return fmt.Sprintf("%s > %s %s", f.From, f.To, f.way()) }
+
+// way is protocol, family and port.
+func (f Flow) way() string {
 	family := strings.ToLower(string(f.Protocol))
 	if f.To.Addr.Is6() {
 		family += "6"
 	}
-	return fmt.Sprintf("%s > %s %s/%d", f.From, f.To, family, f.Port)
+	return fmt.Sprintf("%s/%d", family, f.Port)
 }
 
 // Connector makes real connections.
