@@ -15,6 +15,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 // diagnoses are the commands whose output an engineer wants to see beside a failed scenario.
@@ -54,6 +56,20 @@ func (d *driver) diagnose(ctx context.Context, dir string) error {
 	}
 	failed = append(failed, d.dumpAPI(ctx, filepath.Join(dir, "api-objects.yaml")))
 	return errors.Join(failed...)
+}
+
+// matrixPods is how many local pods, and how many remote ones, the table of connections has.
+const matrixPods = 20
+
+// writeMatrix tries all flows between a choice of pods, and writes what differs from the policies.
+func writeMatrix(ctx context.Context, w *engine.World, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	m, err := engine.TryMatrix(ctx, w, matrixPods)
+	if err != nil {
+		return fmt.Errorf("try all connections: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, "connections.txt"), []byte(m.String()), 0o644)
 }
 
 func fetch(ctx context.Context, url, path string) error {

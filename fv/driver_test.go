@@ -24,7 +24,6 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
-	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
 // undoGrace is how long a spec may go on after its scenario's timeout, to remove what it made.
@@ -73,7 +72,7 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 	if d.client, err = workloads.NewClient(config); err != nil {
 		return d, err
 	}
-	if err := d.openKernel(); err != nil {
+	if err := d.openKernel(ctx); err != nil {
 		return d, err
 	}
 	d.startSampling()
@@ -81,7 +80,7 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 }
 
 // openKernel takes hold of the node's network namespace, in which this process runs.
-func (d *driver) openKernel() (err error) {
+func (d *driver) openKernel(ctx context.Context) (err error) {
 	node, err := netip.ParseAddr(d.handoff.NodeAddr)
 	if err != nil {
 		return fmt.Errorf("the node's address: %w", err)
@@ -96,20 +95,15 @@ func (d *driver) openKernel() (err error) {
 		}
 		d.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
 	}
-	undo, err := uplink.Open()
-	if err != nil {
-		return err
-	}
-	d.undo.Push("remove the rules of the uplinks", func(context.Context) error { return undo() })
 	watching, stop := context.WithCancel(context.Background())
 	d.undo.Push("end the watch of the kernel", func(context.Context) error { stop(); return nil })
 	if d.watcher, err = netns.Watch(watching); err != nil {
 		return err
 	}
-	if d.wire, err = newWire(); err != nil {
+	if d.wire, err = newWire(ctx); err != nil {
 		return err
 	}
-	d.undo.Push("unplug all", func(context.Context) error { return d.wire.close() })
+	d.undo.Push("unplug all", d.wire.close)
 	return nil
 }
 
@@ -207,7 +201,8 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
 		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
 		Diagnose: func(ctx context.Context, name, why string) {
-			if err := d.diagnose(ctx, filepath.Join(d.handoff.Out, "diagnostics", name)); err != nil {
+			dir := filepath.Join(d.handoff.Out, "diagnostics", name)
+			if err := errors.Join(d.diagnose(ctx, dir), writeMatrix(ctx, world, dir)); err != nil {
 				fmt.Println("diagnostics are incomplete:", err)
 			}
 		},
@@ -234,10 +229,28 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	if ok {
 		backend = programmer.Backend()
 	}
+	hosting, err := d.hosting()
+	if err != nil {
+		return nil, err
+	}
 	return &engine.World{
-		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Wake: d.watcher.C(),
+		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Wake: d.watcher.C(),
 		HostInterface: d.target.HostInterface,
 	}, nil
+}
+
+// hosting is what the target decides of the node's own traffic; nil if it does not say.
+func (d *driver) hosting() (*engine.Node, error) {
+	host, ok := d.target.(targets.Host)
+	if !ok {
+		return nil, nil
+	}
+	addr, err := netip.ParseAddr(d.handoff.NodeAddr)
+	if err != nil {
+		return nil, fmt.Errorf("the node's address: %w", err)
+	}
+	sends, listens := host.NodeTraffic()
+	return &engine.Node{Addr: addr, Sends: sends, Listens: listens}, nil
 }
 
 // Gauges scrapes the SUT's own metrics.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -14,59 +15,70 @@ import (
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
-// wire plugs pods and makes connections between them. A listener keeps its namespace alive, so whoever unplugs a pod must
-// close the pod's listeners first: that is why both are done here.
+// wire plugs local pods, makes remote ones real when they are talked to, and makes connections between them. A socket keeps its
+// namespace alive, so whoever unplugs a pod must close the pod's sockets first: that is why both are done here.
 type wire struct {
 	plugger *netns.Plugger
 	prober  *traffic.Prober
+	fabric  *uplink.Fabric
 
 	mu        sync.Mutex
-	addresses map[workloads.Key]workloads.Plug
-	listening map[workloads.Key]*netns.Namespace
+	plugs     map[workloads.Key]workloads.Plug
+	owners    map[netip.Addr]workloads.Key // local pods that have a veth
+	listening map[workloads.Key]bool       // the zero Key is the node
 }
 
-func newWire() (*wire, error) {
-	plugger, err := netns.New()
-	if err != nil {
-		return nil, err
+func newWire(ctx context.Context) (w *wire, err error) {
+	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close(ctx))
+		}
+	}()
+	if w.plugger, err = netns.New(); err != nil {
+		return w, err
 	}
-	prober, err := traffic.New(plugger, 0)
-	if err != nil {
-		return nil, errors.Join(err, plugger.Close())
+	if w.fabric, err = uplink.Open(ctx, w.plugger); err != nil {
+		w.fabric = nil
+		return w, err
 	}
-	return &wire{plugger: plugger, prober: prober, addresses: map[workloads.Key]workloads.Plug{}, listening: map[workloads.Key]*netns.Namespace{}}, nil
+	w.prober, err = traffic.New(w.plugger, 0)
+	return w, err
 }
 
-// Plug connects pods to the node.
+// Plug connects pods to the node. Their addresses cease to be those of remote pods.
 func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	w.mu.Lock()
+	var failed error
 	for _, p := range pods {
-		w.addresses[p.Pod] = p
+		w.plugs[p.Pod] = p
+		for _, ip := range p.IPs {
+			w.owners[ip] = p.Pod
+		}
+		failed = errors.Join(failed, w.fabric.Unwire(p.IPs...))
 	}
 	w.mu.Unlock()
-	if err := w.plugger.Plug(ctx, pods); err != nil {
-		return err
+	if failed != nil {
+		return failed
 	}
-	for _, p := range pods {
-		if p.Remote {
-			if err := uplink.Route(p.HostInterface, p.IPs); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return w.plugger.Plug(ctx, pods)
 }
 
-// Unplug closes the pods' listeners and disconnects them.
+// Unplug closes the pods' sockets and disconnects them.
 func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	w.mu.Lock()
 	var failed []error
 	for _, k := range pods {
-		if ns := w.listening[k]; ns != nil {
+		if ns, ok := w.plugger.Namespace(k); ok {
 			failed = append(failed, w.prober.Release(ns))
 		}
+		for _, ip := range w.plugs[k].IPs {
+			if w.owners[ip] == k { // and not one that has it now
+				delete(w.owners, ip)
+			}
+		}
 		delete(w.listening, k)
-		delete(w.addresses, k)
+		delete(w.plugs, k)
 	}
 	w.mu.Unlock()
 	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods))...)
@@ -75,13 +87,16 @@ func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 // unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.
 const unplugged = engine.Outcome("not plugged")
 
-// Connect tries all flows at once.
+// passedLate is the outcome of a flow that is dropped now, and was judged to be before, too early.
+const passedLate = engine.Outcome("passed after it was judged dropped")
+
+// Connect tries all flows.
 func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
 	outcomes := map[engine.Flow]engine.Outcome{}
 	var tried []engine.Flow
 	var probes []traffic.Flow
 	for _, f := range flows {
-		plug, err := w.listen(f.To)
+		err := errors.Join(w.ready(f.From, false), w.ready(f.To, true))
 		if errors.Is(err, os.ErrNotExist) {
 			outcomes[f] = unplugged
 			continue
@@ -89,60 +104,82 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 		if err != nil {
 			return nil, err
 		}
-		for _, ip := range plug.IPs {
-			if ip.Is6() == f.V6 {
-				tried, probes = append(tried, f), append(probes, traffic.Flow{From: f.From, To: ip, Port: f.Port})
-			}
+		probe := traffic.Flow{From: f.From.Key, To: f.To.Addr, Port: f.Port, Protocol: f.Protocol}
+		if f.From.Remote {
+			probe.From, probe.Source = uplink.Pod, f.From.Addr
 		}
+		tried, probes = append(tried, f), append(probes, probe)
 	}
 	for i, r := range w.prober.Probe(ctx, probes) {
-		switch {
-		case r.Err == nil && w.owns(tried[i].From, r):
-			outcomes[tried[i]] = engine.Connected
-		case r.Err == nil:
-			outcomes[tried[i]] = engine.Outcome("connected from " + r.SourceSeen.String())
-		case errors.Is(r.Err, traffic.ErrDropped):
-			outcomes[tried[i]] = engine.Dropped
-		case errors.Is(r.Err, traffic.ErrRefused):
-			outcomes[tried[i]] = engine.Refused
-		case errors.Is(r.Err, os.ErrNotExist):
-			outcomes[tried[i]] = unplugged
-		default:
-			outcomes[tried[i]] = engine.Outcome(r.Err.Error())
-		}
+		outcomes[tried[i]] = outcome(tried[i], r)
 	}
 	return outcomes, context.Cause(ctx)
 }
 
-// owns reports whether the acceptor saw an address of the pod that connected.
-func (w *wire) owns(pod workloads.Key, r traffic.Result) bool {
+func outcome(f engine.Flow, r traffic.Result) engine.Outcome {
+	switch {
+	case r.Err == nil && r.SourceSeen == f.From.Addr:
+		return engine.Connected
+	case r.Err == nil:
+		return engine.Outcome("connected from " + r.SourceSeen.String())
+	case errors.Is(r.Err, traffic.ErrDropped):
+		return engine.Dropped
+	case errors.Is(r.Err, traffic.ErrLate):
+		return passedLate
+	case errors.Is(r.Err, traffic.ErrRefused):
+		return engine.Refused
+	case errors.Is(r.Err, os.ErrNotExist):
+		return unplugged
+	}
+	return engine.Outcome(r.Err.Error())
+}
+
+// ready makes an end of a flow real, and listen if it is the one called.
+func (w *wire) ready(e engine.End, called bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, ip := range w.addresses[pod].IPs {
-		if ip == r.SourceSeen {
-			return true
+	key, ns := e.Key, w.prober.Node()
+	if key != (workloads.Key{}) {
+		_, plugged := w.plugs[key]
+		if e.Remote {
+			if _, local := w.owners[e.Addr]; local {
+				return fmt.Errorf("the address of %s is a local pod's: %w", e, os.ErrNotExist)
+			}
+			if err := w.fabric.Wire(e.Addr); err != nil {
+				return err
+			}
+			key, plugged = uplink.Pod, true
+		}
+		var ok bool
+		if ns, ok = w.plugger.Namespace(key); !ok || !plugged { // a socket in the namespace of a pod that is going would outlive it
+			return fmt.Errorf("pod %s is not plugged: %w", e, os.ErrNotExist)
 		}
 	}
-	return false
-}
-
-// listen makes the pod listen on every port that is probed, once.
-func (w *wire) listen(pod workloads.Key) (workloads.Plug, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	plug, plugged := w.addresses[pod]
-	if w.listening[pod] != nil {
-		return plug, nil
-	}
-	ns, ok := w.plugger.Namespace(pod)
-	if !ok || !plugged { // a listener in the namespace of a pod that is going would outlive it
-		return plug, fmt.Errorf("pod %s is not plugged: %w", pod, os.ErrNotExist)
+	if !called || w.listening[key] {
+		return nil
 	}
 	if err := w.prober.Listen(ns, engine.Ports); err != nil {
-		return plug, fmt.Errorf("listen in %s: %w", pod, err)
+		return fmt.Errorf("listen in %s: %w", e, err)
 	}
-	w.listening[pod] = ns
-	return plug, nil
+	w.listening[key] = true
+	return nil
 }
 
-func (w *wire) close() error { return errors.Join(w.prober.Close(), w.plugger.Close()) }
+// close closes all. A flow of which it was last said that it is dropped, and whose packets came after all, is an error: a check may
+// have passed for it.
+func (w *wire) close(ctx context.Context) error {
+	var errs error
+	if w.prober != nil {
+		if flows := w.prober.Late(); len(flows) > 0 {
+			errs = fmt.Errorf("%d flows were judged dropped too early, one of them %+v", len(flows), flows[0])
+		}
+		errs = errors.Join(errs, w.prober.Close())
+	}
+	if w.fabric != nil {
+		errs = errors.Join(errs, w.fabric.Close(ctx))
+	}
+	if w.plugger != nil {
+		errs = errors.Join(errs, w.plugger.Close())
+	}
+	return errs
+}

@@ -31,7 +31,7 @@ var _ = register(func(p Params) engine.Scenario {
 					return err
 				}
 				t := tenancies[(w.Cycle-1)%len(tenancies)]
-				next.Node, next.Wired = w.Fleet.State().LocalNode, !t.local
+				next.Node = w.Fleet.State().LocalNode
 				if !t.local {
 					next.Node = onStage(w, 0, remoteClient).Node
 				}

@@ -16,13 +16,13 @@ var _ = register(func(Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "clear", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 20}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "clear", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ClearIPs(ctx, []workloads.Key{pod(w).Key})
 			}},
 			{Name: "delete", Moves: &engine.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePods(ctx, []workloads.Key{pod(w).Key}, workloads.Graceful)
 			}},
-			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 20}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: func(ctx context.Context, w *engine.World) error {
 				next, err := heir(w, pod(w))
 				if err != nil {
 					return err

@@ -21,7 +21,7 @@ var _ = register(func(Params) engine.Scenario {
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			guarding,
-			{Name: "add", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 24}, Do: addLike(localClient)},
+			{Name: "add", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 48}, Do: addLike(localClient)},
 		},
 	}
 })
@@ -40,8 +40,8 @@ var _ = register(func(Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			// Ten flows of each family lead to the server, one half of them to the port of the policy.
-			{Name: "IPv4", Moves: &engine.Moves{Connections: 15}, Do: func(ctx context.Context, w *engine.World) error {
+			// Twenty flows of each family lead to the server, five of them to the port of the policy.
+			{Name: "IPv4", Moves: &engine.Moves{Connections: 35}, Do: func(ctx context.Context, w *engine.World) error {
 				p := guard(w)
 				block(&p.Spec, workloads.PoolV4.String())
 				return w.Fleet.AddPolicies(ctx, []workloads.Policy{p})

@@ -18,10 +18,10 @@ var _, _ = onInput("input: namespace relabelled", "The clients of a namespace ar
 	move{"first leaves the tier", engine.Moves{Connections: 2}, relabelNamespace(0, "back")},
 	move{"second leaves the tier", engine.Moves{Connections: 2}, relabelNamespace(1, "back")},
 ), onInput("input: namespace closed and opened", "A default-deny policy closes a namespace, and only it; without the policy it is open.",
-	move{"close", engine.Moves{Connections: 20}, func(ctx context.Context, w *engine.World) error {
+	move{"close", engine.Moves{Connections: 40}, func(ctx context.Context, w *engine.World) error {
 		return w.Fleet.AddPolicies(ctx, []workloads.Policy{closed(w, 1)})
 	}},
-	move{"open", engine.Moves{Connections: 20}, func(ctx context.Context, w *engine.World) error {
+	move{"open", engine.Moves{Connections: 40}, func(ctx context.Context, w *engine.World) error {
 		return w.Fleet.RemovePolicies(ctx, []workloads.Key{closed(w, 1).Key})
 	}},
 )

@@ -9,9 +9,9 @@ import (
 
 // The inputs of the calculation that concern pods.
 var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes to the SUT's node is counted, routed and let in; nobody else notices.",
-	move{"add", engine.Moves{Gauges: 2, Routes: 1, Connections: 24}, addLike(localClient)},
+	move{"add", engine.Moves{Gauges: 2, Routes: 1, Connections: 48}, addLike(localClient)},
 ), onInput("input: local pod deleted", "A client that leaves the SUT's node is forgotten; nobody else notices.",
-	move{"delete", engine.Moves{Gauges: 2, Routes: 1, Connections: 20}, deletePod(localClient)},
+	move{"delete", engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, deletePod(localClient)},
 ), onInput("input: local pod relabelled", "A local server that passes from one policy to another is held by the other alone, and a local client that is none any more is kept out.",
 	move{"add a policy for nobody", engine.Moves{}, lock},
 	move{"server becomes locked", engine.Moves{Connections: 2}, relabel(server, "locked")},
@@ -19,19 +19,19 @@ var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes
 	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(localClient, "idle")},
 	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(localClient, "client")},
 ), onInput("input: remote pod added", "A client that comes to another node is counted and let in, by its packets; nobody else notices.",
-	move{"add", engine.Moves{Gauges: 1, Connections: 16}, addLike(remoteClient)},
+	move{"add", engine.Moves{Gauges: 1, Connections: 32}, addLike(remoteClient)},
 ), onInput("input: remote pod deleted", "A client that leaves another node is forgotten; nobody else notices.",
-	move{"delete", engine.Moves{Gauges: 1, Connections: 16}, deletePod(remoteClient)},
+	move{"delete", engine.Moves{Gauges: 1, Connections: 32}, deletePod(remoteClient)},
 ), onInput("input: remote pod relabelled", "A remote pod is let in while it is a client, and no longer.",
 	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(remoteClient, "idle")},
 	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(remoteClient, "client")},
 ), onInput("input: pod moved between nodes", "A client goes from the SUT's node to another with its name and address, and comes back: its route goes with it, and it stays let in.",
-	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 8}, func(ctx context.Context, w *engine.World) error {
+	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		pod := onStage(w, 0, localClient)
-		pod.Node, pod.Wired = onStage(w, 0, remoteClient).Node, true
+		pod.Node = onStage(w, 0, remoteClient).Node
 		return remake(ctx, w, pod)
 	}},
-	move{"come back", engine.Moves{Gauges: 1, Routes: 1, Connections: 8}, func(ctx context.Context, w *engine.World) error {
+	move{"come back", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		return remake(ctx, w, onStage(w, 0, localClient))
 	}},
 )
@@ -44,7 +44,7 @@ func addLike(position int) func(context.Context, *engine.World) error {
 		if err != nil {
 			return err
 		}
-		pod.Labels, pod.Wired = old.Labels, old.Wired
+		pod.Labels = old.Labels
 		return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 	}
 }

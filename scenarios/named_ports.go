@@ -41,15 +41,15 @@ var _ = register(func(Params) engine.Scenario {
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
 		Steps: []engine.Step{
-			// Each of the two local pods of each namespace keeps one port of two for its five peers.
-			{Name: "into pods", Moves: &engine.Moves{Connections: 4 * 5}, Do: func(ctx context.Context, w *engine.World) error {
+			// Each of the two local pods of each namespace keeps one port of two for its five peers, and none by UDP.
+			{Name: "into pods", Moves: &engine.Moves{Connections: 4 * 5 * 3}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.AddPolicies(ctx, []workloads.Policy{
 					policy(w, 0, "http", hears(everything(), onHTTP())), policy(w, 1, "http", hears(everything(), onHTTP())),
 				})
 			}},
 			// A pod that numbers its port like the other namespace: its six peers reach it on one port, it reaches four local ones
-			// on one, and two remote ones on both; the rest are facts as well.
-			{Name: "a pod comes", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 24}, Do: func(ctx context.Context, w *engine.World) error {
+			// on one, and two remote ones on both, by UDP these alone; the rest are facts as well.
+			{Name: "a pod comes", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 48}, Do: func(ctx context.Context, w *engine.World) error {
 				old := onStage(w, 0, server)
 				pod, err := w.Plan.Successor(old)
 				if err != nil {
@@ -61,8 +61,8 @@ var _ = register(func(Params) engine.Scenario {
 			{Name: "open", Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePolicies(ctx, policyKeys(w.Fleet.State()))
 			}},
-			// The one client that is held loses one port of each of six peers.
-			{Name: "out of a pod", Moves: &engine.Moves{Connections: 6}, Do: func(ctx context.Context, w *engine.World) error {
+			// The one client that is held loses one port of each of six peers, and both by UDP.
+			{Name: "out of a pod", Moves: &engine.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.AddPolicies(ctx, []workloads.Policy{policy(w, 0, "out", networkingv1.NetworkPolicySpec{
 					PodSelector: *label("role", "client"), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 					Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: onHTTP()}},

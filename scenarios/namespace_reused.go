@@ -32,7 +32,7 @@ var _ = register(func(p Params) engine.Scenario {
 					if err != nil {
 						return err
 					}
-					next.Labels, next.Wired = old.Labels, old.Wired
+					next.Labels = old.Labels
 					pods = append(pods, next)
 				}
 				if err := w.Fleet.RemoveNamespaces(ctx, []string{ns.Name}); err != nil {

@@ -34,14 +34,13 @@ const (
 	localClient
 )
 
-// arrangeStage labels the stage's pods and wires the remote ones.
+// arrangeStage labels the stage's pods.
 func arrangeStage(s workloads.State) {
 	for i, ns := range sortedNamespaces(s) {
 		ns.Labels = map[string]string{"tier": []string{"front", "back"}[i%2]}
 		s.Namespaces[ns.Name] = ns
 		for j, p := range podsOf(s, ns.Name) {
 			p.Labels = map[string]string{"role": stageRoles[j]}
-			p.Wired = p.Node != s.LocalNode
 			s.Pods[p.Key] = p
 		}
 	}
@@ -78,8 +77,8 @@ func guard(w *engine.World) workloads.Policy {
 	}
 }
 
-// guarding puts the policy in force: of the ten flows to the server, those of two clients on one port go on.
-var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 8}, Do: func(ctx context.Context, w *engine.World) error {
+// guarding puts the policy in force: of the twenty flows to the server, those of two clients by TCP on one port go on.
+var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
 	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
 }}
 

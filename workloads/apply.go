@@ -21,7 +21,7 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 		func(a, b Namespace) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePods, newPods, movedPods := difference(now.Pods, to.Pods,
 		func(a, b Pod) bool {
-			return a.Node == b.Node && a.Wired == b.Wired && a.Bare == b.Bare && slices.Equal(a.IPs, b.IPs) && slices.Equal(a.Ports, b.Ports)
+			return a.Node == b.Node && a.Bare == b.Bare && slices.Equal(a.IPs, b.IPs) && slices.Equal(a.Ports, b.Ports)
 		},
 		func(a, b Pod) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePolicies, newPolicies, movedPolicies := difference(now.Policies, to.Policies, unchanged,

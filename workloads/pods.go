@@ -3,14 +3,12 @@ package workloads
 import (
 	"context"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// AddPods makes pods: API objects and, for those that are on the local node or wired, veths, at the same time. A pod that is
+// AddPods makes pods: API objects and, for those that are on the local node, veths, at the same time. A pod that is
 // Bare, or that PlugPods has given its veth already, gets its object alone.
 func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
@@ -20,7 +18,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 			s.Pods[p.Key] = p
 			if s.plugged(p) && !s.Ahead[p.Key] {
 				f.plugged[p.Key] = true
-				plugs = append(plugs, f.plugOf(s, p))
+				plugs = append(plugs, f.plugOf(p))
 			}
 			delete(s.Ahead, p.Key)
 		}
@@ -39,7 +37,7 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 	f.change(func(s State) {
 		for _, p := range pods {
 			f.plugged[p.Key] = true
-			plugs = append(plugs, f.plugOf(s, p))
+			plugs = append(plugs, f.plugOf(p))
 			if there, ok := s.Pods[p.Key]; ok {
 				there.Bare = false
 				s.Pods[p.Key] = there
@@ -51,18 +49,8 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 	return f.plug(ctx, plugs)
 }
 
-func (f *Fleet) plugOf(s State, p Pod) Plug {
-	if p.Node == s.LocalNode {
-		return Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs}
-	}
-	return Plug{Pod: p.Key, HostInterface: RemoteInterface(p.Key), IPs: p.IPs, Remote: true}
-}
-
-// RemoteInterface names the host end of a wired remote pod's veth, so that no SUT takes it for one of its own.
-func RemoteInterface(k Key) string {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(k.String()))
-	return fmt.Sprintf("fvr%08x", h.Sum32())
+func (f *Fleet) plugOf(p Pod) Plug {
+	return Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs}
 }
 
 func podName(p Pod) string { return p.String() }

@@ -83,27 +83,24 @@ func TestPodAheadOfItsVeth(t *testing.T) {
 	r.check(t)
 }
 
-func TestWiredPods(t *testing.T) {
+func TestRemotePodsHaveNoVeth(t *testing.T) {
 	r := newRig(t, Config{})
 	pod := r.first(t)
-	pod.Node, pod.Wired = "fv-1-node-1", true
+	pod.Node = "fv-1-node-1"
 	if err := r.AddPods(t.Context(), []Pod{pod}); err != nil {
 		t.Fatal(err)
 	}
 	r.check(t)
-	if !r.plugged[pod.Key].Remote {
-		t.Errorf("plugged %+v", r.plugged[pod.Key])
-	}
 	back := r.State()
+	if remote := back.RemotePods(); len(remote) == 0 || len(remote)+len(back.LocalPods()) != len(back.Pods) {
+		t.Errorf("remote are %v", remote)
+	}
 	pod.Node = "here"
 	back.Pods[pod.Key] = pod
 	if err := r.Apply(t.Context(), back); err != nil {
 		t.Fatal(err)
 	}
 	r.check(t)
-	if r.plugged[pod.Key].Remote {
-		t.Errorf("plugged %+v", r.plugged[pod.Key])
-	}
 	if err := r.Clear(t.Context()); err != nil {
 		t.Fatal(err)
 	}

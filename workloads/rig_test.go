@@ -104,9 +104,6 @@ func (r *rig) check(t *testing.T) {
 			want[p.Key] = Plug{Pod: p.Key, HostInterface: p.Namespace + "-" + p.Name, IPs: p.IPs}
 		}
 	}
-	for _, p := range s.WiredPods() {
-		want[p.Key] = Plug{Pod: p.Key, HostInterface: RemoteInterface(p.Key), IPs: p.IPs, Remote: true}
-	}
 	if !reflect.DeepEqual(r.plugged, want) {
 		t.Errorf("plugged are %v, want %v", r.plugged, want)
 	}

@@ -55,7 +55,6 @@ type Pod struct {
 	Labels map[string]string
 	IPs    []netip.Addr // IPv4 first; empty: it has no address
 	Ports  []NamedPort  // what its container names; fixed for its life
-	Wired  bool         // a remote pod that has a veth all the same, in place of its node's link: packets come from it
 	Bare   bool         // a local pod whose veth is still to come
 }
 
@@ -68,7 +67,7 @@ type NamedPort struct {
 
 // plugged says whether the pod has a veth.
 func (s State) plugged(p Pod) bool {
-	return p.Node == s.LocalNode && !p.Bare || p.Node != s.LocalNode && p.Wired
+	return p.Node == s.LocalNode && !p.Bare
 }
 
 // Policy is a NetworkPolicy.
@@ -92,7 +91,6 @@ type Plug struct {
 	Pod           Key
 	HostInterface string // name of the host end of its veth
 	IPs           []netip.Addr
-	Remote        bool // the veth stands for the link to another node: its routes are not the SUT's to make
 }
 
 // Plugger connects local pods to the node: one network namespace and one veth each. Implementations are safe for

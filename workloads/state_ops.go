@@ -23,21 +23,18 @@ func (s State) Clone() State {
 
 // LocalPods returns the pods on the local node, sorted by namespace and name.
 func (s State) LocalPods() []Pod {
-	var pods []Pod
-	for _, p := range s.Pods {
-		if p.Node == s.LocalNode {
-			pods = append(pods, p)
-		}
-	}
-	slices.SortFunc(pods, func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
-	return pods
+	return s.podsThat(func(p Pod) bool { return p.Node == s.LocalNode })
 }
 
-// WiredPods returns the remote pods that have a veth, sorted by namespace and name.
-func (s State) WiredPods() []Pod {
+// RemotePods returns the pods on other nodes, sorted by namespace and name.
+func (s State) RemotePods() []Pod {
+	return s.podsThat(func(p Pod) bool { return p.Node != s.LocalNode })
+}
+
+func (s State) podsThat(are func(Pod) bool) []Pod {
 	var pods []Pod
 	for _, p := range s.Pods {
-		if p.Wired && p.Node != s.LocalNode {
+		if are(p) {
 			pods = append(pods, p)
 		}
 	}

@@ -30,3 +30,7 @@ func felixEnv(words []string) (map[string]string, error) {
 	}
 	return env, nil
 }
+
+// NodeTraffic says what Felix's defaults are (its source: filterOutputChain in felix/rules/static.go, and DefaultEndpointToHostAction,
+// which is DROP, in felix/config): what the node sends to its pods is not policed, what they send to it is dropped.
+func (felix) NodeTraffic() (sends, listens bool) { return true, false }

@@ -42,6 +42,12 @@ type Driven interface {
 	Features() []string
 }
 
+// Host is a target that decides by its own rules what passes between its node and the pods there: whether what the node sends
+// reaches them whatever their policies say, and whether they reach the node if their policies let them (else they never do).
+type Host interface {
+	NodeTraffic() (sends, listens bool)
+}
+
 // Target is both halves.
 type Target interface {
 	infra.Target

@@ -4,21 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
 )
-
-// SampledPods is how many pods, at most, take part in the connection check: SampledPods² flows and port.
-const SampledPods = 8
-
-// Ports are what every sampled pod listens on.
-var Ports = []uint16{8080, 9090}
 
 // Effects returns what must hold in every scenario after every step, without being asked for. The kernel comes before the
 // packets: it says which of its objects is wrong.
@@ -27,7 +18,11 @@ func Effects(w *World) []Expectation {
 	if w.Programmer != nil {
 		effects = append(effects, Expectation{Probe: Programmed{w.Programmer}})
 	}
-	return append(effects, Expectation{Probe: Connections{}})
+	effects = append(effects, Expectation{Probe: Connections{}})
+	if w.Node != nil {
+		effects = append(effects, Expectation{Probe: NodeConnections{*w.Node}})
+	}
+	return effects
 }
 
 // InSync wants the SUT to say that it has seen the whole datastore.
@@ -127,91 +122,6 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 		facts[prefix] = dev
 	}
 	return facts, nil
-}
-
-// Connections wants TCP connections between a sample of the local pods, and between them and the wired remote ones, in both
-// directions and on each of Ports, to end as the policies in force say.
-type Connections struct{}
-
-// Name returns the probe's name.
-func (Connections) Name() string { return "connections" }
-
-// Want asks the oracle.
-func (Connections) Want(s workloads.State) Facts {
-	facts := Facts{}
-	for _, f := range sampleFlows(s) {
-		d := s.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
-		facts[f.String()] = string(Dropped)
-		if d.Allowed {
-			facts[f.String()] = string(Connected)
-		}
-	}
-	return facts
-}
-
-// endpoint is a pod with the address by which a connection of that family reaches it.
-func endpoint(s workloads.State, pod workloads.Key, v6 bool) workloads.Endpoint {
-	for _, ip := range s.Pods[pod].IPs {
-		if ip.Is6() == v6 {
-			return workloads.Endpoint{Pod: pod, Addr: ip}
-		}
-	}
-	return workloads.Endpoint{Pod: pod}
-}
-
-// Got connects.
-func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
-	return connect(ctx, w, sampleFlows(w.Fleet.State()))
-}
-
-func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
-	outcomes, err := w.Connector.Connect(ctx, flows)
-	if err != nil {
-		return nil, err
-	}
-	facts := Facts{}
-	for f, o := range outcomes {
-		facts[f.String()] = string(o)
-	}
-	return facts, nil
-}
-
-// sampleFlows draws pods at even distances of the sorted list, so that first and last are always among them. Flows between
-// remote pods are not the local node's.
-func sampleFlows(s workloads.State) []Flow {
-	var pods []workloads.Pod
-	for _, p := range append(s.LocalPods(), s.WiredPods()...) {
-		if len(p.IPs) > 0 && !p.Bare {
-			pods = append(pods, p)
-		}
-	}
-	if n := len(pods); n > SampledPods {
-		sample := make([]workloads.Pod, 0, SampledPods)
-		for i := range SampledPods {
-			sample = append(sample, pods[i*(n-1)/(SampledPods-1)])
-		}
-		pods = sample
-	}
-	var flows []Flow
-	for _, from := range pods {
-		for _, to := range pods {
-			if from.Key == to.Key || from.Node != s.LocalNode && to.Node != s.LocalNode {
-				continue
-			}
-			for _, port := range Ports {
-				for _, v6 := range []bool{false, true} {
-					if has(from, v6) && has(to, v6) {
-						flows = append(flows, Flow{From: from.Key, To: to.Key, Port: port, V6: v6})
-					}
-				}
-			}
-		}
-	}
-	return flows
-}
-
-func has(p workloads.Pod, v6 bool) bool {
-	return slices.ContainsFunc(p.IPs, func(ip netip.Addr) bool { return ip.Is6() == v6 })
 }
 
 // Residue wants the kernel's links to be those of its Baseline.

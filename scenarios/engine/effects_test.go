@@ -9,24 +9,22 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// mixed has local pods of each family and both, one that waits for its veth and one without an address, and remote pods, wired
-// and not.
+// mixed has local pods of each family and both, one that waits for its veth and one without an address, and remote pods.
 func mixed() workloads.State {
 	s := workloads.NewState("here")
 	s.Namespaces["a"] = workloads.Namespace{Name: "a"}
 	v4, v6 := netip.MustParseAddr("10.128.0.1"), netip.MustParseAddr("fd00:f00d::1")
-	add := func(name, node string, wired, bare bool, ips ...netip.Addr) {
+	add := func(name, node string, bare bool, ips ...netip.Addr) {
 		k := workloads.Key{Namespace: "a", Name: name}
-		s.Pods[k] = workloads.Pod{Key: k, Node: node, Wired: wired, Bare: bare, IPs: ips}
+		s.Pods[k] = workloads.Pod{Key: k, Node: node, Bare: bare, IPs: ips}
 	}
-	add("four", "here", false, false, v4)
-	add("six", "here", false, false, v6.Next())
-	add("dual", "here", false, false, v4.Next(), v6)
-	add("bare", "here", false, true, v4.Next().Next())
-	add("cleared", "here", false, false)
-	add("wired", "there", true, false, v4.Next().Next().Next())
-	add("wired2", "there", true, false, v4.Next().Next().Next().Next())
-	add("remote", "there", false, false, v4.Next().Next().Next().Next().Next())
+	add("four", "here", false, v4)
+	add("six", "here", false, v6.Next())
+	add("dual", "here", false, v4.Next(), v6)
+	add("bare", "here", true, v4.Next().Next())
+	add("cleared", "here", false)
+	add("far", "there", false, v4.Next().Next().Next())
+	add("far2", "there", false, v4.Next().Next().Next().Next())
 	return s
 }
 
@@ -34,20 +32,20 @@ func TestFlowsAreThoseThatCanBe(t *testing.T) {
 	got := map[string]int{}
 	for _, f := range sampleFlows(mixed()) {
 		family := ""
-		if f.V6 {
+		if f.To.Addr.Is6() {
 			family = " v6"
 		}
 		got[f.From.Name+" > "+f.To.Name+family]++
 	}
 	want := []string{"four > dual", "dual > four", "six > dual v6", "dual > six v6"}
-	for _, remote := range []string{"wired", "wired2"} {
+	for _, remote := range []string{"far", "far2"} {
 		for _, local := range []string{"four", "dual"} {
 			want = append(want, local+" > "+remote, remote+" > "+local)
 		}
 	}
 	for _, flow := range want {
-		if got[flow] != len(Ports) {
-			t.Errorf("%s is tried on %d ports", flow, got[flow])
+		if got[flow] != len(Ports)*len(Protocols) {
+			t.Errorf("%s is tried in %d ways", flow, got[flow])
 		}
 		delete(got, flow)
 	}
@@ -61,16 +59,55 @@ func TestPredictions(t *testing.T) {
 	if got := (Routes{}).Want(s); len(got) != 4 || got["10.128.0.3/32"] != "" {
 		t.Errorf("routes: %v", got)
 	}
-	if got := (Gauges{}).Want(s); got["endpoints"] != "7" || got["local_endpoints"] != "4" {
+	if got := (Gauges{}).Want(s); got["endpoints"] != "6" || got["local_endpoints"] != "4" {
 		t.Errorf("gauges: %v", got)
 	}
 	// A policy that closes all pods holds on the local node alone.
 	k := workloads.Key{Namespace: "a", Name: "closed"}
 	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
 	facts := Connections{}.Want(s)
-	for flow, want := range map[string]Outcome{"a/four > a/wired tcp/8080": Connected, "a/wired > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped} {
+	for flow, want := range map[string]Outcome{"a/four > a/far tcp/8080": Connected, "a/far > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped, "a/four > a/dual udp/9090": Dropped} {
 		if facts[flow] != string(want) {
 			t.Errorf("%s: %q", flow, facts[flow])
 		}
+	}
+}
+
+func TestNodeFlowsFollowTheTarget(t *testing.T) {
+	s := mixed()
+	k := workloads.Key{Namespace: "a", Name: "closed"}
+	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
+	addr := netip.MustParseAddr("172.17.0.2")
+	const toPod, toNode, toFar, fromFar = "node > a/dual tcp/8080", "a/dual > node udp/9090", "node > a/far tcp/8080", "a/far > node tcp/8080"
+	for _, c := range []struct {
+		node Node
+		want map[string]Outcome
+	}{
+		{Node{Addr: addr, Sends: true}, map[string]Outcome{toPod: Connected, toNode: Dropped, toFar: Connected, fromFar: Connected}},
+		{Node{Addr: addr, Listens: true}, map[string]Outcome{toPod: Dropped, toNode: Connected, toFar: Connected, fromFar: Connected}},
+	} {
+		facts := NodeConnections{c.node}.Want(s)
+		for flow, want := range c.want {
+			if facts[flow] != string(want) {
+				t.Errorf("%+v: %s: %q", c.node, flow, facts[flow])
+			}
+		}
+		if len(facts) != 2*2*len(Ports)*len(Protocols) {
+			t.Errorf("%d facts: %v", len(facts), facts)
+		}
+	}
+}
+
+func TestSampleIsBounded(t *testing.T) {
+	plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 9, Namespaces: 10, PodsPerNamespace: 100, Local: 100}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways := len(Ports) * len(Protocols)
+	if got, want := len(sampleFlows(plan.State())), (SampledPods*(SampledPods-1)+2*SampledPods*SampledRemote)*ways; got != want {
+		t.Errorf("%d flows, want %d", got, want)
+	}
+	if got := len(spread(plan.State().LocalPods(), 1)); got != 1 {
+		t.Errorf("%d pods are one", got)
 	}
 }

@@ -9,7 +9,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
@@ -83,29 +87,55 @@ type Outcome string
 // The outcomes of a connection.
 const (
 	Connected Outcome = "connected"
-	Dropped   Outcome = "dropped" // no answer within the probe's bound
+	Dropped   Outcome = "dropped" // no answer
 	Refused   Outcome = "refused"
 )
 
-// Flow is one TCP connection between pods that have a veth, one of which at least is local.
+// End is one end of a flow.
+type End struct {
+	workloads.Key // the zero Key is the local node itself
+	Addr          netip.Addr
+	Remote        bool // on another node
+}
+
+// String returns the pod's namespace and name, or "node".
+func (e End) String() string {
+	if e.Key == (workloads.Key{}) {
+		return "node"
+	}
+	return e.Key.String()
+}
+
+// Flow is one TCP connection, or one UDP datagram and its answer, over the local node: its ends are the node, its pods that have a
+// veth, and one pod of another node at most.
 type Flow struct {
-	From, To workloads.Key
+	From, To End
+	Protocol corev1.Protocol
 	Port     uint16
-	V6       bool
 }
 
 // String returns the flow as it stands in facts.
-func (f Flow) String() string {
-	family := "tcp"
-	if f.V6 {
-		family = "tcp6"
+func (f Flow) String() string { return fmt.Sprintf("%s > %s %s", f.From, f.To, f.way()) }
+
+// way is protocol, family and port.
+func (f Flow) way() string {
+	family := strings.ToLower(string(f.Protocol))
+	if f.To.Addr.Is6() {
+		family += "6"
 	}
-	return fmt.Sprintf("%s > %s %s/%d", f.From, f.To, family, f.Port)
+	return fmt.Sprintf("%s/%d", family, f.Port)
 }
 
 // Connector makes real connections.
 type Connector interface {
 	Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, error)
+}
+
+// Node is what the SUT decides of traffic between its own node and the pods there whatever the policies say.
+type Node struct {
+	Addr    netip.Addr // the node's
+	Sends   bool       // what the node sends reaches its pods; else their policies decide
+	Listens bool       // pods reach the node if their policies let them; else never
 }
 
 // World is what a running scenario acts on.
@@ -117,6 +147,7 @@ type World struct {
 	Kernel        Kernel
 	Programmer    Programmer // nil: the target can't say what it programs
 	Connector     Connector
+	Node          *Node           // nil: traffic of the node itself is not looked at
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	Cycle         int // of the running step, from 1

@@ -1,35 +1,36 @@
 //go:build linux
 
-// Package traffic makes TCP connections between local workloads and tells what became of them.
+// Package traffic makes TCP connections and UDP exchanges between workloads and tells what became of them.
 //
-// It owns both ends: the listeners inside the workloads' namespaces and the connections to them. It does not know which
-// connections should succeed. It needs root. A Prober is safe for concurrent use.
+// It owns both ends of each flow: sockets inside the workloads' namespaces that wait for flows, and those that start them. As it
+// sees every packet that arrives, a flow that was dropped is known as such in a millisecond, and not when a clock has run out (see
+// Probe). It does not know which flows should succeed. It needs root. A Prober is safe for concurrent use.
 package traffic
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
 
+// DefaultWait is how long a flow may take where packets can't be known to be dropped but by waiting. It is shorter than the second
+// after which TCP sends its first packet anew, so a flow stands for one attempt.
+const DefaultWait = 300 * time.Millisecond
+
 const (
-	// DefaultWait is how long a flow may take. It is shorter than the second after which TCP sends its first packet anew,
-	// so a flow stands for one attempt.
-	DefaultWait = 300 * time.Millisecond
-	// inFlight keeps a big round, with both ends of each flow, below the usual limit on descriptors.
-	inFlight = 4096
+	// roundSize bounds how many flows are under way at once: their sockets, and what a receive queue of the kernel holds (1,000
+	// packets for all devices of a CPU).
+	roundSize = 256
+	// grace is what a flow that is about to be judged dropped gets once more. By the order of packets it needs none.
+	grace = time.Millisecond
 )
 
 // What becomes of a flow that does not succeed; every other error, such as an ICMP answer, is the kernel's own.
@@ -37,21 +38,24 @@ var (
 	ErrRefused  = errors.New("connection refused")
 	ErrDropped  = errors.New("no answer to the connection request")
 	ErrNoAnswer = errors.New("connected, but no data came")
+	ErrLate     = errors.New("a packet of an earlier try arrived after that was judged dropped")
 )
 
-// Flow is a TCP connection to be tried.
+// Flow is a connection to be tried.
 type Flow struct {
-	From workloads.Key // the pod that connects; the zero Key is the node itself
-	To   netip.Addr
-	Port uint16
+	From     workloads.Key // the pod that connects; the zero Key is the node itself
+	Source   netip.Addr    // of its addresses the one to connect from; invalid: the kernel chooses
+	To       netip.Addr
+	Port     uint16
+	Protocol corev1.Protocol // TCP or UDP; empty means TCP
 }
 
 // Result is what became of a Flow.
 type Result struct {
-	Connected  bool       // the handshake was completed
-	SourceSeen netip.Addr // the address that the acceptor saw; invalid unless its answer came
+	Connected  bool       // TCP: the handshake was completed; UDP: the datagram arrived
+	SourceSeen netip.Addr // the address that the receiver saw; invalid unless the flow's first data arrived there
 	Took       time.Duration
-	Err        error // nil if the answer came; ErrRefused, ErrDropped, ErrNoAnswer or another, wrapped
+	Err        error // nil if the answer came; ErrRefused, ErrDropped, ErrNoAnswer, ErrLate or another, wrapped
 }
 
 // Namespaces finds the namespace of a plugged pod; *netns.Plugger does.
@@ -61,219 +65,131 @@ type Namespaces interface {
 
 // Prober tries flows and answers them.
 type Prober struct {
-	pods Namespaces
-	node *netns.Namespace
-	wait time.Duration
-	room *semaphore.Weighted
+	pods   Namespaces
+	node   *netns.Namespace
+	wait   time.Duration // per flow, where the marker can't be relied upon
+	memory time.Duration // how long conntrack may remember a UDP flow that is over
+	marker *marker       // nil: it can't be relied upon
 
-	served sync.WaitGroup // acceptors and answers
-
-	mu        sync.Mutex
-	listeners map[*netns.Namespace][]net.Listener
-	accepted  map[net.Conn]struct{}
-	failure   error // of an acceptor
+	mu        sync.Mutex // held for one round at a time
+	poll      int        // epoll instance of all receivers
+	receivers map[int]*receiver
+	spaces    map[*netns.Namespace]*space
+	tries     map[uint64]*try // of the round under way, by token
+	accepted  []accepted      // of the round under way
+	token     uint64          // the last one
+	history   history
+	failure   error // of a receiver
 	closed    bool
 }
 
-// New returns a Prober whose node is the current network namespace and whose flows may take wait each; zero means
-// DefaultWait. It must be closed.
-func New(pods Namespaces, wait time.Duration) (*Prober, error) {
-	node, err := netns.Current()
-	if err != nil {
-		return nil, fmt.Errorf("start prober: %w", err)
-	}
+// space is what the Prober has in a namespace.
+type space struct {
+	receivers []int
+	port      uint16    // the UDP source port used last
+	lap       time.Time // when the ports began from the first
+}
+
+// New returns a Prober whose node is the current network namespace. It must be closed. Where the kernel spreads packets over CPUs
+// by their content (RPS), so that their order says nothing, flows may take wait each; zero means DefaultWait.
+func New(pods Namespaces, wait time.Duration) (p *Prober, err error) {
 	if wait <= 0 {
 		wait = DefaultWait
 	}
-	return &Prober{
-		pods: pods, node: node, wait: wait, room: semaphore.NewWeighted(inFlight),
-		listeners: map[*netns.Namespace][]net.Listener{}, accepted: map[net.Conn]struct{}{},
-	}, nil
+	p = &Prober{
+		pods: pods, wait: wait, memory: udpMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{},
+		tries: map[uint64]*try{}, history: newHistory(), token: uint64(time.Now().UnixNano()),
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("start prober: %w", errors.Join(err, p.Close()))
+		}
+	}()
+	if p.node, err = netns.Current(); err != nil {
+		return p, err
+	}
+	if p.poll, err = epoll(); err != nil {
+		return p, err
+	}
+	spread, err := spreads(p.node)
+	if err != nil || spread {
+		return p, err
+	}
+	p.marker, err = newMarker()
+	return p, err
 }
 
-// Probe tries all flows at once, up to 4,096 in flight, and returns their results in the same order. Each takes at most
-// the Prober's wait; when ctx is done those under way fail with its cause. If an acceptor failed, every result without
-// an answer carries its error as well, for then the listener may be at fault.
+// Probe tries all flows, a few hundred at a time, and returns their results in the same order. A flow is judged dropped when
+// all that was sent before a marker has been worked off and no answer was among it (see marker), so it takes milliseconds whatever
+// becomes of it. When ctx is done, those that are not begun fail with its cause. If a receiver failed, every result without an
+// answer carries its error as well, for then the receiver may be at fault.
+//
+// A packet that arrives after all, within half a second, proves that its flow was judged too early: see ErrLate and Late.
 func (p *Prober) Probe(ctx context.Context, flows []Flow) []Result {
 	results := make([]Result, len(flows))
-	var waiting sync.WaitGroup
 	err := netns.Visit(func(v *netns.Visitor) error {
-		for i, flow := range flows {
-			if err := p.room.Acquire(ctx, 1); err != nil {
-				results[i].Err = fmt.Errorf("connect: %w", context.Cause(ctx))
-				continue
-			}
-			started := time.Now()
-			socket, err := p.connect(v, flow)
-			if err != nil {
-				p.room.Release(1)
-				results[i] = Result{Took: time.Since(started), Err: err}
-				continue
-			}
-			waiting.Go(func() {
-				defer p.room.Release(1)
-				results[i] = await(ctx, socket, started.Add(p.wait))
-				results[i].Took = time.Since(started)
-			})
+		unpin, err := pin()
+		if err != nil {
+			return err
 		}
-		return nil
+		for first := 0; first < len(flows); first += roundSize {
+			last := min(first+roundSize, len(flows))
+			if ctx.Err() != nil {
+				for i := first; i < len(flows); i++ {
+					results[i].Err = fmt.Errorf("connect: %w", context.Cause(ctx))
+				}
+				break
+			}
+			p.round(ctx, v, flows[first:last], results[first:last])
+		}
+		return unpin()
 	})
-	waiting.Wait()
-	p.blame(results, err)
+	if err != nil {
+		blame(results, err)
+	}
 	return results
 }
 
-// blame adds errors of the prober's own to results that they may have caused.
-func (p *Prober) blame(results []Result, visit error) {
-	p.mu.Lock()
-	own := errors.Join(visit, p.failure)
-	p.mu.Unlock()
-	if own == nil {
-		return
-	}
+// blame adds an error of the prober's own to results that it may have caused.
+func blame(results []Result, own error) {
 	for i := range results {
-		if !results[i].SourceSeen.IsValid() {
-			results[i].Err = errors.Join(results[i].Err, own)
+		if r := &results[i]; r.Err != nil || !r.SourceSeen.IsValid() {
+			r.Err = errors.Join(r.Err, own)
 		}
 	}
 }
 
-// connect starts the flow's connection on the visitor's thread.
-func (p *Prober) connect(v *netns.Visitor, flow Flow) (*os.File, error) {
-	ns := p.node
-	if flow.From != (workloads.Key{}) {
-		pod, ok := p.pods.Namespace(flow.From)
-		if !ok {
-			return nil, fmt.Errorf("connect from %s: pod is not plugged: %w", flow.From, os.ErrNotExist)
-		}
-		ns = pod
-	}
-	if err := v.Enter(ns); err != nil {
-		return nil, fmt.Errorf("connect from %s: %w", flow.From, err)
-	}
-	to := flow.To.Unmap()
-	domain, address := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(flow.Port), Addr: to.As16()})
-	if to.Is4() {
-		domain, address = unix.AF_INET, &unix.SockaddrInet4{Port: int(flow.Port), Addr: to.As4()}
-	}
-	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open socket: %w", err)
-	}
-	// As for abort: the socket must not outlive its descriptor.
-	err = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	if err == nil {
-		err = unix.Connect(fd, address)
-	}
-	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		_ = unix.Close(fd)
-		return nil, refusal(err)
-	}
-	return os.NewFile(uintptr(fd), "flow"), nil
-}
+// Node is the namespace that New was called in.
+func (p *Prober) Node() *netns.Namespace { return p.node }
 
-// await reads the acceptor's answer. While a connection is not made a read would block, and if it fails the read returns
-// why: no other call is needed.
-func await(ctx context.Context, socket *os.File, deadline time.Time) Result {
-	defer socket.Close()
-	stop := context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Now()) })
-	defer stop()
-	err := socket.SetReadDeadline(deadline)
-	if err == nil && ctx.Err() != nil { // the line above may have undone AfterFunc's
-		err = os.ErrDeadlineExceeded
-	}
-	var answer [64]byte
-	n := 0
-	if err == nil {
-		n, err = socket.Read(answer[:])
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
-		n, err = readNow(socket, answer[:]) // on a busy machine the answer may be there and this goroutine late
-	}
-	if err == nil {
-		seen, err := netip.ParseAddrPort(string(answer[:max(n-1, 0)]))
-		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrNoAnswer, err)
-		}
-		return Result{Connected: true, SourceSeen: seen.Addr().Unmap(), Err: err}
-	}
-	// A reset during the handshake is a refusal, a later one has its own error.
-	connected := established(socket) || errors.Is(err, unix.ECONNRESET)
-	switch {
-	case ctx.Err() != nil:
-		return Result{Connected: connected, Err: fmt.Errorf("connect: %w", context.Cause(ctx))}
-	case connected:
-		return Result{Connected: true, Err: fmt.Errorf("%w: %w", ErrNoAnswer, err)}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return Result{Err: ErrDropped}
-	}
-	return Result{Err: refusal(err)}
-}
-
-// readNow reads what the kernel has got; os.ErrDeadlineExceeded means nothing yet.
-func readNow(socket *os.File, buffer []byte) (n int, err error) {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	controlErr := raw.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buffer) })
-	switch {
-	case controlErr != nil:
-		return 0, controlErr
-	case errors.Is(err, unix.EAGAIN):
-		return 0, os.ErrDeadlineExceeded
-	case err == nil && n == 0:
-		return 0, io.EOF
-	}
-	return max(n, 0), err
-}
-
-func established(socket *os.File) bool {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return false
-	}
-	peer := unix.ENOTCONN
-	_ = raw.Control(func(fd uintptr) {
-		if _, err := unix.Getpeername(int(fd)); err == nil {
-			peer = 0
-		}
-	})
-	return peer == 0
-}
-
-func refusal(err error) error {
-	if errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
-	return fmt.Errorf("connect: %w", err)
-}
-
-func (p *Prober) fail(err error) {
+// Late returns the flows that were judged dropped when last tried, though a packet of that try arrived afterwards.
+func (p *Prober) Late() []Flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.failure == nil {
-		p.failure = err
-	}
+	return p.history.lateFlows()
 }
 
-// Close closes every listener and connection and waits until all are closed. It returns an acceptor's failure, if there
-// was one.
+// Close closes every socket. It returns a receiver's failure, if there was one.
 func (p *Prober) Close() error {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
 		return nil
 	}
 	p.closed = true
 	errs := p.failure
-	for _, listeners := range p.listeners {
-		errs = errors.Join(errs, closeListeners(listeners))
+	for ns := range p.spaces {
+		errs = errors.Join(errs, p.release(ns))
 	}
-	for conn := range p.accepted {
-		_ = conn.SetDeadline(time.Now()) // answer closes it
+	p.history.close()
+	if p.marker != nil {
+		errs = errors.Join(errs, p.marker.close())
 	}
-	p.mu.Unlock()
-	p.served.Wait()
-	return errors.Join(errs, p.node.Close())
+	if p.poll >= 0 {
+		errs = errors.Join(errs, closeSocket(p.poll))
+	}
+	if p.node != nil {
+		errs = errors.Join(errs, p.node.Close())
+	}
+	return errs
 }

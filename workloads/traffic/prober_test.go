@@ -16,6 +16,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/workloads"
@@ -172,76 +173,103 @@ func openDescriptors(t testing.TB) []string {
 func TestProbe(t *testing.T) {
 	w := newWorld(t, 2)
 	a, b := w.pods[0], w.pods[1]
-	flows := []Flow{
-		{From: a.Pod, To: b.IPs[0], Port: open},
-		{From: b.Pod, To: a.IPs[0], Port: open},
-		{From: a.Pod, To: b.IPs[1], Port: open},
-		{From: b.Pod, To: a.IPs[1], Port: open},
-		{From: a.Pod, To: a.IPs[0], Port: open},
-		{To: b.IPs[0], Port: open},
-		{From: a.Pod, To: b.IPs[0], Port: closed},
-		{From: a.Pod, To: b.IPs[1], Port: closed},
-		{From: workloads.Key{Namespace: "ns", Name: "unknown"}, To: b.IPs[0], Port: open},
-	}
-	seen := []netip.Addr{a.IPs[0], b.IPs[0], a.IPs[1], b.IPs[1], a.IPs[0], nodeIP}
-	results := w.prober.Probe(t.Context(), flows)
-	for i, want := range seen {
-		if r := results[i]; !r.Connected || r.SourceSeen != want || r.Err != nil || r.Took <= 0 || r.Took > DefaultWait {
-			t.Errorf("%+v: got %+v, want source %s", flows[i], r, want)
+	unknown := workloads.Key{Namespace: "ns", Name: "unknown"}
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+		flows := []Flow{
+			{From: a.Pod, To: b.IPs[0], Port: open, Protocol: protocol},
+			{From: b.Pod, To: a.IPs[0], Port: open, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[1], Port: open, Protocol: protocol},
+			{From: b.Pod, To: a.IPs[1], Port: open, Protocol: protocol},
+			{From: a.Pod, To: a.IPs[0], Port: open, Protocol: protocol},
+			{From: workloads.Key{}, To: b.IPs[0], Port: open, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[0], Port: closed, Protocol: protocol},
+			{From: a.Pod, To: b.IPs[1], Port: closed, Protocol: protocol},
+			{From: unknown, To: b.IPs[0], Port: open, Protocol: protocol},
+		}
+		seen := []netip.Addr{a.IPs[0], b.IPs[0], a.IPs[1], b.IPs[1], a.IPs[0], nodeIP}
+		results := w.prober.Probe(t.Context(), flows)
+		for i, want := range seen {
+			if r := results[i]; !r.Connected || r.SourceSeen != want || r.Err != nil || r.Took <= 0 {
+				t.Errorf("%+v: got %+v, want source %s", flows[i], r, want)
+			}
+		}
+		for i := 6; i < 8; i++ {
+			if r := results[i]; r.Connected || !errors.Is(r.Err, ErrRefused) || errors.Is(r.Err, ErrDropped) {
+				t.Errorf("%+v: got %+v, want a refusal", flows[i], r)
+			}
+		}
+		if r := results[8]; r.Connected || !errors.Is(r.Err, os.ErrNotExist) {
+			t.Errorf("unknown pod: %+v", r)
 		}
 	}
-	for i := 6; i < 8; i++ {
-		if r := results[i]; r.Connected || !errors.Is(r.Err, ErrRefused) || errors.Is(r.Err, ErrDropped) {
-			t.Errorf("%+v: got %+v, want a refusal", flows[i], r)
-		}
-	}
-	if r := results[8]; r.Connected || !errors.Is(r.Err, os.ErrNotExist) {
-		t.Errorf("unknown pod: %+v", r)
+	if r := w.prober.Probe(t.Context(), []Flow{{From: a.Pod, To: b.IPs[0], Port: open, Protocol: corev1.ProtocolSCTP}})[0]; !errors.Is(r.Err, errors.ErrUnsupported) {
+		t.Errorf("SCTP: %+v", r)
 	}
 }
 
 func TestProbeDropped(t *testing.T) {
 	w := newWorld(t, 2)
+	blackhole(t, "10.128.0.0/16", "fd00::/64")
 	a, b := w.pods[0], w.pods[1]
-	for _, pool := range []string{"10.128.0.0/16", "fd00::/64"} {
-		undo, err := netns.Blackhole(netip.MustParsePrefix(pool))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := undo(); err != nil {
-				t.Error(err)
-			}
-		}()
-	}
 	for _, ip := range b.IPs {
 		if err := netlink.RouteDel(route(t, b.HostInterface, ip)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	flows := []Flow{
-		{From: a.Pod, To: b.IPs[0], Port: open}, // dropped on the way there
-		{From: b.Pod, To: a.IPs[0], Port: open}, // dropped on the way back
-		{From: a.Pod, To: b.IPs[1], Port: open},
-	}
-	for i, r := range w.prober.Probe(t.Context(), flows) {
-		if r.Connected || r.SourceSeen.IsValid() || !errors.Is(r.Err, ErrDropped) || r.Took < DefaultWait {
-			t.Errorf("%+v: got %+v, want a drop", flows[i], r)
+	for _, way := range []struct {
+		name string
+		wait time.Duration
+	}{{"marker", time.Hour}, {"clock", 50 * time.Millisecond}} {
+		w.prober.wait = way.wait
+		if m := w.prober.marker; way.name == "clock" {
+			w.prober.marker = nil
+			defer func() { w.prober.marker = m }()
 		}
+		flows := []Flow{
+			{From: a.Pod, To: b.IPs[0], Port: open}, // dropped on the way there
+			{From: b.Pod, To: a.IPs[0], Port: open}, // dropped on the way back
+			{From: a.Pod, To: b.IPs[1], Port: open},
+			{From: a.Pod, To: b.IPs[0], Port: open, Protocol: corev1.ProtocolUDP},
+		}
+		for i, r := range w.prober.Probe(t.Context(), flows) {
+			if r.Connected || r.SourceSeen.IsValid() || !errors.Is(r.Err, ErrDropped) {
+				t.Errorf("%s: %+v: got %+v, want a drop", way.name, flows[i], r)
+			}
+		}
+		back := Flow{From: b.Pod, To: a.IPs[1], Port: open, Protocol: corev1.ProtocolUDP}
+		if r := w.prober.Probe(t.Context(), []Flow{back})[0]; !r.Connected || r.SourceSeen != b.IPs[1] || !errors.Is(r.Err, ErrNoAnswer) {
+			t.Errorf("%s: %+v: got %+v, want no answer", way.name, back, r)
+		}
+	}
+	if late := w.prober.Late(); len(late) > 0 {
+		t.Errorf("late: %v", late)
+	}
+}
+
+func blackhole(t *testing.T, pools ...string) {
+	t.Helper()
+	for _, pool := range pools {
+		undo, err := netns.Blackhole(netip.MustParsePrefix(pool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := undo(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 func TestProbeEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, 2)
-	undo, err := netns.Blackhole(netip.MustParsePrefix("10.99.0.0/16"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer undo()
-	w.prober.wait = time.Minute
+	blackhole(t, "10.99.0.0/16")
+	flow := Flow{From: w.pods[0].Pod, To: netip.MustParseAddr("10.99.0.1"), Port: open}
+	marker := w.prober.marker
+	w.prober.wait, w.prober.marker = time.Minute, nil
+	defer func() { w.prober.marker = marker }()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	flow := Flow{From: w.pods[0].Pod, To: netip.MustParseAddr("10.99.0.1"), Port: open}
 	for range 2 { // the second time ctx is done already
 		r := w.prober.Probe(ctx, []Flow{flow})[0]
 		if r.Connected || !errors.Is(r.Err, context.DeadlineExceeded) || r.Took > 30*time.Second {
@@ -250,25 +278,20 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestAnswerThatCameBeforeALateReader(t *testing.T) {
+func TestSourcePortsAreFresh(t *testing.T) {
 	w := newWorld(t, 2)
-	const nobody = closed + 1
-	var socket *os.File
-	err := netns.Visit(func(v *netns.Visitor) (err error) {
-		socket, err = w.prober.connect(v, Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: nobody})
-		return err
-	})
-	if errors.Is(err, ErrRefused) {
-		return // the kernel was faster than the reader could be late
+	flow := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
+	ns, _ := w.plugger.Namespace(flow.From)
+	w.prober.space(ns).port, w.prober.space(ns).lap = 65533, time.Now()
+	results := w.prober.Probe(t.Context(), slices.Repeat([]Flow{flow}, 4))
+	for i, r := range results {
+		if (r.Err == nil) != (i < 2) {
+			t.Errorf("flow %d: %v", i, r.Err)
+		}
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(socket.Fd()), Events: unix.POLLIN}}, 5000); n != 1 {
-		t.Fatalf("the refusal has not come: %v", err)
-	}
-	if r := await(t.Context(), socket, time.Now().Add(-time.Second)); !errors.Is(r.Err, ErrRefused) {
-		t.Errorf("got %+v, want a refusal", r)
+	w.prober.memory = 0
+	if r := w.prober.Probe(t.Context(), []Flow{flow})[0]; r.Err != nil {
+		t.Error(r.Err)
 	}
 }
 
@@ -278,6 +301,11 @@ func TestRelease(t *testing.T) {
 	ns, _ := w.plugger.Namespace(b.Pod)
 	if err := w.prober.Listen(ns, []uint16{closed, open}); !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("listen twice: %v", err)
+	}
+	blackhole(t, "10.99.0.0/16")
+	held := Flow{From: b.Pod, To: netip.MustParseAddr("10.99.0.1"), Port: open}
+	if r := w.prober.Probe(t.Context(), []Flow{held})[0]; !errors.Is(r.Err, ErrDropped) {
+		t.Errorf("%+v: %+v", held, r)
 	}
 	if err := w.prober.Release(ns); err != nil {
 		t.Fatal(err)
@@ -297,39 +325,16 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-func TestProbeManyFlows(t *testing.T) {
-	w := newWorld(t, 10)
-	w.prober.wait = 10 * time.Second // it is correctness that is tested, on whatever machine
-	var flows []Flow
-	for _, from := range w.pods {
-		for _, to := range w.pods {
-			for _, ip := range to.IPs {
-				flows = append(flows, slices.Repeat([]Flow{{From: from.Pod, To: ip, Port: open}}, 5)...)
-			}
-		}
+func TestClosedProber(t *testing.T) {
+	w := newWorld(t, 1)
+	if err := w.prober.Close(); err != nil {
+		t.Error(err)
 	}
-	for i, r := range w.prober.Probe(t.Context(), flows) {
-		if !r.Connected || r.Err != nil {
-			t.Fatalf("%+v: got %+v", flows[i], r)
-		}
+	if r := w.prober.Probe(t.Context(), []Flow{{To: w.pods[0].IPs[0], Port: open}})[0]; !errors.Is(r.Err, os.ErrClosed) {
+		t.Errorf("got %+v", r)
 	}
-}
-
-func BenchmarkProbe(b *testing.B) {
-	w := newWorld(b, 20)
-	w.prober.wait = 10 * time.Second
-	var flows []Flow
-	for _, from := range w.pods {
-		for _, to := range w.pods {
-			flows = append(flows, Flow{From: from.Pod, To: to.IPs[0], Port: open})
-		}
+	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
+	if err := w.prober.Listen(ns, []uint16{open}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("listen: %v", err)
 	}
-	for b.Loop() {
-		for i, r := range w.prober.Probe(b.Context(), flows) {
-			if r.Err != nil {
-				b.Fatalf("%+v: got %+v", flows[i], r)
-			}
-		}
-	}
-	b.ReportMetric(float64(len(flows)*b.N)/b.Elapsed().Seconds(), "flows/s")
 }

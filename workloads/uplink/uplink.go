@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package uplink makes the routes to remote pods that are wired: their veths stand for the links to their nodes, over which
-// the packets of other nodes' pods come and go in a real cluster.
+// Package uplink makes remote pods real: it owns the fabric, a namespace beyond the node's uplink that stands for all other nodes, over
+// which the packets of their pods come and go as in a real cluster, and the routes to it.
 //
 // The routes are in a table of their own, which is looked up before the main one: there the SUT may delete what it takes for its
 // own (docs/findings.md). The package needs CAP_NET_ADMIN.
@@ -10,8 +10,6 @@ package uplink
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -24,9 +22,9 @@ const (
 	priority = 999
 )
 
-// Open makes the current network namespace look up the routes. The undo must be called in the same namespace and does its work
+// rules makes the current network namespace look up the routes. The undo must be called in the same namespace and does its work
 // once.
-func Open() (undo func() error, err error) {
+func rules() (undo func() error, err error) {
 	var made []*netlink.Rule
 	remove := func() error {
 		var errs error
@@ -50,21 +48,4 @@ func Open() (undo func() error, err error) {
 		made = append(made, rule)
 	}
 	return sync.OnceValue(remove), nil
-}
-
-// Route adds, in the current network namespace, a route to each address through the device. The kernel removes it with the
-// device. It is safe for concurrent use.
-func Route(device string, addresses []netip.Addr) error {
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		return fmt.Errorf("find link %s: %w", device, err)
-	}
-	for _, ip := range addresses {
-		to := &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(ip.BitLen(), ip.BitLen())}
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: to, Table: table, Scope: netlink.SCOPE_LINK, Protocol: unix.RTPROT_STATIC}
-		if err := netlink.RouteReplace(route); err != nil {
-			return fmt.Errorf("add route to %s through %s: %w", ip, device, err)
-		}
-	}
-	return nil
 }

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// How many local and remote pods, at most, take part in the connection checks.
+const (
+	SampledPods   = 8
+	SampledRemote = 3
+)
+
+// Ports are what every sampled pod listens on, by each of Protocols.
+var Ports = []uint16{8080, 9090}
+
+// Protocols are what flows are tried by.
+var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
+
+// Connections wants TCP connections and UDP exchanges between a sample of the local pods, and between them and a sample of the
+// remote ones, in both directions and on each of Ports, to end as the policies in force say.
+type Connections struct{}
+
+// Name returns the probe's name.
+func (Connections) Name() string { return "connections" }
+
+// Want asks the oracle.
+func (Connections) Want(s workloads.State) Facts {
+	facts := Facts{}
+	for _, f := range sampleFlows(s) {
+		facts[f.String()] = string(outcome(passes(s, f)))
+	}
+	return facts
+}
+
+// Got connects.
+func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
+	return connect(ctx, w, sampleFlows(w.Fleet.State()))
+}
+
+// NodeConnections wants flows between the node and its pods, and between it and remote pods, to end as the SUT's rules for the node
+// and the policies in force say.
+type NodeConnections struct{ Node Node }
+
+// Name returns the probe's name.
+func (NodeConnections) Name() string { return "connections of the node" }
+
+// Want asks the oracle where policies decide.
+func (p NodeConnections) Want(s workloads.State) Facts {
+	facts := Facts{}
+	for _, f := range p.flows(s) {
+		var allowed bool
+		switch node := (workloads.Key{}); {
+		case f.From.Key == node && (f.To.Remote || p.Node.Sends):
+			allowed = true
+		case f.To.Key == node && !f.From.Remote && !p.Node.Listens:
+		default:
+			allowed = passes(s, f)
+		}
+		facts[f.String()] = string(outcome(allowed))
+	}
+	return facts
+}
+
+// Got connects.
+func (p NodeConnections) Got(ctx context.Context, w *World) (Facts, error) {
+	return connect(ctx, w, p.flows(w.Fleet.State()))
+}
+
+func (p NodeConnections) flows(s workloads.State) []Flow {
+	node := workloads.Pod{Node: s.LocalNode, IPs: []netip.Addr{p.Node.Addr}}
+	local, remote := samplePods(s)
+	var flows []Flow
+	for _, pod := range append(spread(local, 2), spread(remote, 1)...) {
+		flows = append(append(flows, flowsBetween(s, node, pod)...), flowsBetween(s, pod, node)...)
+	}
+	return flows
+}
+
+func passes(s workloads.State, f Flow) bool {
+	end := func(e End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
+	return s.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed
+}
+
+func outcome(allowed bool) Outcome {
+	if allowed {
+		return Connected
+	}
+	return Dropped
+}
+
+func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
+	outcomes, err := w.Connector.Connect(ctx, flows)
+	if err != nil {
+		return nil, err
+	}
+	facts := Facts{}
+	for f, o := range outcomes {
+		facts[f.String()] = string(o)
+	}
+	return facts, nil
+}
+
+// samplePods draws local and remote pods that have an address and, if they are local, a veth.
+func samplePods(s workloads.State) (local, remote []workloads.Pod) {
+	mute := func(p workloads.Pod) bool { return len(p.IPs) == 0 || p.Bare }
+	local, remote = slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
+	return spread(local, SampledPods), spread(remote, SampledRemote)
+}
+
+// spread draws up to n pods at even distances of the list, so that first and last are always among them.
+func spread(pods []workloads.Pod, n int) []workloads.Pod {
+	if len(pods) <= n {
+		return pods
+	}
+	sample := make([]workloads.Pod, 0, n)
+	for i := range n {
+		sample = append(sample, pods[i*(len(pods)-1)/max(n-1, 1)])
+	}
+	return sample
+}
+
+// sampleFlows are the flows between the sampled pods. Those between remote pods are not the local node's.
+func sampleFlows(s workloads.State) []Flow {
+	local, remote := samplePods(s)
+	return flowsAmong(s, local, remote)
+}
+
+func flowsBetween(s workloads.State, from, to workloads.Pod) []Flow {
+	var flows []Flow
+	for _, v6 := range []bool{false, true} {
+		a, aHas := end(s, from, v6)
+		b, bHas := end(s, to, v6)
+		if !aHas || !bHas {
+			continue
+		}
+		for _, protocol := range Protocols {
+			for _, port := range Ports {
+				flows = append(flows, Flow{From: a, To: b, Protocol: protocol, Port: port})
+			}
+		}
+	}
+	return flows
+}
+
+// end is a pod with its address of a family, if it has one.
+func end(s workloads.State, p workloads.Pod, v6 bool) (End, bool) {
+	for _, ip := range p.IPs {
+		if ip.Is6() == v6 {
+			return End{Key: p.Key, Addr: ip, Remote: p.Node != s.LocalNode}, true
+		}
+	}
+	return End{}, false
+}

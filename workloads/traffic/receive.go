@@ -1,0 +1,207 @@
+//go:build linux
+
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+// backlog is more than the flows of a round.
+const backlog = 4 * roundSize
+
+// receiver is a socket that waits for flows.
+type receiver struct {
+	socket   int
+	protocol corev1.Protocol
+}
+
+// accepted is a TCP connection whose token has not come, or that was answered and is to be closed.
+type accepted struct {
+	socket   int
+	peer     netip.Addr
+	answered bool
+}
+
+// Listen makes the namespace answer flows of both protocols to each port, on all its IPv4 and IPv6 addresses, all or none. A
+// namespace with sockets outlives its descriptor until Release.
+func (p *Prober) Listen(ns *netns.Namespace, ports []uint16) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return os.ErrClosed
+	}
+	var opened []int
+	err := ns.Do(func() error {
+		for _, port := range ports {
+			for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+				socket, err := listen(protocol, port)
+				if err == nil {
+					opened = append(opened, socket)
+					p.receivers[socket] = &receiver{socket, protocol}
+					err = unix.EpollCtl(p.poll, unix.EPOLL_CTL_ADD, socket, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(socket)})
+				}
+				if err != nil {
+					return fmt.Errorf("listen on %s port %d: %w", protocol, port, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return errors.Join(err, p.closeReceivers(opened))
+	}
+	s := p.space(ns)
+	s.receivers = append(s.receivers, opened...)
+	return nil
+}
+
+// Release closes all that the Prober has in the namespace; it is no error if that is nothing.
+func (p *Prober) Release(ns *netns.Namespace) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.release(ns)
+}
+
+func (p *Prober) release(ns *netns.Namespace) error {
+	p.history.release(ns)
+	s := p.spaces[ns]
+	if s == nil {
+		return nil
+	}
+	delete(p.spaces, ns)
+	return p.closeReceivers(s.receivers)
+}
+
+func (p *Prober) closeReceivers(sockets []int) error {
+	var errs error
+	for _, s := range sockets {
+		delete(p.receivers, s)
+		errs = errors.Join(errs, closeSocket(s))
+	}
+	return errs
+}
+
+func (p *Prober) space(ns *netns.Namespace) *space {
+	if p.spaces[ns] == nil {
+		p.spaces[ns] = &space{}
+	}
+	return p.spaces[ns]
+}
+
+// collect takes in and answers all that has arrived, and reports whether that was anything.
+func (p *Prober) collect() (moved bool) {
+	var events [64]unix.EpollEvent
+	for {
+		n, err := unix.EpollWait(p.poll, events[:], 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			p.fail(fmt.Errorf("wait for flows: %w", err))
+			return moved
+		}
+		for _, e := range events[:max(n, 0)] {
+			r := p.receivers[int(e.Fd)]
+			take := p.receive
+			if r.protocol == corev1.ProtocolTCP {
+				take = p.accept
+			}
+			for take(r) {
+				moved = true
+			}
+		}
+		if n < len(events) {
+			break
+		}
+	}
+	for i := range p.accepted {
+		moved = p.answer(&p.accepted[i]) || moved
+	}
+	return moved
+}
+
+// accept accepts one connection, if there is one.
+func (p *Prober) accept(r *receiver) bool {
+	socket, from, err := unix.Accept4(r.socket, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	switch {
+	case err == nil:
+		p.accepted = append(p.accepted, accepted{socket: socket, peer: address(from)})
+		return true
+	case errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EINTR):
+		return true
+	case !errors.Is(err, unix.EAGAIN):
+		p.fail(fmt.Errorf("accept: %w", err))
+	}
+	return false
+}
+
+// answer sends a connection's token back once it has come.
+func (p *Prober) answer(a *accepted) bool {
+	if a.answered {
+		return false
+	}
+	token, err := readToken(a.socket)
+	if errors.Is(err, unix.EAGAIN) {
+		return false
+	}
+	a.answered = true
+	if err != nil {
+		return false // its other side has been given up
+	}
+	if t := p.arrived(token, a.peer); t != nil {
+		_ = t.write(a.socket) // the other side sees what becomes of it
+	}
+	return true
+}
+
+// receive takes in and answers one datagram, if there is one.
+func (p *Prober) receive(r *receiver) bool {
+	token, from, to, err := receiveToken(r.socket)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return false
+	case errors.Is(err, unix.EINTR), errors.Is(err, unix.EBADMSG): // somebody else's datagram
+		return true
+	case err != nil:
+		p.fail(fmt.Errorf("receive: %w", err))
+		return false
+	}
+	if t := p.arrived(token, address(from)); t != nil {
+		t.result.Connected = true
+		_ = sendToken(r.socket, token, from, to)
+	}
+	return true
+}
+
+// arrived notes that a flow's token came, and returns its try if it is under way.
+func (p *Prober) arrived(token uint64, peer netip.Addr) *try {
+	t := p.tries[token]
+	if t == nil {
+		p.history.arrived(token)
+		return nil
+	}
+	t.result.SourceSeen = peer
+	return t
+}
+
+// dismiss closes the connections that were accepted.
+func (p *Prober) dismiss() {
+	for _, a := range p.accepted {
+		_ = closeSocket(a.socket)
+	}
+	p.accepted = p.accepted[:0]
+}
+
+func (p *Prober) fail(err error) {
+	if p.failure == nil {
+		p.failure = err
+	}
+}

@@ -1,0 +1,171 @@
+//go:build linux
+
+package traffic
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	firstPort = 1024
+	// udpMemory is how long conntrack remembers a UDP flow of one datagram each way: within that time its ports must not be used again,
+	// for the new flow would be taken for the old one and pass with it.
+	udpMemory = 31 * time.Second
+)
+
+func isUDP(f Flow) bool { return f.Protocol == corev1.ProtocolUDP }
+
+func epoll() (int, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("open epoll: %w", err)
+	}
+	return fd, nil
+}
+
+// openSocket opens a non-blocking socket of the address's family; -1 on error.
+func openSocket(to netip.Addr, kind int) (int, error) {
+	domain := unix.AF_INET6
+	if to.Unmap().Is4() {
+		domain = unix.AF_INET
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open socket: %w", err)
+	}
+	return fd, nil
+}
+
+// listen opens one socket for both families, or for IPv4 on a kernel without IPv6.
+func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
+	kind := unix.SOCK_STREAM
+	if protocol == corev1.ProtocolUDP {
+		kind = unix.SOCK_DGRAM
+	}
+	any := netip.IPv6Unspecified()
+	if socket, err = openSocket(any, kind); errors.Is(err, unix.EAFNOSUPPORT) {
+		any = netip.IPv4Unspecified()
+		socket, err = openSocket(any, kind)
+	}
+	if err != nil {
+		return -1, err
+	}
+	set := func(level, option, value int) {
+		if err == nil {
+			err = unix.SetsockoptInt(socket, level, option, value)
+		}
+	}
+	if any.Is6() {
+		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	if kind == unix.SOCK_STREAM {
+		set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		set(unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1) // requests whose answer is dropped do not fill the queue for a minute
+		if err == nil {                           // for the connections: see try.connect
+			err = unix.SetsockoptLinger(socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		}
+	} else if any.Is6() {
+		set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	if err == nil {
+		err = unix.Bind(socket, sockaddr(any, port))
+	}
+	if err == nil && kind == unix.SOCK_STREAM {
+		err = unix.Listen(socket, backlog)
+	}
+	if err != nil {
+		return -1, errors.Join(err, closeSocket(socket))
+	}
+	return socket, nil
+}
+
+// bindFresh binds to a port that the namespace has not sent a datagram from for the longest time.
+func (p *Prober) bindFresh(t *try) error {
+	s := p.space(t.from)
+	from := t.flow.Source
+	switch {
+	case from.IsValid():
+	case t.flow.To.Unmap().Is4():
+		from = netip.IPv4Unspecified()
+	default:
+		from = netip.IPv6Unspecified()
+	}
+	for {
+		if s.port++; s.port < firstPort {
+			if !s.lap.IsZero() && time.Since(s.lap) < p.memory {
+				s.port--
+				return fmt.Errorf("send: all source ports were used within %v", p.memory)
+			}
+			s.port, s.lap = firstPort, time.Now()
+		}
+		if err := unix.Bind(t.socket, sockaddr(from, s.port)); !errors.Is(err, unix.EADDRINUSE) {
+			return err
+		}
+	}
+}
+
+func closeSocket(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }
+
+func sockaddr(ip netip.Addr, port uint16) unix.Sockaddr {
+	if ip = ip.Unmap(); ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(port), Addr: ip.As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(port), Addr: ip.As16()}
+}
+
+func address(from unix.Sockaddr) netip.Addr {
+	switch a := from.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(a.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
+
+// readToken reads a token from a stream, where its eight bytes are one segment, or a datagram.
+func readToken(socket int) (uint64, error) {
+	var token [8]byte
+	n, err := unix.Read(socket, token[:])
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, unix.ECONNRESET
+	case n < len(token):
+		return 0, unix.EBADMSG
+	}
+	return binary.NativeEndian.Uint64(token[:]), nil
+}
+
+// receiveToken reads a datagram; to is the address that it came to, in the form that sendToken takes.
+func receiveToken(socket int) (token uint64, from unix.Sockaddr, to []byte, err error) {
+	var data [8]byte
+	control := make([]byte, unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+	n, controls, _, from, err := unix.Recvmsg(socket, data[:], control, 0)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if n < len(data) {
+		return 0, nil, nil, unix.EBADMSG
+	}
+	if controls == len(control) { // its last field is the interface: the answer takes the one that routes say
+		clear(control[unix.CmsgLen(unix.SizeofInet6Pktinfo)-4 : unix.CmsgLen(unix.SizeofInet6Pktinfo)])
+	}
+	return binary.NativeEndian.Uint64(data[:]), from, control[:controls], nil
+}
+
+// sendToken answers a datagram from the address that it came to.
+func sendToken(socket int, token uint64, to unix.Sockaddr, from []byte) error {
+	var data [8]byte
+	binary.NativeEndian.PutUint64(data[:], token)
+	return unix.Sendmsg(socket, data[:], from, to, 0)
+}
