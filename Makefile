@@ -45,7 +45,7 @@ root: ## tests that need root and netlink
 docker: build ## tests that need a Docker engine
 	@scripts/test docker
 
-kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes)
+kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes; variable RUNTIME)
 	@scripts/kill-test
 
 clean: ## what was built here; caches and records stay

@@ -163,7 +163,6 @@ func (c *fakeCont) end(exit Exit) { c.once.Do(func() { c.exit = exit; close(c.en
 
 func (c *fakeCont) Name() string                                { return "fake-" + c.role }
 func (c *fakeCont) Addr() netip.Addr                            { return c.rt.addr }
-func (c *fakeCont) Published(int) (netip.AddrPort, bool)        { return netip.AddrPort{}, false }
 func (c *fakeCont) Exec(context.Context, Command) error         { return nil }
 func (c *fakeCont) Signal(_ context.Context, s os.Signal) error { c.end(codeOf(s)); return nil }
 

@@ -56,7 +56,6 @@ type Spec struct {
 	RawSystem bool              // unmasked, writable /proc/sys, no seccomp or AppArmor profile: what a node agent needs
 	Memory    int64             // limit in bytes, 0: none
 	CPUs      float64           // limit in cores, 0: none
-	Ports     []int             // TCP ports published on the host's loopback address (see Container.Published)
 
 	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
 	// nothing waits for it.
@@ -112,6 +111,7 @@ type RunInfo struct {
 	Run        string
 	Created    time.Time
 	Owner      lifecycle.Owner // the process that made it
+	State      string          // its state folder, which may be in another user's home; empty: StateFolder's
 	Containers int
 }
 
@@ -125,7 +125,6 @@ type Exit struct {
 type Container interface {
 	Name() string
 	Addr() netip.Addr                                         // on the run's bridge; invalid for one that joined another
-	Published(port int) (netip.AddrPort, bool)                // where on the host a published port is
 	Exec(ctx context.Context, cmd Command) error              // *ExitError if it ends with another code than 0
 	Logs(ctx context.Context, w io.Writer, follow bool) error // stdout and stderr from the beginning; follow: until it ends
 	Signal(ctx context.Context, sig os.Signal) error

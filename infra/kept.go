@@ -42,14 +42,18 @@ func (e *Environment) Keep() error {
 	return nil
 }
 
-// Kept reports whether the run's environment was left on purpose.
-func Kept(run string) bool {
-	state, err := StateFolder(run)
-	if err != nil {
-		return false
+// Kept reports whether the run's environment was left on purpose. One that another user made, and whose folder can't be looked into, counts
+// as such.
+func (r RunInfo) Kept() bool {
+	state := r.State
+	if state == "" {
+		var err error
+		if state, err = StateFolder(r.Run); err != nil {
+			return false
+		}
 	}
-	_, err = os.Stat(filepath.Join(state, keptFile))
-	return err == nil
+	_, err := os.Stat(filepath.Join(state, keptFile))
+	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
 // ForgetGone forgets the runs whose maker has ended, but for those that still have something on this machine. The known are all that the

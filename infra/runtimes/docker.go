@@ -30,6 +30,7 @@ const (
 	labelRun   = "fv.run"
 	labelRole  = "fv.role"
 	labelOwner = "fv.owner" // the process that made it
+	labelState = "fv.state" // the folder of what a later process needs
 )
 
 // oldestAPI is the engine API of Docker 19.03, the oldest on which a process namespace can be joined and unmasked as
@@ -84,7 +85,8 @@ func (d *Docker) Describe(ctx context.Context) (name, version string, err error)
 }
 
 func labels(run, role string) map[string]string {
-	return map[string]string{labelRun: run, labelRole: role, labelOwner: string(lifecycle.Self())}
+	state, _ := infra.StateFolder(run) // without a home nothing is kept
+	return map[string]string{labelRun: run, labelRole: role, labelOwner: string(lifecycle.Self()), labelState: state}
 }
 
 func name(run, role string) string { return "fv-" + run + "-" + role }
@@ -145,7 +147,7 @@ func (d *Docker) Runs(ctx context.Context) ([]infra.RunInfo, error) {
 		if !ok {
 			i = len(runs)
 			index[run] = i
-			runs = append(runs, infra.RunInfo{Run: run, Created: created, Owner: lifecycle.Owner(labels[labelOwner])})
+			runs = append(runs, infra.RunInfo{Run: run, Created: created, Owner: lifecycle.Owner(labels[labelOwner]), State: labels[labelState]})
 		}
 		return &runs[i]
 	}

@@ -22,14 +22,13 @@ import (
 
 // dockerContainer is a container as it was when it had started.
 type dockerContainer struct {
-	client    *client.Client
-	id, name  string
-	addr      netip.Addr
-	published map[int]netip.AddrPort
+	client   *client.Client
+	id, name string
+	addr     netip.Addr
 }
 
 func newContainer(c *client.Client, info container.InspectResponse) *dockerContainer {
-	d := &dockerContainer{client: c, id: info.ID, name: info.Name[1:], published: map[int]netip.AddrPort{}}
+	d := &dockerContainer{client: c, id: info.ID, name: info.Name[1:]}
 	if info.NetworkSettings == nil {
 		return d
 	}
@@ -38,23 +37,11 @@ func newContainer(c *client.Client, info container.InspectResponse) *dockerConta
 			d.addr = addr
 		}
 	}
-	for port, bindings := range info.NetworkSettings.Ports {
-		for _, b := range bindings {
-			if at, err := netip.ParseAddrPort(b.HostIP + ":" + b.HostPort); err == nil {
-				d.published[port.Int()] = at
-			}
-		}
-	}
 	return d
 }
 
 func (d *dockerContainer) Name() string     { return d.name }
 func (d *dockerContainer) Addr() netip.Addr { return d.addr }
-
-func (d *dockerContainer) Published(port int) (netip.AddrPort, bool) {
-	at, ok := d.published[port]
-	return at, ok
-}
 
 func (d *dockerContainer) Exec(ctx context.Context, cmd infra.Command) error {
 	options := container.ExecOptions{Cmd: cmd.Args, AttachStdout: true, AttachStderr: true}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/go-connections/nat"
 
 	"github.com/nodefv/nodefv/infra"
 )
@@ -97,20 +96,7 @@ func (d *Docker) config(ctx context.Context, spec infra.Spec, image string) (*co
 		return nil, nil, nil, err
 	}
 	host.NetworkMode = container.NetworkMode(net)
-	publish(config, host, spec.Ports)
 	return config, host, &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{net: {}}}, nil
-}
-
-func publish(config *container.Config, host *container.HostConfig, ports []int) {
-	if len(ports) == 0 {
-		return
-	}
-	config.ExposedPorts, host.PortBindings = nat.PortSet{}, nat.PortMap{}
-	for _, p := range ports {
-		port := nat.Port(fmt.Sprintf("%d/tcp", p))
-		config.ExposedPorts[port] = struct{}{}
-		host.PortBindings[port] = []nat.PortBinding{{HostIP: "127.0.0.1"}}
-	}
 }
 
 // pack makes the archive that the engine unpacks at the container's root, with the directories that the files need.

@@ -38,9 +38,8 @@ func openContainer(dir, run, role string) (*localContainer, error) {
 	return &localContainer{dir: dir, run: run, role: role, addr: p.Addr, processes: ran}, nil
 }
 
-func (c *localContainer) Name() string                               { return label(c.run, c.role) }
-func (c *localContainer) Addr() netip.Addr                           { return c.addr }
-func (c *localContainer) Published(int) (at netip.AddrPort, ok bool) { return at, false }
+func (c *localContainer) Name() string     { return label(c.run, c.role) }
+func (c *localContainer) Addr() netip.Addr { return c.addr }
 
 // killDelay is how long the output of a command that was killed is waited for: what it started may hold it.
 const killDelay = time.Second

@@ -49,9 +49,6 @@ func checkSpec(spec infra.Spec) error {
 	if len(spec.Command) == 0 {
 		return errors.New("the spec has no command, and there is no image that has one")
 	}
-	if len(spec.Ports) > 0 {
-		return errors.New("no port can be published: nothing of the host's network is touched")
-	}
 	if spec.Memory > 0 || spec.CPUs > 0 {
 		if _, err := writableHierarchies(); err != nil {
 			return fmt.Errorf("no limits can be set: %w", err)

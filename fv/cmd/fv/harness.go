@@ -210,7 +210,7 @@ func (h *harness) sweepOrphans(ctx context.Context) error {
 		return err
 	}
 	for _, r := range runs {
-		if infra.Kept(r.Run) || !r.Owner.Gone(r.Created) {
+		if r.Kept() || !r.Owner.Gone(r.Created) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)

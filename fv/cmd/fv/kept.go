@@ -68,7 +68,7 @@ func (h *harness) kept(ctx context.Context, run string) (environmentOptions, str
 		}
 		var kept []string
 		for _, r := range runs {
-			if infra.Kept(r.Run) || !r.Owner.Gone(r.Created) {
+			if r.Kept() || !r.Owner.Gone(r.Created) {
 				kept = append(kept, r.Run)
 			}
 		}
@@ -234,6 +234,6 @@ func chooseRuns(runs []placedRun, named []string, all bool) ([]placedRun, error)
 		if len(named) > 0 {
 			return !slices.Contains(named, r.Run)
 		}
-		return !all && !infra.Kept(r.Run) && !r.Owner.Gone(r.Created)
+		return !all && !r.Kept() && !r.Owner.Gone(r.Created)
 	}), nil
 }
