@@ -44,6 +44,9 @@ var _ = register("felix", func(o Options) (Target, error) {
 	if felixDataPlanes[o.DataPlane] == nil {
 		return nil, fmt.Errorf("felix has no data plane %q; there are: iptables-nft, iptables-legacy, nftables", o.DataPlane)
 	}
+	if _, err := felixEnv(o.Settings); err != nil {
+		return nil, err
+	}
 	return felix{o}, nil
 })
 

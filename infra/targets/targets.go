@@ -21,7 +21,7 @@ type Options struct {
 	Typha     bool     // put Typha between the API server and Felix
 	CRDs      string   // folder of its CRDs; the driver needs none
 	Command   []string // replaces the agent's command, for an image of the user's
-	Settings  []string // words for how the agent shall behave; see Setting
+	Settings  []string // words for how the agent shall behave; see NoResync and what follows it
 	Memory    int64    // limit on the agent's memory in bytes; 0: none
 }
 
