@@ -15,7 +15,7 @@ import (
 func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
 	var plugs []Plug
-	f.change(func(s State) {
+	defer f.begin("create pod", func(s State) {
 		for _, p := range pods {
 			s.Pods[p.Key] = p
 			if s.plugged(p) && !s.Ahead[p.Key] {
@@ -24,7 +24,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 			}
 			delete(s.Ahead, p.Key)
 		}
-	})
+	})()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.plug(ctx, plugs) })
 	group.Go(func() error {
@@ -36,7 +36,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 // PlugPods makes the veths of pods alone: of Bare ones, whose objects are there, or ahead of AddPods.
 func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 	var plugs []Plug
-	f.change(func(s State) {
+	defer f.begin("plug", func(s State) {
 		for _, p := range pods {
 			f.plugged[p.Key] = true
 			plugs = append(plugs, f.plugOf(s, p))
@@ -47,7 +47,7 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 				s.Ahead[p.Key] = true
 			}
 		}
-	})
+	})()
 	return f.plug(ctx, plugs)
 }
 
@@ -92,14 +92,14 @@ func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
 func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
 	var local []Key
-	f.change(func(s State) {
+	defer f.begin("delete pod", func(s State) {
 		for _, k := range pods {
 			if f.plugged[k] {
 				local = append(local, k)
 			}
 			delete(s.Pods, k)
 		}
-	})
+	})()
 	remove := work[Key]{verb: "delete pod", items: pods, name: Key.String, do: f.deletePod, pace: f.api, goOn: true}
 	if how == Forced {
 		err := f.unplug(ctx, local)
@@ -134,21 +134,21 @@ func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
 	if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
 		return err
 	}
-	f.change(func(s State) {
+	defer f.begin("unplug", func(s State) {
 		for _, k := range pods {
 			if _, back := s.Pods[k]; !back { // else it has a new veth
 				delete(f.plugged, k)
 				delete(s.Ahead, k)
 			}
 		}
-	})
+	})()
 	return nil
 }
 
 // RelabelPods gives pods the labels that they have here, and no others; the rest of a Pod counts for nothing. It is an error
 // if a pod is not in the model.
 func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
-	if err := f.changeEach("relabel pod", func(s State) (unknown []string) {
+	acknowledged, err := f.changeEach("relabel pod", func(s State) (unknown []string) {
 		for _, p := range pods {
 			now, ok := s.Pods[p.Key]
 			if !ok {
@@ -159,9 +159,11 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 			s.Pods[p.Key] = now
 		}
 		return unknown
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer acknowledged()
 	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
 }
 
@@ -169,7 +171,7 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 // annotations become empty. Their veths stay. It is an error if a pod is not in the model.
 func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
 	var before []Pod
-	if err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
+	acknowledged, err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
 		for _, k := range pods {
 			p, ok := s.Pods[k]
 			if !ok {
@@ -181,8 +183,10 @@ func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
 			s.Pods[k] = p
 		}
 		return unknown
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer acknowledged()
 	return run(ctx, f, work[Pod]{verb: "clear addresses of pod", items: before, name: podName, do: f.clearIPs, pace: f.api})
 }

@@ -121,6 +121,7 @@ type World struct {
 	Kernel        Kernel
 	Programmer    Programmer // nil: the target can't say what it programs
 	Connector     Connector
+	Streamer      Streamer        // nil: no packets are sent but those of Connector
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	Cycle         int // of the running step, from 1

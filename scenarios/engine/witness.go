@@ -1,0 +1,303 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Stream is a flow on which packets are sent all the time. It belongs to the addresses that its pods had when it began.
+type Stream struct {
+	From, To         workloads.Key
+	FromAddr, ToAddr netip.Addr
+	Protocol         corev1.Protocol
+	Port             uint16
+}
+
+// String returns the stream as it stands in findings.
+func (s Stream) String() string {
+	return fmt.Sprintf("%s > %s (%s) %s/%d", s.From, s.To, s.ToAddr, strings.ToLower(string(s.Protocol)), s.Port)
+}
+
+// Observation is what became of one packet of a stream.
+type Observation struct {
+	Stream  Stream
+	Sent    time.Time
+	Arrived bool
+}
+
+// Streamer sends on streams. It is safe for concurrent use.
+type Streamer interface {
+	// Open begins a stream; os.ErrNotExist, wrapped, while one of its ends has no veth with that address.
+	Open(s Stream) error
+	// Close ends a stream. Unplugging one of its ends ends it as well.
+	Close(s Stream) error
+	// Observe returns what became of each packet sent since the last call, once it is certain, in the order in which they were sent.
+	Observe() ([]Observation, error)
+}
+
+const (
+	// streamLimit is how many streams are observed at once.
+	streamLimit = 48
+	// observeInterval is how often observations are judged.
+	observeInterval = 50 * time.Millisecond
+	// openInterval is how often a stream that can't be opened yet is tried.
+	openInterval = 5 * time.Millisecond
+	// violationGap is how long a stream may go right for two wrong packets to be told as one violation.
+	violationGap = 100 * time.Millisecond
+)
+
+// witness watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
+// when it is sent. A change is allowed DefaultBound, once it is acknowledged, until it is in force.
+type witness struct {
+	streamer Streamer
+	deadline time.Duration
+	cancel   context.CancelFunc
+	done     sync.WaitGroup
+	nudge    chan struct{} // the model has changed
+
+	mu       sync.Mutex
+	state    workloads.State
+	laws     map[Stream]*law
+	closed   map[Stream]time.Time // streams whose last packets may be to be judged
+	opened   map[Stream]bool
+	judged   map[Stream]int // packets, since the last finding
+	breaches []*breach      // since the last finding
+	failed   error
+}
+
+// breach is a row of packets of one stream that met a verdict that was not legal.
+type breach struct {
+	stream      Stream
+	arrived     bool
+	first, last time.Time
+	packets     int
+	after       span
+}
+
+// String tells a breach in one line.
+func (b breach) String() string {
+	verb := "were dropped"
+	if b.arrived {
+		verb = "passed"
+	}
+	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, verb, b.last.Sub(b.first).Round(100*time.Microsecond), b.first.UTC().Format("15:04:05.000"))
+	if b.after.verb != "" {
+		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
+	}
+	return told
+}
+
+// startWitness watches the world until stop is called.
+func startWitness(ctx context.Context, w *World) *witness {
+	ctx, cancel := context.WithCancel(ctx)
+	v := &witness{
+		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(),
+		laws: map[Stream]*law{}, closed: map[Stream]time.Time{}, opened: map[Stream]bool{}, judged: map[Stream]int{},
+	}
+	w.Fleet.Watch(v.changed)
+	v.done.Go(func() { v.attend(ctx) })
+	v.done.Go(func() { v.observe(ctx) })
+	return v
+}
+
+// stop ends the watch and all streams.
+func (v *witness) stop(w *World) {
+	w.Fleet.Watch(nil)
+	v.cancel()
+	v.done.Wait()
+	for s := range v.opened {
+		v.fail(v.streamer.Close(s))
+	}
+}
+
+func (v *witness) fail(err error) {
+	if err == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.failed = err
+}
+
+// changed notes a change of the model.
+func (v *witness) changed(verb string, before, after workloads.State) (acknowledged func()) {
+	now := time.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state = after
+	var began []*span
+	for _, l := range v.laws {
+		if s := l.change(verb, now, before, after); s != nil {
+			began = append(began, s)
+		}
+	}
+	select {
+	case v.nudge <- struct{}{}:
+	default:
+	}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, s := range began {
+			s.acked = time.Now()
+		}
+	}
+}
+
+// attend opens and closes streams as the model changes.
+func (v *witness) attend(ctx context.Context) {
+	retry := time.NewTicker(openInterval)
+	defer retry.Stop()
+	for pending := true; ; {
+		if pending {
+			pending = v.adjust()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.nudge:
+			pending = true
+		case <-retry.C:
+		}
+	}
+}
+
+// adjust makes the streams those that the model asks for, and reports whether some could not be opened yet.
+func (v *witness) adjust() (pending bool) {
+	v.mu.Lock()
+	wanted, now := sampleStreams(v.state), time.Now()
+	var gone, fresh []Stream
+	for s := range v.opened {
+		if !slices.Contains(wanted, s) {
+			gone = append(gone, s)
+			delete(v.opened, s)
+			v.closed[s] = now
+		}
+	}
+	for _, s := range wanted {
+		if v.opened[s] {
+			continue
+		}
+		fresh = append(fresh, s)
+		if v.laws[s] == nil {
+			v.laws[s] = newLaw(s, v.state, now)
+		}
+	}
+	v.mu.Unlock()
+	for _, s := range gone {
+		v.fail(v.streamer.Close(s))
+	}
+	for _, s := range fresh {
+		err := v.streamer.Open(s)
+		if errors.Is(err, os.ErrNotExist) {
+			pending = true
+			continue
+		}
+		v.fail(err)
+		v.mu.Lock()
+		v.opened[s] = err == nil
+		delete(v.closed, s)
+		v.mu.Unlock()
+	}
+	return pending
+}
+
+// observe judges packets as they become known.
+func (v *witness) observe(ctx context.Context) {
+	tick := time.NewTicker(observeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		seen, err := v.streamer.Observe()
+		v.fail(err)
+		v.judge(seen)
+	}
+}
+
+func (v *witness) judge(seen []Observation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, o := range seen {
+		l := v.laws[o.Stream]
+		if l == nil {
+			continue // it ended so long ago that its law is forgotten
+		}
+		v.judged[o.Stream]++
+		met := mayDrop
+		if o.Arrived {
+			met = mayPass
+		}
+		if l.at(o.Sent, v.deadline)&met == 0 {
+			v.breached(o, *l.since(o.Sent))
+		}
+		l.forget(o.Sent, v.deadline)
+	}
+	for s, at := range v.closed {
+		if time.Since(at) > 10*time.Second {
+			delete(v.closed, s)
+			delete(v.laws, s)
+		}
+	}
+}
+
+func (v *witness) breached(o Observation, after span) {
+	for _, b := range slices.Backward(v.breaches) {
+		if b.stream == o.Stream && b.arrived == o.Arrived && o.Sent.Sub(b.last) < violationGap {
+			b.last = o.Sent
+			b.packets++
+			return
+		}
+	}
+	v.breaches = append(v.breaches, &breach{stream: o.Stream, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
+}
+
+// finding tells what was seen since the last one; false if nothing was.
+func (v *witness) finding() (f report.Finding, any bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(v.judged), Differing: len(v.breaches)}
+	for _, b := range v.breaches[:min(len(v.breaches), maxDifferences)] {
+		want := "no packet dropped"
+		if b.arrived {
+			want = "no packet passes"
+		}
+		f.Differences = append(f.Differences, report.Difference{Fact: b.stream.String(), Want: want, Got: b.String()})
+	}
+	if v.failed != nil {
+		f.Error = v.failed.Error()
+	}
+	any = len(v.judged) > 0 || v.failed != nil
+	v.judged, v.breaches, v.failed = map[Stream]int{}, nil, nil
+	return f, any
+}
+
+// neverWrong names what a witness finds.
+const neverWrong = "never wrong"
+
+// sampleStreams draws streams at even distances of the flows that are tried after each step.
+func sampleStreams(s workloads.State) []Stream {
+	flows := sampleFlows(s)
+	var streams []Stream
+	for i := range min(streamLimit, len(flows)) {
+		f := flows[i*len(flows)/min(streamLimit, len(flows))]
+		from, to := endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6)
+		streams = append(streams, Stream{From: f.From, To: f.To, FromAddr: from.Addr, ToAddr: to.Addr, Protocol: corev1.ProtocolUDP, Port: f.Port})
+	}
+	return slices.CompactFunc(streams, func(a, b Stream) bool { return a == b })
+}
