@@ -19,8 +19,9 @@ type Removal int
 
 // The orders of removal.
 const (
-	Graceful Removal = iota // the object first, then its veth
-	Forced                  // the veth first, then the object
+	Graceful  Removal = iota // the object first, then its veth
+	Forced                   // the veth first, then the object
+	Lingering                // the object alone; UnplugPods takes the veth later
 )
 
 // Config says on what a Fleet works.

@@ -88,7 +88,7 @@ func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
 	})
 }
 
-// RemovePods removes pods, their veths after their objects or before them. It does both whatever becomes of the first.
+// RemovePods removes pods, their veths after their objects, or before them, or not at all. It does both whatever becomes of the first.
 func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
 	var local []Key
@@ -96,6 +96,9 @@ func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 		for _, k := range pods {
 			if f.plugged[k] {
 				local = append(local, k)
+			}
+			if how == Lingering && f.plugged[k] && s.Pods[k].Node == s.LocalNode {
+				s.Ahead[k] = true
 			}
 			delete(s.Pods, k)
 		}
@@ -106,7 +109,15 @@ func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 		return errors.Join(err, run(ctx, f, remove))
 	}
 	err := run(ctx, f, remove)
+	if how == Lingering {
+		return err
+	}
 	return errors.Join(err, f.unplug(ctx, local))
+}
+
+// UnplugPods takes the veths that Lingering pods left behind.
+func (f *Fleet) UnplugPods(ctx context.Context, pods []Key) error {
+	return f.unplug(ctx, slices.SortedFunc(slices.Values(pods), compareKeys))
 }
 
 // unplug disconnects all at once, or one by one at the load's pace.

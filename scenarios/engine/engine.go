@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -127,4 +128,7 @@ type World struct {
 	Cycle         int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
+
+	witness *witness           // nil: no streams
+	record  func(report.Entry) // of the running scenario
 }

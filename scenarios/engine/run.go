@@ -77,6 +77,10 @@ func (s *run) scenario(ctx context.Context) error {
 	if s.World.Streamer != nil {
 		s.witness = startWitness(ctx, s.World)
 		defer s.witness.stop(s.World)
+		s.World.witness, s.World.record = s.witness, func(e report.Entry) {
+			e.Scenario = s.sc.Name
+			s.Write(e)
+		}
 	}
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()

@@ -39,8 +39,8 @@ type Observation struct {
 
 // Streamer sends on streams. It is safe for concurrent use.
 type Streamer interface {
-	// Open begins a stream; os.ErrNotExist, wrapped, while one of its ends has no veth with that address.
-	Open(s Stream) error
+	// Open begins a stream with a packet at each interval; os.ErrNotExist, wrapped, while one of its ends has no veth with that address.
+	Open(s Stream, interval time.Duration) error
 	// Close ends a stream. Unplugging one of its ends ends it as well.
 	Close(s Stream) error
 	// Observe returns what became of each packet sent since the last call, once it is certain, in the order in which they were sent.
@@ -54,6 +54,8 @@ const (
 	observeInterval = 50 * time.Millisecond
 	// openInterval is how often a stream that can't be opened yet is tried.
 	openInterval = 5 * time.Millisecond
+	// sampleInterval is how often each stream of the sample sends.
+	sampleInterval = 10 * time.Millisecond
 	// violationGap is how long a stream may go right for two wrong packets to be told as one violation.
 	violationGap = 100 * time.Millisecond
 )
@@ -72,6 +74,7 @@ type witness struct {
 	laws     map[Stream]*law
 	closed   map[Stream]time.Time // streams whose last packets may be to be judged
 	opened   map[Stream]bool
+	followed map[Stream]*follower
 	judged   map[Stream]int // packets, since the last finding
 	breaches []*breach      // since the last finding
 	failed   error
@@ -104,7 +107,7 @@ func startWitness(ctx context.Context, w *World) *witness {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &witness{
 		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(),
-		laws: map[Stream]*law{}, closed: map[Stream]time.Time{}, opened: map[Stream]bool{}, judged: map[Stream]int{},
+		laws: map[Stream]*law{}, closed: map[Stream]time.Time{}, opened: map[Stream]bool{}, followed: map[Stream]*follower{}, judged: map[Stream]int{},
 	}
 	w.Fleet.Watch(v.changed)
 	v.done.Go(func() { v.attend(ctx) })
@@ -143,10 +146,7 @@ func (v *witness) changed(verb string, before, after workloads.State) (acknowled
 			began = append(began, s)
 		}
 	}
-	select {
-	case v.nudge <- struct{}{}:
-	default:
-	}
+	v.wake()
 	return func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -180,10 +180,15 @@ func (v *witness) adjust() (pending bool) {
 	wanted, now := sampleStreams(v.state), time.Now()
 	var gone, fresh []Stream
 	for s := range v.opened {
-		if !slices.Contains(wanted, s) {
+		if !slices.Contains(wanted, s) && v.followed[s] == nil {
 			gone = append(gone, s)
 			delete(v.opened, s)
 			v.closed[s] = now
+		}
+	}
+	for s := range v.followed {
+		if !slices.Contains(wanted, s) {
+			wanted = append(wanted, s)
 		}
 	}
 	for _, s := range wanted {
@@ -195,12 +200,19 @@ func (v *witness) adjust() (pending bool) {
 			v.laws[s] = newLaw(s, v.state, now)
 		}
 	}
+	intervals := map[Stream]time.Duration{}
+	for _, s := range fresh {
+		intervals[s] = sampleInterval
+		if f := v.followed[s]; f != nil {
+			intervals[s] = f.interval
+		}
+	}
 	v.mu.Unlock()
 	for _, s := range gone {
 		v.fail(v.streamer.Close(s))
 	}
 	for _, s := range fresh {
-		err := v.streamer.Open(s)
+		err := v.streamer.Open(s, intervals[s])
 		if errors.Is(err, os.ErrNotExist) {
 			pending = true
 			continue
@@ -212,6 +224,57 @@ func (v *witness) adjust() (pending bool) {
 		v.mu.Unlock()
 	}
 	return pending
+}
+
+// follower collects what becomes of the packets of one stream.
+type follower struct {
+	interval time.Duration
+	seen     []Observation
+}
+
+// follow opens a stream that sends at that interval, whatever the sample, until unfollow.
+func (v *witness) follow(s Stream, interval time.Duration) {
+	v.mu.Lock()
+	v.followed[s] = &follower{interval: interval}
+	again := v.opened[s]
+	delete(v.opened, s)
+	v.mu.Unlock()
+	if again {
+		v.fail(v.streamer.Close(s))
+	}
+	v.wake()
+}
+
+// take returns what a stream that is followed has met since the last call.
+func (v *witness) take(s Stream) []Observation {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	seen := v.followed[s].seen
+	v.followed[s].seen = nil
+	return seen
+}
+
+func (v *witness) unfollow(s Stream) {
+	v.mu.Lock()
+	delete(v.followed, s)
+	was := v.opened[s]
+	if was {
+		delete(v.opened, s)
+		v.closed[s] = time.Now()
+	}
+	v.mu.Unlock()
+	if was {
+		v.fail(v.streamer.Close(s))
+	}
+	v.wake()
+}
+
+// wake makes the streams be adjusted.
+func (v *witness) wake() {
+	select {
+	case v.nudge <- struct{}{}:
+	default:
+	}
 }
 
 // observe judges packets as they become known.
@@ -239,6 +302,9 @@ func (v *witness) judge(seen []Observation) {
 			continue // it ended so long ago that its law is forgotten
 		}
 		v.judged[o.Stream]++
+		if f := v.followed[o.Stream]; f != nil {
+			f.seen = append(f.seen, o)
+		}
 		met := mayDrop
 		if o.Arrived {
 			met = mayPass

@@ -104,7 +104,7 @@ type channel struct {
 	deaf bool // no end is plugged
 }
 
-func (c *channel) Open(s Stream) error {
+func (c *channel) Open(s Stream, _ time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.deaf {
