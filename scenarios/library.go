@@ -26,6 +26,8 @@ const (
 	Calc  = "calc" // one input of the calculation graph each
 	// Identity marks names and addresses that return, and lives that are short.
 	Identity = "identity"
+	// Clock marks what measures how long changes take to hold.
+	Clock = "clock"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.

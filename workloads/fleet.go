@@ -19,8 +19,9 @@ type Removal int
 
 // The orders of removal.
 const (
-	Graceful Removal = iota // the object first, then its veth
-	Forced                  // the veth first, then the object
+	Graceful  Removal = iota // the object first, then its veth
+	Forced                   // the veth first, then the object
+	Lingering                // the object alone; UnplugPods takes the veth later
 )
 
 // Config says on what a Fleet works.
@@ -42,6 +43,7 @@ type Fleet struct {
 	done        atomic.Int64
 
 	mu      sync.Mutex
+	watch   Watch
 	state   State
 	plugged map[Key]bool // what may have a veth: unlike the model, it keeps a pod until its veth is known to be gone
 }
@@ -76,10 +78,28 @@ func (f *Fleet) State() State {
 // Done returns how many changes have been made so far; it grows while a batch runs.
 func (f *Fleet) Done() int64 { return f.done.Load() }
 
-func (f *Fleet) change(do func(s State)) {
+// Watch is told of a change of the model as it begins, before anything is written, and returns what is called once the change has been
+// acknowledged, or has failed. It must not call the Fleet.
+type Watch func(verb string, before, after State) (acknowledged func())
+
+// Watch tells w of every change from now on, one after the other; nil ends it.
+func (f *Fleet) Watch(w Watch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.watch = w
+}
+
+// begin changes the model. What it returns is called once the world has been made so.
+func (f *Fleet) begin(verb string, do func(s State)) (acknowledged func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watch == nil {
+		do(f.state)
+		return func() {}
+	}
+	before := f.state.Clone()
 	do(f.state)
+	return f.watch(verb, before, f.state.Clone())
 }
 
 // work is one batch: the same change to many objects.

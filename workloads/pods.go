@@ -13,7 +13,7 @@ import (
 func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
 	var plugs []Plug
-	f.change(func(s State) {
+	defer f.begin("create pod", func(s State) {
 		for _, p := range pods {
 			s.Pods[p.Key] = p
 			if s.plugged(p) && !s.Ahead[p.Key] {
@@ -22,7 +22,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 			}
 			delete(s.Ahead, p.Key)
 		}
-	})
+	})()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.plug(ctx, plugs) })
 	group.Go(func() error {
@@ -34,7 +34,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 // PlugPods makes the veths of pods alone: of Bare ones, whose objects are there, or ahead of AddPods.
 func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 	var plugs []Plug
-	f.change(func(s State) {
+	defer f.begin("plug", func(s State) {
 		for _, p := range pods {
 			f.plugged[p.Key] = true
 			plugs = append(plugs, f.plugOf(p))
@@ -45,7 +45,7 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 				s.Ahead[p.Key] = true
 			}
 		}
-	})
+	})()
 	return f.plug(ctx, plugs)
 }
 
@@ -76,25 +76,36 @@ func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
 	})
 }
 
-// RemovePods removes pods, their veths after their objects or before them. It does both whatever becomes of the first.
+// RemovePods removes pods, their veths after their objects, or before them, or not at all. It does both whatever becomes of the first.
 func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
 	var local []Key
-	f.change(func(s State) {
+	defer f.begin("delete pod", func(s State) {
 		for _, k := range pods {
 			if f.plugged[k] {
 				local = append(local, k)
 			}
+			if how == Lingering && f.plugged[k] && s.Pods[k].Node == s.LocalNode {
+				s.Ahead[k] = true
+			}
 			delete(s.Pods, k)
 		}
-	})
+	})()
 	remove := work[Key]{verb: "delete pod", items: pods, name: Key.String, do: f.deletePod, pace: f.api, goOn: true}
 	if how == Forced {
 		err := f.unplug(ctx, local)
 		return errors.Join(err, run(ctx, f, remove))
 	}
 	err := run(ctx, f, remove)
+	if how == Lingering {
+		return err
+	}
 	return errors.Join(err, f.unplug(ctx, local))
+}
+
+// UnplugPods takes the veths that Lingering pods left behind.
+func (f *Fleet) UnplugPods(ctx context.Context, pods []Key) error {
+	return f.unplug(ctx, slices.SortedFunc(slices.Values(pods), compareKeys))
 }
 
 // unplug disconnects all at once, or one by one at the load's pace.
@@ -122,21 +133,21 @@ func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
 	if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
 		return err
 	}
-	f.change(func(s State) {
+	defer f.begin("unplug", func(s State) {
 		for _, k := range pods {
 			if _, back := s.Pods[k]; !back { // else it has a new veth
 				delete(f.plugged, k)
 				delete(s.Ahead, k)
 			}
 		}
-	})
+	})()
 	return nil
 }
 
 // RelabelPods gives pods the labels that they have here, and no others; the rest of a Pod counts for nothing. It is an error
 // if a pod is not in the model.
 func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
-	if err := f.changeEach("relabel pod", func(s State) (unknown []string) {
+	acknowledged, err := f.changeEach("relabel pod", func(s State) (unknown []string) {
 		for _, p := range pods {
 			now, ok := s.Pods[p.Key]
 			if !ok {
@@ -147,9 +158,11 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 			s.Pods[p.Key] = now
 		}
 		return unknown
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer acknowledged()
 	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
 }
 
@@ -157,7 +170,7 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 // annotations become empty. Their veths stay. It is an error if a pod is not in the model.
 func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
 	var before []Pod
-	if err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
+	acknowledged, err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
 		for _, k := range pods {
 			p, ok := s.Pods[k]
 			if !ok {
@@ -169,8 +182,10 @@ func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
 			s.Pods[k] = p
 		}
 		return unknown
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer acknowledged()
 	return run(ctx, f, work[Pod]{verb: "clear addresses of pod", items: before, name: podName, do: f.clearIPs, pace: f.api})
 }

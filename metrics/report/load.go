@@ -140,6 +140,8 @@ func (e Entry) at() time.Time {
 		return e.Operation.At
 	case e.Finding != nil:
 		return e.Finding.At
+	case e.Timing != nil:
+		return e.Timing.At
 	case e.End != nil:
 		return *e.End
 	}
@@ -154,6 +156,8 @@ func (sc *Scenario) add(e Entry) {
 		sc.Operations = append(sc.Operations, *e.Operation)
 	case e.Finding != nil:
 		sc.Findings = append(sc.Findings, *e.Finding)
+	case e.Timing != nil:
+		sc.Timings = append(sc.Timings, *e.Timing)
 	case e.End != nil:
 		sc.Ended = *e.End
 	}

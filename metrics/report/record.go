@@ -59,6 +59,7 @@ type Scenario struct {
 	Steps      []Step           `json:"steps,omitempty"`
 	Operations []Operation      `json:"operations,omitempty"`
 	Findings   []Finding        `json:"findings,omitempty"`
+	Timings    []Timing         `json:"timings,omitempty"`
 	Budgets    []metrics.Budget `json:"budgets,omitempty"`
 	Skipped    string           `json:"skipped,omitempty"` // why it was not run
 	Verdict    metrics.Verdict  `json:"verdict"`
@@ -83,6 +84,17 @@ type Operation struct {
 	Count   int           `json:"count"`
 	Took    time.Duration `json:"took_ns"`
 	Error   string        `json:"error,omitempty"`
+}
+
+// Timing is how long one change took until a packet met the verdict that it brought.
+type Timing struct {
+	At        time.Time     `json:"at"`           // the write of the change began
+	Operation string        `json:"operation"`    // such as "policy added"
+	Verdict   string        `json:"verdict"`      // that the change brought: "allow" or "deny"
+	Load      string        `json:"load"`         // what went on besides, such as "rest"
+	Written   time.Duration `json:"written_ns"`   // from the beginning of the write to its acknowledgement
+	Effective time.Duration `json:"effective_ns"` // from the beginning of the write until the first packet with the new verdict was sent
+	Gap       time.Duration `json:"gap_ns"`       // before that packet none was sent for so long: what Effective may be too long by
 }
 
 // FindingKind says what a finding is about, and so who is to blame.
@@ -139,6 +151,7 @@ type Entry struct {
 	Step      *Step          `json:"step,omitempty"`  // a step began, or (Ended set) ended
 	Operation *Operation     `json:"operation,omitempty"`
 	Finding   *Finding       `json:"finding,omitempty"`
+	Timing    *Timing        `json:"timing,omitempty"`
 	Point     *metrics.Point `json:"point,omitempty"`
 	Event     *Event         `json:"event,omitempty"`
 	End       *time.Time     `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended

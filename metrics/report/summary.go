@@ -40,6 +40,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		}
 	}
 	writeOccupancy(&b, rec)
+	writeTimings(&b, rec)
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -135,6 +136,11 @@ func Table(w io.Writer, rec Record) error {
 			reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), plain(sc.Reason))
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	var timings bytes.Buffer
+	writeTimings(&timings, rec)
+	if _, err := w.Write(timings.Bytes()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))

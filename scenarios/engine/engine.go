@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -148,9 +149,13 @@ type World struct {
 	Programmer    Programmer // nil: the target can't say what it programs
 	Connector     Connector
 	Node          *Node           // nil: traffic of the node itself is not looked at
+	Streamer      Streamer        // nil: no packets are sent but those of Connector
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	Cycle         int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
+
+	witness *witness           // nil: no streams
+	record  func(report.Entry) // of the running scenario
 }

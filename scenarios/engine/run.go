@@ -61,6 +61,7 @@ type run struct {
 	step     string
 	cycle    int
 	baseline Residue
+	witness  *witness // nil: none
 }
 
 func (s *run) scenario(ctx context.Context) error {
@@ -73,6 +74,14 @@ func (s *run) scenario(ctx context.Context) error {
 		return fmt.Errorf("list links: %w", err)
 	}
 	s.baseline = Residue{Baseline: links}
+	if s.World.Streamer != nil {
+		s.witness = startWitness(ctx, s.World)
+		defer s.witness.stop(s.World)
+		s.World.witness, s.World.record = s.witness, func(e report.Entry) {
+			e.Scenario = s.sc.Name
+			s.Write(e)
+		}
+	}
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
@@ -105,7 +114,11 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	if err := s.expectAll(ctx, append(Effects(s.World), st.Then...), st.Patience); err != nil {
+	err := s.expectAll(ctx, append(Effects(s.World), st.Then...), st.Patience)
+	if wrong := s.testify(); err == nil {
+		err = wrong
+	}
+	if err != nil {
 		return err
 	}
 	if watch != nil {
@@ -121,6 +134,22 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
+	return nil
+}
+
+// testify records what the witness has seen since it was asked last.
+func (s *run) testify() error {
+	if s.witness == nil {
+		return nil
+	}
+	f, any := s.witness.finding()
+	if !any {
+		return nil
+	}
+	s.find(f)
+	if f.Differing > 0 {
+		return fmt.Errorf("%s: %s: %s, first: %s %s: %w", f.Name, s.step, f.Differences[0].Want, f.Differences[0].Fact, f.Differences[0].Got, errBroken)
+	}
 	return nil
 }
 
