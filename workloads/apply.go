@@ -16,7 +16,7 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 	now, to := f.State(), to.Clone()
 	delete(now.Nodes, now.LocalNode)
 	delete(to.Nodes, now.LocalNode)
-	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, func(a, b Node) bool { return a == b }, unchanged)
+	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, sameNode, unchanged)
 	goneNamespaces, newNamespaces, movedNamespaces := difference(now.Namespaces, to.Namespaces, unchanged,
 		func(a, b Namespace) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePods, newPods, movedPods := difference(now.Pods, to.Pods,
@@ -44,6 +44,10 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 		}
 	}
 	return nil
+}
+
+func sameNode(a, b Node) bool {
+	return a.Local == b.Local && a.IP == b.IP && maps.Equal(a.Labels, b.Labels)
 }
 
 func unchanged[T any](T, T) bool { return true }

@@ -138,9 +138,9 @@ func (Connections) Name() string { return "connections" }
 
 // Want asks the oracle.
 func (Connections) Want(s workloads.State) Facts {
-	facts := Facts{}
+	facts, x := Facts{}, workloads.NewIndex(s)
 	for _, f := range sampleFlows(s) {
-		d := s.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
+		d := x.Passes(endpoint(s, f.From, f.V6), endpoint(s, f.To, f.V6), corev1.ProtocolTCP, f.Port)
 		facts[f.String()] = string(Dropped)
 		if d.Allowed {
 			facts[f.String()] = string(Connected)
