@@ -158,36 +158,34 @@ func (x *Index) direction(self, peer end, to service, kind networkingv1.PolicyTy
 	if !enforced(self.pod) {
 		return Decision{true, string(kind) + ": not enforced here"}
 	}
-	applying := x.Applying(self.pod, kind)
+	applying, before := x.Applying(self.pod, kind), ""
 	for _, tier := range Tiers {
 		policies := slices.DeleteFunc(slices.Clone(applying), func(p *Ruleset) bool { return p.Tier != tier })
 		if tier == NetworkTier && len(policies) > 0 && peer.node != "" && peer.node == self.pod.Node {
-			return Decision{true, string(kind) + ": no NetworkPolicy is between a pod and its own node"}
+			return Decision{true, fmt.Sprintf("%s%s: %s are not between a pod and its own node", before, kind, titles(policies))}
 		}
-		if d, decided := x.ask(policies, peer, to, kind); decided {
-			return d
-		}
-		if tier == NetworkTier && len(policies) > 0 {
-			return Decision{false, fmt.Sprintf("%s: isolated by %s, no rule allows it", kind, titles(policies))}
+		switch action, why := x.ask(policies, peer, to, kind); {
+		case action == Pass:
+			before += why + " passes it on; "
+		case action != "":
+			return Decision{action == Allow, before + why}
+		case tier == NetworkTier && len(policies) > 0:
+			return Decision{false, fmt.Sprintf("%s%s: isolated by %s, no rule allows it", before, kind, titles(policies))}
 		}
 	}
-	return Decision{true, string(kind) + ": not isolated"}
+	return Decision{true, before + string(kind) + ": not isolated"}
 }
 
-// ask looks for the first rule that matches; it decides unless it passes the connection on.
-func (x *Index) ask(policies []*Ruleset, peer end, to service, kind networkingv1.PolicyType) (d Decision, decided bool) {
+// ask returns the action of the first rule that matches, and which rule that is; none if none does.
+func (x *Index) ask(policies []*Ruleset, peer end, to service, kind networkingv1.PolicyType) (action Action, why string) {
 	for _, p := range policies {
 		for i, r := range p.Rules(kind) {
-			if !r.matches(x, peer, to) {
-				continue
+			if r.matches(x, peer, to) {
+				return r.Action, fmt.Sprintf("%s: rule %d of %s", kind, i, p)
 			}
-			if r.Action == Pass {
-				return Decision{}, false
-			}
-			return Decision{r.Action == Allow, p.ruling(kind, i)}, true
 		}
 	}
-	return Decision{}, false
+	return "", ""
 }
 
 func titles(policies []*Ruleset) string {

@@ -1,7 +1,6 @@
 package workloads
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -197,9 +196,4 @@ func (p Port) has(to service) bool {
 func (r Rule) matches(x *Index, e end, to service) bool {
 	return (len(r.Peers) == 0 || slices.ContainsFunc(r.Peers, func(p Peer) bool { return p.has(x, e) })) &&
 		(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p Port) bool { return p.has(to) }))
-}
-
-// ruling names a rule of a policy.
-func (r *Ruleset) ruling(kind networkingv1.PolicyType, rule int) string {
-	return fmt.Sprintf("%s: rule %d of %s", kind, rule, r)
 }
