@@ -162,11 +162,11 @@ func (x *Index) direction(self, peer end, to service, kind networkingv1.PolicyTy
 	for _, tier := range Tiers {
 		policies := slices.DeleteFunc(slices.Clone(applying), func(p *Ruleset) bool { return p.Tier != tier })
 		if tier == NetworkTier && len(policies) > 0 && peer.node != "" && peer.node == self.pod.Node {
-			return Decision{true, fmt.Sprintf("%s%s: %s are not between a pod and its own node", before, kind, titles(policies))}
+			return Decision{true, fmt.Sprintf("%s%s: rules of %s are not between a pod and its own node", before, kind, titles(policies))}
 		}
 		switch action, why := x.ask(policies, peer, to, kind); {
 		case action == Pass:
-			before += why + " passes it on; "
+			before = why + " passes it on; "
 		case action != "":
 			return Decision{action == Allow, before + why}
 		case tier == NetworkTier && len(policies) > 0:

@@ -78,6 +78,9 @@ func smallWorld(policies ...networkingv1.NetworkPolicySpec) State {
 }
 
 func at(s string) Endpoint {
+	if node, ok := strings.CutPrefix(s, "node:"); ok {
+		return Endpoint{Node: node}
+	}
 	if namespace, name, ok := strings.Cut(s, "/"); ok {
 		return Endpoint{Pod: Key{namespace, name}}
 	}
