@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"net/netip"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -8,24 +9,30 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// converted returns a policy's rules as Felix takes them. Of admin policies it knows neither nodes nor names of ports: a rule with a
-// node among its peers goes if it allows and else denies everything, and one with a name among its ports is for all ports.
+// lost reports whether Felix has no policy where the API has this one: an admin policy of which it can't read one rule, because of a
+// node among its peers, a malformed network or a range that ends before it begins. See docs/findings.md.
+func lost(p *workloads.Ruleset) bool {
+	if p.Tier == workloads.NetworkTier {
+		return false
+	}
+	return slices.ContainsFunc(slices.Concat(p.Rules(networkingv1.PolicyTypeIngress), p.Rules(networkingv1.PolicyTypeEgress)), func(r workloads.Rule) bool {
+		return slices.ContainsFunc(r.Ports, func(p workloads.Port) bool { return p.First > p.Last }) || slices.ContainsFunc(r.Peers, func(p workloads.Peer) bool {
+			return p.Nodes != nil || slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return !n.IsValid() })
+		})
+	})
+}
+
+// converted returns a policy's rules as Felix takes them: in admin policies it does not know names of ports, and takes a rule with
+// one for all ports. See docs/findings.md.
 func converted(p *workloads.Ruleset, kind networkingv1.PolicyType) []workloads.Rule {
 	if p.Tier == workloads.NetworkTier {
 		return p.Rules(kind)
 	}
-	var all []workloads.Rule
-	for _, r := range p.Rules(kind) {
-		if slices.ContainsFunc(r.Peers, func(p workloads.Peer) bool { return p.Nodes != nil }) {
-			if r.Action == workloads.Allow {
-				continue
-			}
-			r = workloads.Rule{Action: workloads.Deny}
-		}
+	all := slices.Clone(p.Rules(kind))
+	for i, r := range all {
 		if slices.ContainsFunc(r.Ports, func(p workloads.Port) bool { return p.Name != "" }) {
-			r.Ports = nil
+			all[i].Ports = nil
 		}
-		all = append(all, r)
 	}
 	return all
 }
@@ -33,12 +40,6 @@ func converted(p *workloads.Ruleset, kind networkingv1.PolicyType) []workloads.R
 // holds reports whether Felix gives a policy a place in the pods' chains of that direction: an admin policy without rules has one in
 // both.
 func holds(p *workloads.Ruleset, kind networkingv1.PolicyType) bool {
-	if p.Tier == workloads.NetworkTier {
-		return p.Holds(kind)
-	}
-	in, out := converted(p, networkingv1.PolicyTypeIngress), converted(p, networkingv1.PolicyTypeEgress)
-	if len(in)+len(out) == 0 {
-		return true
-	}
-	return kind == networkingv1.PolicyTypeIngress && len(in) > 0 || kind == networkingv1.PolicyTypeEgress && len(out) > 0
+	bare := len(p.Rules(networkingv1.PolicyTypeIngress))+len(p.Rules(networkingv1.PolicyTypeEgress)) == 0
+	return !lost(p) && (p.Holds(kind) || bare && p.Tier != workloads.NetworkTier)
 }
