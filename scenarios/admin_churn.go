@@ -80,9 +80,9 @@ func drawAdminPolicy(w *engine.World, number int) workloads.AdminPolicy {
 		return []policyv1alpha1.AdminNetworkPolicyRuleAction{"Allow", "Deny", "Pass"}[w.Rand.IntN(3)]
 	}
 	for range w.Rand.IntN(4) {
-		s := drawSubject(w)
+		from := policyv1alpha1.AdminNetworkPolicyIngressPeer(drawSubject(w))
 		p.Spec.Ingress = append(p.Spec.Ingress, policyv1alpha1.AdminNetworkPolicyIngressRule{
-			Action: action(), From: []policyv1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: s.Namespaces, Pods: s.Pods}}, Ports: drawAdminPorts(w.Rand),
+			Action: action(), From: []policyv1alpha1.AdminNetworkPolicyIngressPeer{from}, Ports: drawAdminPorts(w.Rand),
 		})
 	}
 	for range w.Rand.IntN(4) {
@@ -97,9 +97,9 @@ func drawBaseline(w *engine.World) policyv1alpha1.BaselineAdminNetworkPolicySpec
 		return []policyv1alpha1.BaselineAdminNetworkPolicyRuleAction{"Allow", "Deny"}[w.Rand.IntN(2)]
 	}
 	for range w.Rand.IntN(3) {
-		s := drawSubject(w)
+		from := policyv1alpha1.AdminNetworkPolicyIngressPeer(drawSubject(w))
 		spec.Ingress = append(spec.Ingress, policyv1alpha1.BaselineAdminNetworkPolicyIngressRule{
-			Action: action(), From: []policyv1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: s.Namespaces, Pods: s.Pods}}, Ports: drawAdminPorts(w.Rand),
+			Action: action(), From: []policyv1alpha1.AdminNetworkPolicyIngressPeer{from}, Ports: drawAdminPorts(w.Rand),
 		})
 	}
 	for range w.Rand.IntN(3) {

@@ -172,8 +172,7 @@ func drawnBaseline(t *rapid.T) policyv1alpha1.BaselineAdminNetworkPolicySpec {
 
 func drawnIngressPeers(t *rapid.T) (peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) {
 	for range rapid.IntRange(1, 2).Draw(t, "peers") {
-		s := drawnSubject(t)
-		peers = append(peers, policyv1alpha1.AdminNetworkPolicyIngressPeer{Namespaces: s.Namespaces, Pods: s.Pods})
+		peers = append(peers, policyv1alpha1.AdminNetworkPolicyIngressPeer(drawnSubject(t)))
 	}
 	return peers
 }

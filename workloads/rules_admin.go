@@ -1,10 +1,9 @@
 package workloads
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // AdminPolicy is an AdminNetworkPolicy. Of several with one priority the first by name comes first: the specification leaves that
@@ -70,7 +69,7 @@ func subject(s policyv1alpha1.AdminNetworkPolicySubject) Peer {
 func ingressPeers(peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) []Peer {
 	var all []Peer
 	for _, p := range peers {
-		all = append(all, subject(policyv1alpha1.AdminNetworkPolicySubject{Namespaces: p.Namespaces, Pods: p.Pods}))
+		all = append(all, subject(policyv1alpha1.AdminNetworkPolicySubject(p)))
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
@@ -158,13 +159,28 @@ func groups(policies []*workloads.Ruleset) [][]*workloads.Ruleset {
 	var all [][]*workloads.Ruleset
 	before := ""
 	for i, p := range policies {
-		selects := peerWords(p.Subject)
+		selects := selectorText(p.Subject.Namespaces) + " / " + selectorText(p.Subject.Pods)
 		if i == 0 || selects != before {
 			all = append(all, nil)
 		}
 		all[len(all)-1], before = append(all[len(all)-1], p), selects
 	}
 	return all
+}
+
+// selectorText is equal for selectors that Calico writes alike, which is by what Felix groups: the order of expressions and values counts.
+func selectorText(l *metav1.LabelSelector) string {
+	if l == nil {
+		return ""
+	}
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(l.MatchLabels)) {
+		all = append(all, k+" == "+l.MatchLabels[k])
+	}
+	for _, e := range l.MatchExpressions {
+		all = append(all, fmt.Sprint(e.Key, " ", e.Operator, " ", e.Values))
+	}
+	return strings.Join(all, " && ")
 }
 
 // groupTitle names what is jumped to: a policy's chain, or that of a group by the policies that it leads to.
