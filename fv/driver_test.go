@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/typed/apis/v1alpha1"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
@@ -34,6 +35,7 @@ type driver struct {
 	handoff infra.Handoff
 	target  targets.Target
 	client  kubernetes.Interface
+	admin   adminclient.PolicyV1alpha1Interface // nil: the target has no admin policies
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
@@ -71,6 +73,11 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 	}
 	if d.client, err = workloads.NewClient(config); err != nil {
 		return d, err
+	}
+	if d.HasFeature("admin-network-policy") {
+		if d.admin, err = workloads.NewAdminClient(config); err != nil {
+			return d, err
+		}
 	}
 	if err := d.openKernel(ctx); err != nil {
 		return d, err
@@ -220,7 +227,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 		return nil, err
 	}
 	fleet := workloads.NewFleet(workloads.Config{
-		Client: d.client, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
+		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 	}, workloads.NewState(d.handoff.Node))
 	d.follow(fleet)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"k8s.io/client-go/kubernetes/fake"
+	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -34,7 +35,7 @@ func TestModelMovesWhatScenariosSay(t *testing.T) {
 			t.Fatal(err)
 		}
 		fleet := workloads.NewFleet(workloads.Config{
-			Client: fake.NewClientset(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
+			Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset().PolicyV1alpha1(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
 		}, workloads.NewState("local"))
 		w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Converge: func(context.Context) error { return nil }}
 		planned := plan.State()

@@ -103,7 +103,7 @@ func (f *Fleet) deletePod(ctx context.Context, k Key) error {
 
 func (f *Fleet) createNode(ctx context.Context, n Node) error {
 	node := &corev1.Node{
-		ObjectMeta: meta("", n.Name, nil),
+		ObjectMeta: meta("", n.Name, n.Labels),
 		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: n.IP.String()}}},
 	}
 	f.cfg.Decorate(node)

@@ -16,7 +16,7 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 	now, to := f.State(), to.Clone()
 	delete(now.Nodes, now.LocalNode)
 	delete(to.Nodes, now.LocalNode)
-	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, func(a, b Node) bool { return a == b }, unchanged)
+	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, sameNode, unchanged)
 	goneNamespaces, newNamespaces, movedNamespaces := difference(now.Namespaces, to.Namespaces, unchanged,
 		func(a, b Namespace) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePods, newPods, movedPods := difference(now.Pods, to.Pods,
@@ -26,14 +26,28 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 		func(a, b Pod) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePolicies, newPolicies, movedPolicies := difference(now.Policies, to.Policies, unchanged,
 		func(a, b Policy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
+	goneAdmin, newAdmin, movedAdmin := difference(now.AdminPolicies, to.AdminPolicies, unchanged,
+		func(a, b AdminPolicy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
+	goneBaseline, newBaseline, movedBaseline := difference(now.Baseline, to.Baseline, unchanged,
+		func(a, b BaselinePolicy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
 	for _, step := range []func() error{
 		func() error { return f.RemovePods(ctx, gonePods, Graceful) },
 		func() error { return f.RemovePolicies(ctx, gonePolicies) },
+		func() error { return f.RemoveAdminPolicies(ctx, goneAdmin) },
+		func() error { return f.removeBaseline(ctx, goneBaseline) },
 		func() error { return f.RemoveNamespaces(ctx, goneNamespaces) },
 		func() error { return f.RemoveNodes(ctx, goneNodes) },
 		func() error { return f.AddNodes(ctx, newNodes) },
 		func() error { return f.AddNamespaces(ctx, newNamespaces) },
 		func() error { return f.RelabelNamespaces(ctx, movedNamespaces) },
+		func() error {
+			return each(newBaseline, func(p BaselinePolicy) error { return f.AddBaseline(ctx, p.Spec) })
+		},
+		func() error {
+			return each(movedBaseline, func(p BaselinePolicy) error { return f.ChangeBaseline(ctx, p.Spec) })
+		},
+		func() error { return f.AddAdminPolicies(ctx, newAdmin) },
+		func() error { return f.ChangeAdminPolicies(ctx, movedAdmin) },
 		func() error { return f.AddPolicies(ctx, newPolicies) },
 		func() error { return f.ChangePolicies(ctx, movedPolicies) },
 		func() error { return f.RelabelPods(ctx, movedPods) },
@@ -44,6 +58,19 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 		}
 	}
 	return nil
+}
+
+func each[T any](items []T, do func(T) error) error {
+	for _, item := range items {
+		if err := do(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sameNode(a, b Node) bool {
+	return a.Local == b.Local && a.IP == b.IP && maps.Equal(a.Labels, b.Labels)
 }
 
 func unchanged[T any](T, T) bool { return true }
@@ -87,9 +114,17 @@ func (f *Fleet) Clear(ctx context.Context) error {
 	for _, k := range left.policies {
 		s.Policies[k] = Policy{}
 	}
+	for _, name := range left.admin {
+		s.AdminPolicies[name] = AdminPolicy{}
+	}
+	for _, name := range left.baseline {
+		s.Baseline[name] = BaselinePolicy{}
+	}
 	return errors.Join(err,
 		f.RemovePods(ctx, sortedKeys(s.Pods), Graceful),
 		f.RemovePolicies(ctx, sortedKeys(s.Policies)),
+		f.RemoveAdminPolicies(ctx, slices.Sorted(maps.Keys(s.AdminPolicies))),
+		f.removeBaseline(ctx, slices.Sorted(maps.Keys(s.Baseline))),
 		f.RemoveNamespaces(ctx, slices.Sorted(maps.Keys(s.Namespaces))),
 		f.RemoveNodes(ctx, slices.Sorted(maps.Keys(s.Nodes))),
 	)

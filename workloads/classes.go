@@ -2,11 +2,11 @@ package workloads
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -16,28 +16,20 @@ import (
 // families, and in which of the policies' address blocks they are; and in the namespace itself if it has policies, or if a
 // policy can tell namespaces by their name.
 func (s State) Classes() func(Pod) string {
-	governed, blocks, byName := map[string]bool{}, map[string]bool{}, false
-	for key, policy := range s.Policies {
-		governed[key.Namespace] = true
-		for _, kind := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
-			for _, rule := range rules(policy.Spec, kind) {
-				for _, peer := range rule.Peers {
-					byName = byName || asksForName(peer.NamespaceSelector)
-					if peer.IPBlock != nil {
-						for _, cidr := range append([]string{peer.IPBlock.CIDR}, peer.IPBlock.Except...) {
-							blocks[cidr] = true
-						}
-					}
+	governed, byName, blocks := map[string]bool{}, false, map[netip.Prefix]bool{}
+	x := NewIndex(s)
+	for _, tier := range append(slices.Collect(maps.Values(x.policies)), x.admin, x.baseline) {
+		for _, policy := range tier {
+			governed[policy.Key.Namespace] = true
+			for _, peer := range append(policy.peers(), policy.Subject) {
+				byName = byName || asksForName(peer.Namespaces)
+				for _, block := range slices.Concat(peer.Networks, peer.Except) {
+					blocks[block] = true
 				}
 			}
 		}
 	}
-	var prefixes []netip.Prefix
-	for cidr := range blocks {
-		if prefix, err := netip.ParsePrefix(cidr); err == nil {
-			prefixes = append(prefixes, prefix)
-		}
-	}
+	prefixes := slices.Collect(maps.Keys(blocks))
 	slices.SortFunc(prefixes, func(a, b netip.Prefix) int { return strings.Compare(a.String(), b.String()) })
 	return func(p Pod) string {
 		namespace := ""
@@ -57,6 +49,15 @@ func (s State) Classes() func(Pod) string {
 		}
 		return fmt.Sprint(p.Node == s.LocalNode, "|", namespace, "|", labels.Set(s.Namespaces[p.Namespace].Labels), "|", labels.Set(p.Labels), "|", p.Ports, "|", addresses)
 	}
+}
+
+// peers lists all peers of all rules.
+func (r *Ruleset) peers() []Peer {
+	var all []Peer
+	for _, rule := range slices.Concat(r.in, r.out) {
+		all = append(all, rule.Peers...)
+	}
+	return all
 }
 
 func asksForName(selector *metav1.LabelSelector) bool {

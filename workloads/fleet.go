@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/typed/apis/v1alpha1"
 
 	"github.com/nodefv/nodefv/metrics/report"
 )
@@ -27,6 +28,7 @@ const (
 // Config says on what a Fleet works.
 type Config struct {
 	Client        kubernetes.Interface
+	Admin         adminclient.PolicyV1alpha1Interface // nil: the cluster has no admin policies
 	Plugger       Plugger
 	HostInterface func(namespace, pod string) string
 	Decorate      func(obj any) // adds the target's annotations to *corev1.Pod and *corev1.Node; nil: none

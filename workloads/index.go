@@ -1,29 +1,28 @@
 package workloads
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Index answers many questions about one state quickly: who is selected by what. It is safe for concurrent use.
+// Index answers many questions about one state quickly: who is selected by what, and what may reach whom. It is safe for
+// concurrent use.
 type Index struct {
 	state      State
 	namespaces map[string]labels.Set // with the label that the API adds
 	pods       map[string][]Pod      // by namespace, in order of name
-	policies   map[string][]indexedPolicy
+	policies   map[string][]*Ruleset // by namespace, in order of name
+	admin      []*Ruleset            // in order of priority and name
+	baseline   []*Ruleset
 }
 
-type indexedPolicy struct {
-	Policy
-	selects labels.Selector
-}
-
-// NewIndex reads a state once.
+// NewIndex reads a state once. The state must not be changed while the index is in use.
 func NewIndex(s State) *Index {
-	x := &Index{state: s, namespaces: map[string]labels.Set{}, pods: map[string][]Pod{}, policies: map[string][]indexedPolicy{}}
+	x := &Index{state: s, namespaces: map[string]labels.Set{}, pods: map[string][]Pod{}, policies: map[string][]*Ruleset{}}
 	for _, k := range sortedKeys(s.Pods) {
 		x.pods[k.Namespace] = append(x.pods[k.Namespace], s.Pods[k])
 	}
@@ -31,44 +30,47 @@ func NewIndex(s State) *Index {
 		x.namespaces[namespace] = labels.Merge(s.Namespaces[namespace].Labels, labels.Set{metadataName: namespace})
 	}
 	for _, k := range sortedKeys(s.Policies) {
-		p := s.Policies[k]
-		x.policies[k.Namespace] = append(x.policies[k.Namespace], indexedPolicy{p, selector(&p.Spec.PodSelector)})
+		x.policies[k.Namespace] = append(x.policies[k.Namespace], networkRuleset(s.Policies[k]))
+	}
+	for _, p := range slices.SortedFunc(maps.Values(s.AdminPolicies), func(a, b AdminPolicy) int {
+		return cmp.Or(cmp.Compare(a.Spec.Priority, b.Spec.Priority), cmp.Compare(a.Name, b.Name))
+	}) {
+		x.admin = append(x.admin, adminRuleset(p))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Baseline)) {
+		x.baseline = append(x.baseline, baselineRuleset(s.Baseline[name]))
 	}
 	return x
 }
 
-// Applying returns the policies that hold for a pod in one direction, in order of name.
-func (x *Index) Applying(pod Pod, kind networkingv1.PolicyType) []Policy {
-	var all []Policy
-	for _, p := range x.policies[pod.Namespace] {
-		if p.selects.Matches(labels.Set(pod.Labels)) && slices.Contains(policyTypes(p.Spec), kind) {
-			all = append(all, p.Policy)
+// Selecting returns the policies whose subject a pod is, in the order in which they are asked: tier by tier, by priority where there
+// is one, and by name.
+func (x *Index) Selecting(pod Pod) []*Ruleset {
+	var all []*Ruleset
+	for _, tier := range [][]*Ruleset{x.admin, x.policies[pod.Namespace], x.baseline} {
+		for _, p := range tier {
+			if p.Subject.hasPod(x, pod) {
+				all = append(all, p)
+			}
 		}
 	}
 	return all
 }
 
-// Selected returns the pods that a peer of a policy in that namespace means, whether they have addresses or not; of an ipBlock
-// none.
-func (x *Index) Selected(namespace string, p networkingv1.NetworkPolicyPeer) []Pod {
-	if p.IPBlock != nil {
-		return nil
-	}
-	among := labels.SelectorFromSet(labels.Set{metadataName: namespace})
-	if p.NamespaceSelector != nil {
-		among = selector(p.NamespaceSelector)
-	}
-	which := labels.Everything()
-	if p.PodSelector != nil {
-		which = selector(p.PodSelector)
-	}
+// Applying returns those of Selecting that hold in one direction.
+func (x *Index) Applying(pod Pod, kind networkingv1.PolicyType) []*Ruleset {
+	return slices.DeleteFunc(x.Selecting(pod), func(p *Ruleset) bool { return !p.Holds(kind) })
+}
+
+// Selected returns the pods that a peer means by their labels, whether they have addresses or not; of networks and nodes none.
+func (x *Index) Selected(p Peer) []Pod {
 	var all []Pod
-	for name, set := range x.namespaces {
-		if !among.Matches(set) {
+	for _, name := range slices.Sorted(maps.Keys(x.namespaces)) {
+		if len(p.Networks) > 0 || p.nodes != nil || !p.hasNamespace(x, name) {
 			continue
 		}
 		for _, pod := range x.pods[name] {
-			if which.Matches(labels.Set(pod.Labels)) {
+			if p.hasPod(x, pod) {
 				all = append(all, pod)
 			}
 		}
@@ -76,14 +78,5 @@ func (x *Index) Selected(namespace string, p networkingv1.NetworkPolicyPeer) []P
 	return all
 }
 
-// Rules returns the rules of one direction, in order.
-func (p Policy) Rules(kind networkingv1.PolicyType) []Rule { return rules(p.Spec, kind) }
-
-// selector treats one that the API would refuse as one that selects nothing.
-func selector(l *metav1.LabelSelector) labels.Selector {
-	s, err := metav1.LabelSelectorAsSelector(l)
-	if err != nil {
-		return labels.Nothing()
-	}
-	return s
-}
+// Pods returns all pods.
+func (x *Index) Pods() []Pod { return x.Selected(podsPeer("", everything, everything)) }

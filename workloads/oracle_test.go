@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -79,6 +78,9 @@ func smallWorld(policies ...networkingv1.NetworkPolicySpec) State {
 }
 
 func at(s string) Endpoint {
+	if node, ok := strings.CutPrefix(s, "node:"); ok {
+		return Endpoint{Node: node}
+	}
 	if namespace, name, ok := strings.Cut(s, "/"); ok {
 		return Endpoint{Pod: Key{namespace, name}}
 	}
@@ -189,98 +191,4 @@ func TestPassesIsOfOneNode(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestOracleAgainstTables compares the oracle with a second one, written in the other order: it first fills tables of what
-// each policy selects and lets pass, and then looks the connection up.
-func TestOracleAgainstTables(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	allowed, compared := 0, 0
-	for round := range 200 {
-		s := drawState(r)
-		for from := range s.Pods {
-			for to := range s.Pods {
-				proto, port := []corev1.Protocol{tcp, udp}[r.IntN(2)], uint16(78+r.IntN(6))
-				got, want := s.Allows(Endpoint{Pod: from}, Endpoint{Pod: to}, proto, port), tableAllows(s, from, to, proto, port)
-				if got.Allowed != want {
-					t.Fatalf("round %d: %s to %s, %s %d: got %+v, the tables say %v; policies: %+v", round, from, to, proto, port, got, want, s.Policies)
-				}
-				compared++
-				if want && from != to {
-					allowed++
-				}
-			}
-		}
-	}
-	if allowed < compared/10 || allowed > compared*9/10 {
-		t.Errorf("%d of %d connections are allowed: the draw proves little", allowed, compared)
-	}
-}
-
-func drawState(r *rand.Rand) State {
-	s := NewState("here")
-	for i := range 8 {
-		k := Key{fmt.Sprintf("ns-%d", i%3), fmt.Sprintf("pod-%d", i)}
-		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"x": fmt.Sprint(i % 2)}}
-		s.Pods[k] = Pod{Key: k, Node: "here", Labels: map[string]string{"x": fmt.Sprint(r.IntN(3)), "y": fmt.Sprint(r.IntN(2))}, IPs: []netip.Addr{address(PoolV4, i+1)},
-			Ports: []NamedPort{{"one", tcp, uint16(78 + r.IntN(4))}, {"two", udp, 80}}[r.IntN(2):]}
-	}
-	for i := range r.IntN(7) {
-		k := Key{fmt.Sprintf("ns-%d", r.IntN(3)), fmt.Sprintf("policy-%d", i)}
-		spec := networkingv1.NetworkPolicySpec{PodSelector: *drawSelector(r)}
-		for range r.IntN(3) {
-			peers, ports := drawRule(r)
-			spec.Ingress = append(spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: peers, Ports: ports})
-		}
-		for range r.IntN(2) {
-			peers, ports := drawRule(r)
-			spec.Egress = append(spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: ports})
-		}
-		for _, kind := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
-			if r.IntN(3) == 0 {
-				spec.PolicyTypes = append(spec.PolicyTypes, kind)
-			}
-		}
-		s.Policies[k] = Policy{Key: k, Spec: spec}
-	}
-	return s
-}
-
-func drawSelector(r *rand.Rand) *metav1.LabelSelector {
-	key, value := []string{"x", "y", "z"}[r.IntN(3)], fmt.Sprint(r.IntN(3))
-	switch r.IntN(6) {
-	case 0:
-		return is()
-	case 1:
-		return where(key, metav1.LabelSelectorOpIn, value, "1")
-	case 2:
-		return where(key, metav1.LabelSelectorOpNotIn, value)
-	case 3:
-		return where(key, metav1.LabelSelectorOpExists)
-	case 4:
-		return where(key, metav1.LabelSelectorOpDoesNotExist)
-	}
-	return is(key, value)
-}
-
-func drawRule(r *rand.Rand) (peers []peer, ports []networkingv1.NetworkPolicyPort) {
-	for range r.IntN(3) {
-		switch r.IntN(4) {
-		case 0:
-			peers = append(peers, peer{PodSelector: drawSelector(r)})
-		case 1:
-			peers = append(peers, peer{NamespaceSelector: drawSelector(r)})
-		case 2:
-			peers = append(peers, peer{NamespaceSelector: drawSelector(r), PodSelector: drawSelector(r)})
-		case 3:
-			peers = append(peers, block("10.128.0.0/29", fmt.Sprintf("%s/31", address(PoolV4, 2*r.IntN(4)))))
-		}
-	}
-	for range r.IntN(3) {
-		first := int32(78 + r.IntN(4))
-		named := on([]corev1.Protocol{tcp, udp}[r.IntN(2)])
-		named.Port = new(intstr.FromString([]string{"one", "two"}[r.IntN(2)]))
-		ports = append(ports, [][]networkingv1.NetworkPolicyPort{{on(tcp)}, {on(udp, first)}, {on(tcp, first, first+2)}, {named}}[r.IntN(4)]...)
-	}
-	return peers, ports
 }

@@ -37,9 +37,10 @@ func compareKeys(a, b Key) int {
 
 // Node is a node of the cluster.
 type Node struct {
-	Name  string
-	Local bool // the SUT runs there
-	IP    netip.Addr
+	Name   string
+	Local  bool // the SUT runs there
+	IP     netip.Addr
+	Labels map[string]string
 }
 
 // Namespace is a namespace of the cluster; its labels never include kubernetes.io/metadata.name, which the API adds.
@@ -78,12 +79,14 @@ type Policy struct {
 
 // State is the desired state: pure data. Its methods do not change it, but for those that say so.
 type State struct {
-	LocalNode  string
-	Nodes      map[string]Node
-	Namespaces map[string]Namespace
-	Pods       map[Key]Pod
-	Policies   map[Key]Policy
-	Ahead      map[Key]bool // veths on the local node that came before their pods
+	LocalNode     string
+	Nodes         map[string]Node
+	Namespaces    map[string]Namespace
+	Pods          map[Key]Pod
+	Policies      map[Key]Policy
+	AdminPolicies map[string]AdminPolicy    // by name
+	Baseline      map[string]BaselinePolicy // by name, which is BaselineName: there is one or none
+	Ahead         map[Key]bool              // veths on the local node that came before their pods
 }
 
 // Plug is what the kernel must hold for a pod with a veth.

@@ -9,7 +9,7 @@ import (
 func NewState(localNode string) State {
 	return State{
 		LocalNode: localNode, Nodes: map[string]Node{localNode: {Name: localNode, Local: true}}, Namespaces: map[string]Namespace{},
-		Pods: map[Key]Pod{}, Policies: map[Key]Policy{}, Ahead: map[Key]bool{},
+		Pods: map[Key]Pod{}, Policies: map[Key]Policy{}, AdminPolicies: map[string]AdminPolicy{}, Baseline: map[string]BaselinePolicy{}, Ahead: map[Key]bool{},
 	}
 }
 
@@ -18,6 +18,7 @@ func NewState(localNode string) State {
 func (s State) Clone() State {
 	s.Nodes, s.Namespaces = maps.Clone(s.Nodes), maps.Clone(s.Namespaces)
 	s.Pods, s.Policies, s.Ahead = maps.Clone(s.Pods), maps.Clone(s.Policies), maps.Clone(s.Ahead)
+	s.AdminPolicies, s.Baseline = maps.Clone(s.AdminPolicies), maps.Clone(s.Baseline)
 	return s
 }
 

@@ -20,6 +20,7 @@ func (f *Fleet) Verify(ctx context.Context) ([]string, error) {
 	differ := slices.Concat(
 		compare("node", left.nodes, s.Nodes, itself), compare("namespace", left.namespaces, s.Namespaces, itself),
 		compare("pod", left.pods, s.Pods, Key.String), compare("policy", left.policies, s.Policies, Key.String),
+		compare("admin policy", left.admin, s.AdminPolicies, itself), compare("baseline", left.baseline, s.Baseline, itself),
 	)
 	slices.Sort(differ)
 	return differ, nil
@@ -45,6 +46,7 @@ func compare[K comparable, V any](kind string, got []K, want map[K]V, name func(
 type names struct {
 	nodes, namespaces []string
 	pods, policies    []Key
+	admin, baseline   []string
 }
 
 // listed returns the API's objects that fleets made.
@@ -78,5 +80,5 @@ func (f *Fleet) listed(ctx context.Context) (got names, err error) {
 	for _, p := range policies.Items {
 		got.policies = append(got.policies, Key{p.Namespace, p.Name})
 	}
-	return got, nil
+	return got, f.listAdmin(ctx, options, &got)
 }

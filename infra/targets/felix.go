@@ -219,4 +219,4 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 	}
 }
 
-func (felix) Features() []string { return []string{"ipv6", "network-policy"} }
+func (felix) Features() []string { return []string{"ipv6", "network-policy", "admin-network-policy"} }

@@ -32,6 +32,7 @@ const servedBound = 30 * time.Second
 var (
 	crdResource         = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	clusterInformations = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "clusterinformations"}
+	tiers               = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "tiers"}
 )
 
 var felixRules = []rbacv1.PolicyRule{
@@ -132,12 +133,31 @@ func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	info := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "crd.projectcalico.org/v1", "kind": "ClusterInformation", "metadata": map[string]any{"name": "default"},
-		"spec": map[string]any{"datastoreReady": true, "clusterType": "nodefv"},
+	for _, t := range felixTiers {
+		group.Go(func() error {
+			return create(ctx, dyn, tiers, "Tier", t.name, map[string]any{"order": t.order, "defaultAction": t.otherwise})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return create(ctx, dyn, clusterInformations, "ClusterInformation", "default", map[string]any{"datastoreReady": true, "clusterType": "nodefv"})
+}
+
+// felixTiers are the tiers that Calico makes when it is installed: without them Felix takes admin policies for ones of an unknown tier, the
+// last of all, which drops what they don't let pass.
+var felixTiers = []struct {
+	name, otherwise string
+	order           int64
+}{{felixAdminTier, "Pass", 1_000}, {felixDefaultTier, "Deny", 1_000_000}, {felixBaselineTier, "Pass", 10_000_000}}
+
+// create makes an object of a kind of Calico's that may not be served yet.
+func create(ctx context.Context, dyn dynamic.Interface, kinds schema.GroupVersionResource, kind, name string, spec map[string]any) error {
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": kinds.GroupVersion().String(), "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec,
 	}}
-	return lifecycle.Wait(ctx, "ClusterInformation", servedBound, func(ctx context.Context) error {
-		_, err := dyn.Resource(clusterInformations).Create(ctx, info, metav1.CreateOptions{})
+	return lifecycle.Wait(ctx, kind+" "+name, servedBound, func(ctx context.Context) error {
+		_, err := dyn.Resource(kinds).Create(ctx, object, metav1.CreateOptions{})
 		return ignoreExists(err)
 	})
 }

@@ -15,8 +15,16 @@ import (
 const (
 	felixAccepted  = 0x10000
 	felixPassed    = 0x20000
+	felixDenied    = 0x40000
 	felixBlocks    = 0x80000  // all blocks of a rule matched so far
 	felixThisBlock = 0x100000 // the running block matched
+)
+
+// Felix's tiers.
+const (
+	felixAdminTier    = "adminnetworkpolicy"
+	felixDefaultTier  = "default"
+	felixBaselineTier = "baselineadminnetworkpolicy"
 )
 
 const felixTable = "filter" // where the chains of endpoints and policies belong
@@ -51,9 +59,15 @@ func (f felix) chainName(prefix, name string) string {
 	return prefix + "_" + base64.RawURLEncoding.EncodeToString(sum[:])[:long-1-len(prefix)]
 }
 
-// policyName is the name by which Felix knows a NetworkPolicy.
-func felixPolicyName(k workloads.Key) string {
-	return "default/" + k.Namespace + "/knp.default." + k.Name
+// felixPolicyName is the name by which Felix knows a policy: its tier, its namespace if it has one, and its name with a prefix.
+func felixPolicyName(p *workloads.Ruleset) string {
+	switch p.Tier {
+	case workloads.AdminTier:
+		return felixAdminTier + "/kanp." + felixAdminTier + "." + p.Key.Name
+	case workloads.BaselineTier:
+		return felixBaselineTier + "/kbanp." + felixBaselineTier + "." + p.Key.Name
+	}
+	return felixDefaultTier + "/" + p.Key.Namespace + "/knp." + felixDefaultTier + "." + p.Key.Name
 }
 
 // place takes an identity apart: in nftables mode all is in one table and carries the name of the table that it would have

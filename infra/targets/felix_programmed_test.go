@@ -45,9 +45,15 @@ var dataPlanes = slices.Sorted(maps.Keys(felixDataPlanes))
 
 func recordedKernel(t testing.TB, f felix, s workloads.State) *kernel.State {
 	t.Helper()
+	return readKernel(t, f, s, filepath.Join("testdata", f.DataPlane))
+}
+
+// readKernel reads a data plane's dumps from a folder, and gives the pods' interfaces the settings that they must have.
+func readKernel(t testing.TB, f felix, s workloads.State, folder string) *kernel.State {
+	t.Helper()
 	k := kernel.New()
 	open := func(name string) *os.File {
-		file, err := os.Open(filepath.Join("testdata", f.DataPlane, name))
+		file, err := os.Open(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)
 		}

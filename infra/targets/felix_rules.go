@@ -9,10 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -27,32 +25,32 @@ type wantedSet struct {
 
 // wantedRules renders the chain of a policy in one direction for one family. A set is named by its key in sets, where new ones
 // are added.
-func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Family, sets map[string]*wantedSet) []kernel.Rule {
+func wantedRules(x *workloads.Index, p *workloads.Ruleset, w felixWay, f kernel.Family, sets map[string]*wantedSet) []kernel.Rule {
 	var all []kernel.Rule
-	for i, r := range p.Rules(w.kind) {
+	for i, r := range converted(p, w.kind) {
 		peers := r.Peers
 		if len(peers) == 0 {
-			peers = []networkingv1.NetworkPolicyPeer{{}}
+			peers = []workloads.Peer{{}}
 		}
 		byProtocol := felixPorts(r.Ports)
 		for _, proto := range slices.Sorted(maps.Keys(byProtocol)) {
 			for j, peer := range peers {
-				c := clause{proto: proto, portList: byProtocol[proto], way: w}
+				c := clause{proto: proto, portList: byProtocol[proto], way: w, action: r.Action}
 				if !c.addPeer(peer, f) {
 					continue // of the other family
 				}
-				where := fmt.Sprintf("policy %s %s rule %d", p.Key, w.word, i+1)
-				if len(r.Peers) > 0 && peer.IPBlock == nil {
-					key := peerWords(p.Namespace, peer)
+				where := fmt.Sprintf("%s rule %d", policyTitle(p, w), i+1)
+				if len(r.Peers) > 0 && len(peer.Networks) == 0 {
+					key := peerWords(peer)
 					c.peerSet = key
 					if sets[key] == nil {
-						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(p.Namespace, peer))
+						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(peer))
 					}
 				}
 				for _, port := range c.named {
 					key := c.namedKey(port)
 					if sets[key] == nil {
-						sets[key] = newPortSet(fmt.Sprintf("%s port %s", where, port), c.portOwners(x, p.Namespace, peer), proto, port)
+						sets[key] = newPortSet(fmt.Sprintf("%s port %s", where, port), c.portOwners(x, peer), proto, port)
 					}
 				}
 				all = append(all, c.render()...)
@@ -110,12 +108,12 @@ func (s *wantedSet) add(ip netip.Addr, member string) {
 }
 
 // peerWords says which pods a peer means. Peers with the same words share a set.
-func peerWords(namespace string, p networkingv1.NetworkPolicyPeer) string {
-	in := "namespace " + namespace
-	if p.NamespaceSelector != nil {
-		in = "namespaces " + selectorWords(p.NamespaceSelector)
+func peerWords(p workloads.Peer) string {
+	in := "namespace " + p.Namespace
+	if p.Namespaces != nil {
+		in = "namespaces " + selectorWords(p.Namespaces)
 	}
-	return "pods " + selectorWords(p.PodSelector) + " in " + in
+	return "pods " + selectorWords(p.Pods) + " in " + in
 }
 
 func selectorWords(l *metav1.LabelSelector) string {
@@ -142,27 +140,21 @@ func (p portRange) String() string {
 
 // felixPorts sorts a rule's ports by protocol; no ports at all are the protocol "". A port without a number stands for all
 // of its protocol.
-func felixPorts(ports []networkingv1.NetworkPolicyPort) map[string]portList {
+func felixPorts(ports []workloads.Port) map[string]portList {
 	if len(ports) == 0 {
 		return map[string]portList{"": {}}
 	}
 	all, every := map[string]portList{}, map[string]bool{}
 	for _, p := range ports {
-		proto := string(corev1.ProtocolTCP)
-		if p.Protocol != nil {
-			proto = string(*p.Protocol)
-		}
-		proto = strings.ToLower(proto)
+		proto := strings.ToLower(string(p.Protocol))
 		list := all[proto]
 		switch {
-		case p.Port == nil:
+		case p.Name != "":
+			list.named = append(list.named, p.Name)
+		case p.Last == 0:
 			every[proto] = true
-		case p.Port.Type == intstr.String:
-			list.named = append(list.named, p.Port.StrVal)
-		case p.EndPort != nil:
-			list.numbers = append(list.numbers, portRange{p.Port.IntVal, *p.EndPort})
 		default:
-			list.numbers = append(list.numbers, portRange{p.Port.IntVal, p.Port.IntVal})
+			list.numbers = append(list.numbers, portRange{int32(p.First), int32(p.Last)})
 		}
 		all[proto] = list
 	}
@@ -193,44 +185,40 @@ func merged(ranges []portRange) []portRange {
 type clause struct {
 	portList
 	proto   string
-	peerSet string // key of a set
-	block   string // a prefix that the peer must be in
+	peerSet string   // key of a set
+	blocks  []string // the peer must be in one of these prefixes, if there are some
 	except  []string
 	way     felixWay
+	action  workloads.Action
 }
 
 // addPeer reports whether the peer can be of that family.
-func (c *clause) addPeer(p networkingv1.NetworkPolicyPeer, f kernel.Family) bool {
-	if p.IPBlock == nil {
-		return true
-	}
-	of := func(cidr string) (string, bool) {
-		prefix, err := netip.ParsePrefix(cidr)
-		if err != nil || prefix.Addr().Is6() != (f == kernel.IPv6) {
-			return "", false
-		}
-		prefix = prefix.Masked()
-		if prefix.IsSingleIP() {
-			return prefix.Addr().String(), true
-		}
-		return prefix.String(), true
-	}
-	block, ok := of(p.IPBlock.CIDR)
-	c.block = block
-	for _, e := range p.IPBlock.Except {
-		if e, ok := of(e); ok {
-			c.except = append(c.except, e)
+func (c *clause) addPeer(p workloads.Peer, f kernel.Family) bool {
+	c.blocks, c.except = ofFamily(p.Networks, f), ofFamily(p.Except, f)
+	return len(p.Networks) == 0 || len(c.blocks) > 0
+}
+
+// ofFamily writes the prefixes of one family as the kernel does.
+func ofFamily(prefixes []netip.Prefix, f kernel.Family) []string {
+	var all []string
+	for _, p := range prefixes {
+		switch {
+		case !p.IsValid() || p.Addr().Is6() != (f == kernel.IPv6):
+		case p.IsSingleIP():
+			all = append(all, p.Addr().String())
+		default:
+			all = append(all, p.String())
 		}
 	}
-	return ok
+	return all
 }
 
 // portOwners returns the pods whose ports a named port of the clause may mean: of ingress, every pod of the cluster's.
-func (c *clause) portOwners(x *workloads.Index, namespace string, peer networkingv1.NetworkPolicyPeer) []workloads.Pod {
+func (c *clause) portOwners(x *workloads.Index, peer workloads.Peer) []workloads.Pod {
 	if c.way.kind == networkingv1.PolicyTypeEgress && c.peerSet != "" {
-		return x.Selected(namespace, peer)
+		return x.Selected(peer)
 	}
-	return x.Selected(namespace, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{}})
+	return x.Pods()
 }
 
 // namedKey is equal for named ports that share a set: of egress, the set holds the peers' ports alone.
@@ -246,50 +234,89 @@ func (c *clause) namedMatch(port string) kernel.SetMatch {
 	return kernel.SetMatch{Set: c.namedKey(port), By: "to port"}
 }
 
+// felixActions are the marks and verdicts of actions.
+var felixActions = map[workloads.Action]struct {
+	mark uint32
+	do   kernel.Verdict
+}{
+	workloads.Allow: {felixAccepted, kernel.Return},
+	workloads.Deny:  {felixDenied, kernel.Drop},
+	workloads.Pass:  {felixPassed, kernel.Return},
+}
+
 // render follows Felix: what one rule can't say is said by blocks of rules before it, which keep their result in a mark.
 func (c *clause) render() []kernel.Rule {
-	var all []kernel.Rule
-	splits, last := c.split(), kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}
-	blocks := len(splits)+len(c.named) > 1
-	if blocks {
-		all = append(all, kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks | felixThisBlock}})
-		for _, s := range splits {
-			all = append(all, kernel.Rule{Where: []string{"proto " + c.proto, "to port " + s}, Do: kernel.SetMark, Mark: kernel.Mark{Set: felixBlocks}})
-		}
-		for _, port := range c.named {
-			all = append(all, kernel.Rule{Sets: []kernel.SetMatch{c.namedMatch(port)}, Do: kernel.SetMark, Mark: kernel.Mark{Set: felixBlocks}})
-		}
-	}
-	if len(c.except) > 0 {
-		if !blocks {
-			all = append(all, kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixThisBlock, Set: felixBlocks}})
-		}
-		for _, e := range c.except {
-			all = append(all, kernel.Rule{Where: []string{c.way.by + " " + e}, Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks}})
-		}
-	}
+	action := felixActions[c.action]
+	last := kernel.Rule{Do: kernel.SetMark, Mark: kernel.Mark{Set: action.mark}}
+	all, blocks := c.renderBlocks()
 	if c.proto != "" {
 		last.Where = append(last.Where, "proto "+c.proto)
 	}
-	if c.block != "" && c.block != "0.0.0.0/0" && c.block != "::/0" {
-		last.Where = append(last.Where, c.way.by+" "+c.block)
+	if len(c.blocks) == 1 {
+		last.Where = append(last.Where, c.within(c.blocks[0])...)
 	}
 	// Egress to named ports alone needs no set of the peers: the ports' set is of the peers.
 	if c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0) {
 		last.Sets = append(last.Sets, kernel.SetMatch{Set: c.peerSet, By: c.way.by})
 	}
-	switch {
-	case blocks:
+	switch splits := c.split(); {
+	case len(splits)+len(c.named) > 1:
 	case len(splits) == 1:
 		last.Where = append(last.Where, "to port "+splits[0])
 	case len(c.named) == 1:
 		last.Sets = append(last.Sets, c.namedMatch(c.named[0]))
 	}
-	if blocks || len(c.except) > 0 {
+	if blocks {
 		last.Where = append(last.Where, fmt.Sprintf("mark %#x/%#x", felixBlocks, felixBlocks))
 	}
 	slices.Sort(last.Where)
-	return append(all, last, kernel.Rule{Where: []string{accepted}, Do: kernel.Return})
+	return append(all, last, kernel.Rule{Where: []string{fmt.Sprintf("mark %#x/%#x", action.mark, action.mark)}, Do: action.do})
+}
+
+// within is the condition that the peer is in a prefix; the kernel does not show one that holds everything.
+func (c *clause) within(block string) []string {
+	if block == "0.0.0.0/0" || block == "::/0" {
+		return nil
+	}
+	return []string{c.way.by + " " + block}
+}
+
+// renderBlocks renders what must stand before the rule itself: alternatives of ports, then of prefixes, then exceptions. The first of
+// the alternatives writes its result at once, the second clears it if none of its own matched.
+func (c *clause) renderBlocks() (rules []kernel.Rule, blocks bool) {
+	begin := func(m kernel.Mark) {
+		if !blocks {
+			rules, blocks = append(rules, kernel.Rule{Do: kernel.SetMark, Mark: m}), true
+		}
+	}
+	none := kernel.Mark{Clear: felixBlocks | felixThisBlock}
+	result := kernel.Mark{Set: felixBlocks}
+	if splits := c.split(); len(splits)+len(c.named) > 1 {
+		begin(none)
+		for _, s := range splits {
+			rules = append(rules, kernel.Rule{Where: []string{"proto " + c.proto, "to port " + s}, Do: kernel.SetMark, Mark: result})
+		}
+		for _, port := range c.named {
+			rules = append(rules, kernel.Rule{Sets: []kernel.SetMatch{c.namedMatch(port)}, Do: kernel.SetMark, Mark: result})
+		}
+		result.Set = felixThisBlock
+	}
+	if len(c.blocks) > 1 {
+		begin(none)
+		for _, b := range c.blocks {
+			rules = append(rules, kernel.Rule{Where: c.within(b), Do: kernel.SetMark, Mark: result})
+		}
+		if result.Set == felixThisBlock {
+			rules = append(rules, kernel.Rule{Where: []string{fmt.Sprintf("mark 0x0/%#x", felixThisBlock)}, Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks}})
+		}
+	}
+	if len(c.except) > 0 {
+		begin(kernel.Mark{Clear: felixThisBlock, Set: felixBlocks})
+		for _, e := range c.except {
+			rules = append(rules, kernel.Rule{Where: c.within(e), Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixBlocks}})
+		}
+	}
+	return rules, blocks
 }
 
 var (

@@ -31,9 +31,9 @@ func (Connections) Name() string { return "connections" }
 
 // Want asks the oracle.
 func (Connections) Want(s workloads.State) Facts {
-	facts := Facts{}
+	facts, x := Facts{}, workloads.NewIndex(s)
 	for _, f := range sampleFlows(s) {
-		facts[f.String()] = string(outcome(passes(s, f)))
+		facts[f.String()] = string(outcome(passes(x, f)))
 	}
 	return facts
 }
@@ -52,7 +52,7 @@ func (NodeConnections) Name() string { return "connections of the node" }
 
 // Want asks the oracle where policies decide.
 func (p NodeConnections) Want(s workloads.State) Facts {
-	facts := Facts{}
+	facts, x := Facts{}, workloads.NewIndex(s)
 	for _, f := range p.flows(s) {
 		var allowed bool
 		switch node := (workloads.Key{}); {
@@ -60,7 +60,7 @@ func (p NodeConnections) Want(s workloads.State) Facts {
 			allowed = true
 		case f.To.Key == node && !f.From.Remote && !p.Node.Listens:
 		default:
-			allowed = passes(s, f)
+			allowed = passes(x, f)
 		}
 		facts[f.String()] = string(outcome(allowed))
 	}
@@ -82,9 +82,9 @@ func (p NodeConnections) flows(s workloads.State) []Flow {
 	return flows
 }
 
-func passes(s workloads.State, f Flow) bool {
+func passes(x *workloads.Index, f Flow) bool {
 	end := func(e End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
-	return s.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed
+	return x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed
 }
 
 func outcome(allowed bool) Outcome {

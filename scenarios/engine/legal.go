@@ -33,12 +33,12 @@ type span struct {
 
 // newLaw begins with what the model says now.
 func newLaw(flow Flow, s workloads.State, at time.Time) *law {
-	return &law{flow: flow, spans: []*span{{begun: at, acked: at, verdict: verdictOf(flow, s)}}}
+	return &law{flow: flow, spans: []*span{{begun: at, acked: at, verdict: verdictOf(flow, s, workloads.NewIndex(s))}}}
 }
 
-// change notes that the model goes from one state to the next. It returns nil if that makes no difference to the flow.
-func (l *law) change(verb string, at time.Time, before, after workloads.State) *span {
-	last, next := l.spans[len(l.spans)-1], &span{verb: verb, begun: at, verdict: verdictOf(l.flow, after)}
+// change notes that the model goes from one state to the next, of which x is the index. It returns nil if that makes no difference to the flow.
+func (l *law) change(verb string, at time.Time, before, after workloads.State, x *workloads.Index) *span {
+	last, next := l.spans[len(l.spans)-1], &span{verb: verb, begun: at, verdict: verdictOf(l.flow, after, x)}
 	if concerns(l.flow, before, after) > 1 {
 		next.between = mayPass | mayDrop
 	}
@@ -88,7 +88,7 @@ func (l *law) forget(t time.Time, deadline time.Duration) {
 
 // verdictOf asks the oracle. Who has the destination's address at the time is its pod; a source that is gone, or has another address by
 // now, may send nothing.
-func verdictOf(flow Flow, s workloads.State) legal {
+func verdictOf(flow Flow, s workloads.State, x *workloads.Index) legal {
 	from, ok := s.Pods[flow.From.Key]
 	if !ok || !slices.Contains(from.IPs, flow.From.Addr) {
 		return mayDrop
@@ -97,7 +97,7 @@ func verdictOf(flow Flow, s workloads.State) legal {
 	if !ok {
 		return mayDrop
 	}
-	d := s.Passes(workloads.Endpoint{Pod: flow.From.Key, Addr: flow.From.Addr}, workloads.Endpoint{Pod: to, Addr: flow.To.Addr}, flow.Protocol, flow.Port)
+	d := x.Passes(workloads.Endpoint{Pod: flow.From.Key, Addr: flow.From.Addr}, workloads.Endpoint{Pod: to, Addr: flow.To.Addr}, flow.Protocol, flow.Port)
 	if d.Allowed {
 		return mayPass
 	}
@@ -143,7 +143,25 @@ func concerns(flow Flow, before, after workloads.State) int {
 			changed++
 		}
 	}
+	// Whom a cluster-wide policy concerns is not looked at: it is better to allow too much for a moment.
+	changed += differing(before.AdminPolicies, after.AdminPolicies) + differing(before.Baseline, after.Baseline)
 	return changed
+}
+
+// differing counts the keys under which two maps do not hold the same.
+func differing[K comparable, V any](before, after map[K]V) int {
+	count := 0
+	for k, b := range before {
+		if a, is := after[k]; !is || !reflect.DeepEqual(a, b) {
+			count++
+		}
+	}
+	for k := range after {
+		if _, was := before[k]; !was {
+			count++
+		}
+	}
+	return count
 }
 
 // ends returns the pods at both ends, before and after.

@@ -28,8 +28,9 @@ func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
 	local, aboutLocal := Representatives(s, talk(s.LocalPods()), most, w.Rand)
 	remote, aboutRemote := Representatives(s, talk(s.RemotePods()), most, w.Rand)
 	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: map[Flow]Outcome{}}
+	x := workloads.NewIndex(s)
 	for _, f := range m.Flows {
-		m.Want[f] = outcome(passes(s, f))
+		m.Want[f] = outcome(passes(x, f))
 	}
 	var err error
 	m.Got, err = w.Connector.Connect(ctx, m.Flows)

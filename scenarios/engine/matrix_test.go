@@ -15,9 +15,9 @@ import (
 type liar struct{ state workloads.State }
 
 func (l liar) Connect(_ context.Context, flows []Flow) (map[Flow]Outcome, error) {
-	got := map[Flow]Outcome{}
+	got, x := map[Flow]Outcome{}, workloads.NewIndex(l.state)
 	for _, f := range flows {
-		got[f] = outcome(passes(l.state, f))
+		got[f] = outcome(passes(x, f))
 		switch f.String() {
 		case "a/far > a/four udp/9090":
 			got[f] = Connected

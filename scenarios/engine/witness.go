@@ -126,8 +126,9 @@ func (v *witness) changed(verb string, before, after workloads.State) (acknowled
 	defer v.mu.Unlock()
 	v.state = after
 	var began []*span
+	x := workloads.NewIndex(after)
 	for _, l := range v.laws {
-		if s := l.change(verb, now, before, after); s != nil {
+		if s := l.change(verb, now, before, after, x); s != nil {
 			began = append(began, s)
 		}
 	}

@@ -70,7 +70,7 @@ func TestLaw(t *testing.T) {
 		l := newLaw(stream, c.states[0], begin)
 		for i, s := range c.states[1:] {
 			when := at(100 * (i + 1))
-			if span := l.change("test", when, c.states[i], s); span != nil {
+			if span := l.change("test", when, c.states[i], s, workloads.NewIndex(s)); span != nil {
 				span.acked = when.Add(10 * time.Millisecond)
 			}
 		}
@@ -90,7 +90,8 @@ func TestLaw(t *testing.T) {
 func TestChangeUnderWayAllowsBoth(t *testing.T) {
 	open, stream := town()
 	l := newLaw(stream, open, time.Now())
-	l.change("test", time.Now(), open, closing(open, "closed"))
+	closed := closing(open, "closed")
+	l.change("test", time.Now(), open, closed, workloads.NewIndex(closed))
 	if got := l.at(time.Now().Add(time.Hour), time.Second); got != mayPass|mayDrop {
 		t.Errorf("got %b", got)
 	}
@@ -153,9 +154,10 @@ func TestWitness(t *testing.T) {
 		c.mu.Unlock()
 		time.Sleep(time.Second)
 		s := m.world.Fleet.State()
+		x := workloads.NewIndex(s)
 		var passes, stays Flow
 		for stream := range c.open {
-			if verdictOf(stream, s) == mayPass {
+			if verdictOf(stream, s, x) == mayPass {
 				passes = stream
 			} else {
 				stays = stream

@@ -1,0 +1,122 @@
+package targets
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// administered is the state in which the dumps in testdata/admin were taken from a real Felix v3.31.0.
+func administered(t *testing.T) workloads.State {
+	t.Helper()
+	plan, err := workloads.NewPlan(7, workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 4, Local: 6, DualStack: true}, "fv-local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("testdata/admin/policies.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct {
+		NetworkPolicies []networkingv1.NetworkPolicy
+		AdminPolicies   []policyv1alpha1.AdminNetworkPolicy
+		Baseline        []policyv1alpha1.BaselineAdminNetworkPolicy
+	}
+	if err := yaml.UnmarshalStrict(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	s := plan.State()
+	for _, p := range all.NetworkPolicies {
+		k := workloads.Key{Namespace: p.Namespace, Name: p.Name}
+		s.Policies[k] = workloads.Policy{Key: k, Spec: p.Spec}
+	}
+	for _, p := range all.AdminPolicies {
+		s.AdminPolicies[p.Name] = workloads.AdminPolicy{Name: p.Name, Spec: p.Spec}
+	}
+	for _, p := range all.Baseline {
+		s.Baseline[p.Name] = workloads.BaselinePolicy{Name: p.Name, Spec: p.Spec}
+	}
+	return s
+}
+
+var adminPlanes = []string{"iptables-nft", "nftables"}
+
+func TestFelixProgrammedAdminPolicies(t *testing.T) {
+	for _, plane := range adminPlanes {
+		f, s := felix{Options{DataPlane: plane}}, administered(t)
+		want, got := f.Programmed(s), f.Observed(s, readKernel(t, f, s, filepath.Join("testdata/admin", plane)))
+		if len(want) < 500 {
+			t.Errorf("%s: only %d facts", plane, len(want))
+		}
+		if d := differences(want, got); len(d) > 0 {
+			t.Errorf("%s: %d differences:\n%s", plane, len(d), strings.Join(d, "\n"))
+		}
+	}
+}
+
+// TestEachAdminPolicyCounts changes the state in one way at a time: the dumps must not agree with any of the others.
+func TestEachAdminPolicyCounts(t *testing.T) {
+	admin := func(s workloads.State, name string, change func(*policyv1alpha1.AdminNetworkPolicySpec)) {
+		p := s.AdminPolicies[name]
+		p.Spec.Ingress, p.Spec.Egress = slices.Clone(p.Spec.Ingress), slices.Clone(p.Spec.Egress)
+		change(&p.Spec)
+		s.AdminPolicies[name] = p
+	}
+	for name, change := range map[string]func(workloads.State){
+		"another priority": func(s workloads.State) {
+			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Priority = 16 })
+		},
+		"another action": func(s workloads.State) {
+			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Ingress[0].Action = "Allow" })
+		},
+		"other rules first": func(s workloads.State) {
+			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { slices.Reverse(p.Ingress) })
+		},
+		"one network less": func(s workloads.State) {
+			admin(s, "networks", func(p *policyv1alpha1.AdminNetworkPolicySpec) {
+				p.Egress[0].To[0].Networks = p.Egress[0].To[0].Networks[1:]
+			})
+		},
+		"no policy without rules": func(s workloads.State) { delete(s.AdminPolicies, "without-rules") },
+		"no name of a port":       func(s workloads.State) { delete(s.AdminPolicies, "name-of-a-port") },
+		"no nodes in what is lost": func(s workloads.State) {
+			admin(s, "lost", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Egress = p.Egress[1:] })
+		},
+		"no baseline": func(s workloads.State) { clear(s.Baseline) },
+	} {
+		for _, plane := range adminPlanes {
+			f, s := felix{Options{DataPlane: plane}}, administered(t)
+			k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
+			change(s)
+			if maps.Equal(f.Programmed(s), f.Observed(s, k)) {
+				t.Errorf("%s: %s makes no difference", plane, name)
+			}
+		}
+	}
+}
+
+// TestDeniedIsNamed breaks the recorded kernel where an admin policy denies.
+func TestDeniedIsNamed(t *testing.T) {
+	for _, plane := range adminPlanes {
+		f, s := felix{Options{DataPlane: plane}}, administered(t)
+		k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
+		id := f.id(kernel.IPv4, felixTable, f.chainName("cali-po-", "adminnetworkpolicy/kanp.adminnetworkpolicy.networks"))
+		if n := remove(k, id, "mark 0x40000/0x40000: drop"); n != 1 {
+			t.Fatalf("%s: %d rules were removed", plane, n)
+		}
+		d := differences(f.Programmed(s), f.Observed(s, k))
+		if len(d) != 1 || !strings.HasPrefix(d[0], "policy AdminNetworkPolicy networks egress IPv4: mark 0x40000/0x40000: drop: want") {
+			t.Errorf("%s: %v", plane, d)
+		}
+	}
+}
