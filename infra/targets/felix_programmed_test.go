@@ -11,6 +11,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -350,4 +351,21 @@ func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 		k.Interfaces[f.HostInterface(p.Namespace, p.Name)] = kernel.Interface{Up: true, Sysctls: settings}
 	}
 	return f, s, k
+}
+
+// TestEgressToNamedPortsAloneHasNoSetOfPeers has what fuzzing found: the ports' set is all that Felix makes.
+func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
+	for ports, want := range map[string]int{"http": 1, "http 80": 2, "80": 1} {
+		s := recordedState(t)
+		clear(s.Policies)
+		rule := networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}
+		for _, p := range strings.Fields(ports) {
+			rule.Ports = append(rule.Ports, networkingv1.NetworkPolicyPort{Port: new(intstr.Parse(p))})
+		}
+		k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "out"}
+		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{rule}}}
+		if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != want {
+			t.Errorf("ports %s: %d sets, want %d: %v", ports, len(sets), want, sets)
+		}
+	}
 }

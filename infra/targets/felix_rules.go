@@ -45,7 +45,7 @@ func wantedRules(x *workloads.Index, p workloads.Policy, w felixWay, f kernel.Fa
 				if len(r.Peers) > 0 && peer.IPBlock == nil {
 					key := peerWords(p.Namespace, peer)
 					c.peerSet = key
-					if sets[key] == nil {
+					if sets[key] == nil && c.looksUpPeers() {
 						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(p.Namespace, peer))
 					}
 				}
@@ -246,6 +246,11 @@ func (c *clause) namedMatch(port string) kernel.SetMatch {
 	return kernel.SetMatch{Set: c.namedKey(port), By: "to port"}
 }
 
+// looksUpPeers says whether the clause needs a set of its peers. Egress to named ports alone does not: the ports' set is of the peers.
+func (c *clause) looksUpPeers() bool {
+	return c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0)
+}
+
 // render follows Felix: what one rule can't say is said by blocks of rules before it, which keep their result in a mark.
 func (c *clause) render() []kernel.Rule {
 	var all []kernel.Rule
@@ -274,8 +279,7 @@ func (c *clause) render() []kernel.Rule {
 	if c.block != "" && c.block != "0.0.0.0/0" && c.block != "::/0" {
 		last.Where = append(last.Where, c.way.by+" "+c.block)
 	}
-	// Egress to named ports alone needs no set of the peers: the ports' set is of the peers.
-	if c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0) {
+	if c.looksUpPeers() {
 		last.Sets = append(last.Sets, kernel.SetMatch{Set: c.peerSet, By: c.way.by})
 	}
 	switch {
