@@ -16,7 +16,7 @@ import (
 func drawn(t *rapid.T, wishes Wishes) [][]Op {
 	g := NewGenerator(rapid.Uint64().Draw(t, "seed"), wishes)
 	var batches [][]Op
-	for range rapid.IntRange(1, 12).Draw(t, "batches") {
+	for range rapid.IntRange(1, 6).Draw(t, "batches") {
 		batches = append(batches, g.Batch(Batch))
 	}
 	return batches

@@ -3,15 +3,16 @@ package fuzz
 import "slices"
 
 // Shrink makes batches of operations that fail smaller, as long as fails says that they still do, and returns the smallest found:
-// first by leaving out batches, then operations, then by making single operations simpler. What is left keeps its batches and its
+// first by leaving out batches, then operations, then by joining namespaces and nodes, then by making single operations simpler. What is left keeps its batches and its
 // order. fails is asked of nothing that is not smaller than all that failed before, so that it ends by itself; when stop says so it
 // ends at once. If stop never does, and fails always says the same, each operation that is left is needed.
 func Shrink(batches [][]Op, fails func([][]Op) bool, stop func() bool) [][]Op {
-	s := &shrinker{fails: fails, stop: stop, best: batches}
+	s := &shrinker{fails: fails, stop: stop, best: batches, size: size(batches)}
 	minimize(s, s.best, func(kept [][]Op) [][]Op { return kept })
-	for before := -1; before != size(s.best) && !stop(); {
-		before = size(s.best)
+	for before := -1; before != s.size && !stop(); {
+		before = s.size
 		minimize(s, flatten(s.best), regroup)
+		s.join()
 		s.simplifyAll()
 		s.simplifyEach()
 	}
@@ -22,14 +23,19 @@ type shrinker struct {
 	fails func([][]Op) bool
 	stop  func() bool
 	best  [][]Op
+	size  int // of the best
 }
 
 // try keeps what is smaller and still fails.
 func (s *shrinker) try(batches [][]Op) bool {
-	if s.stop() || size(batches) >= size(s.best) || !s.fails(batches) {
+	if s.stop() {
 		return false
 	}
-	s.best = batches
+	n := size(batches)
+	if n >= s.size || !s.fails(batches) {
+		return false
+	}
+	s.best, s.size = batches, n
 	return true
 }
 
@@ -80,6 +86,47 @@ func regroup(all []placed) [][]Op {
 		batches[len(batches)-1] = append(batches[len(batches)-1], p.op)
 	}
 	return batches
+}
+
+// join tries to put what is in two namespaces, or on two nodes, into one. Names of pods and policies are unique, so none is lost.
+func (s *shrinker) join() {
+	for _, place := range []struct {
+		of  func(*Op) *string
+		add Verb
+	}{{func(op *Op) *string { return &op.Namespace }, AddNamespace}, {nodeOf, AddNode}} {
+		var names []string
+		for _, p := range flatten(s.best) {
+			if p.op.Do == place.add {
+				names = append(names, *place.of(&p.op))
+			}
+		}
+		for i, from := range names {
+			for _, to := range names[:i] {
+				var all []placed
+				for _, p := range flatten(s.best) {
+					if at := place.of(&p.op); *at == from {
+						if *at = to; itself[p.op.Do] {
+							continue
+						}
+					}
+					all = append(all, p)
+				}
+				if s.try(regroup(all)) {
+					break
+				}
+			}
+		}
+	}
+}
+
+// itself are the operations on the namespaces and nodes that others are in.
+var itself = map[Verb]bool{AddNamespace: true, RelabelNamespace: true, RemoveNamespace: true, AddNode: true, RemoveNode: true}
+
+func nodeOf(op *Op) *string {
+	if op.Do == AddNode || op.Do == RemoveNode {
+		return &op.Name
+	}
+	return &op.Node
 }
 
 // simplifyAll tries each way to make operations simpler on all of them at once.

@@ -97,6 +97,26 @@ func TestShrinkOfTheUncertain(t *testing.T) {
 	})
 }
 
+// TestShrinkJoins has three policies wherever they are.
+func TestShrinkJoins(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fails := func(batches [][]Op) bool {
+			m := NewModel("here")
+			for _, p := range flatten(batches) {
+				if m.Apply(p.op); threePolicies(m.State) {
+					return true
+				}
+			}
+			return false
+		}
+		if batches := drawn(t, Wishes{}); fails(batches) {
+			if shrunk := Shrink(batches, fails, never); count(shrunk) != 4 {
+				t.Fatalf("left are %v", shrunk)
+			}
+		}
+	})
+}
+
 func TestShrinkStops(t *testing.T) {
 	batches, runs := [][]Op{NewGenerator(1, Wishes{}).Batch(50)}, 0
 	shrunk := Shrink(batches, func(b [][]Op) bool { runs++; return count(b) > 0 }, func() bool { return runs == 3 })
