@@ -369,3 +369,18 @@ func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedPortsOfAllShareASet has what fuzzing found: a port of any pod's is one set, in either direction.
+func TestNamedPortsOfAllShareASet(t *testing.T) {
+	s := recordedState(t)
+	clear(s.Policies)
+	http := []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromString("http"))}}
+	k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "both"}
+	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+		Ingress: []networkingv1.NetworkPolicyIngressRule{{Ports: http}},
+		Egress:  []networkingv1.NetworkPolicyEgressRule{{Ports: http, To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/16"}}}}},
+	}}
+	if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != 1 {
+		t.Errorf("%d sets: %v", len(sets), sets)
+	}
+}

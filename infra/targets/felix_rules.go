@@ -233,10 +233,10 @@ func (c *clause) portOwners(x *workloads.Index, namespace string, peer networkin
 	return x.Selected(namespace, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{}})
 }
 
-// namedKey is equal for named ports that share a set: of egress, the set holds the peers' ports alone.
+// namedKey is equal for named ports that share a set: of egress to pods, the set holds the peers' ports alone.
 func (c *clause) namedKey(port string) string {
 	key := "port " + c.proto + " " + port
-	if c.way.kind == networkingv1.PolicyTypeEgress {
+	if c.way.kind == networkingv1.PolicyTypeEgress && c.peerSet != "" {
 		key += " of " + c.peerSet
 	}
 	return key
