@@ -54,7 +54,7 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 	c.Flags().DurationVar(&order.For, "for", 0, "end after this time, if that comes first")
 	c.Flags().DurationVar(&order.ShrinkFor, "shrink", 15*time.Minute, "how long a failure may be shrunk; 0: not at all")
 	c.Flags().BoolVar(&order.Restarts, "restarts", false, "restart the agent now and then, too")
-	c.Flags().BoolVar(&order.AtOnce, "reuse-at-once", false, "bring pods back under their names within a batch, too, which Felix v3.31.0 is known not to stand (docs/findings.md)")
+	c.Flags().BoolVar(&order.Known, "known", false, "draw also what is known to break Felix v3.31.0 (docs/findings.md)")
 	c.Flags().StringVar(&order.Plant, "plant", "", "make a fault behind the agent's back, to test the fuzzer")
 	_ = c.Flags().MarkHidden("plant") // the flag is there
 	return c
@@ -68,8 +68,8 @@ func repeatFuzz(o environmentOptions, seed uint64, order fuzz.Order) string {
 	if order.Restarts {
 		words = append(words, "--restarts")
 	}
-	if order.AtOnce {
-		words = append(words, "--reuse-at-once")
+	if order.Known {
+		words = append(words, "--known")
 	}
 	if order.Plant != "" {
 		words = append(words, "--plant", "'"+order.Plant+"'")
