@@ -180,6 +180,26 @@ func TestReproIsReadBack(t *testing.T) {
 	}
 }
 
+// TestKeptFailures wants the failures that docs/findings.md names to be readable, and each of their operations to mean something.
+func TestKeptFailures(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%v, %v", paths, err)
+	}
+	for _, path := range paths {
+		r, err := ReadRepro(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := NewModel("here")
+		for _, p := range flatten(r.Batches) {
+			if m.Apply(p.op) == nil {
+				t.Errorf("%s: %v means nothing", path, p.op)
+			}
+		}
+	}
+}
+
 // TestSourceCompiles puts the scenario into the library as the compiler sees it.
 func TestSourceCompiles(t *testing.T) {
 	goCommand, err := exec.LookPath("go")
