@@ -74,6 +74,9 @@ func selection() ([]engine.Scenario, error) {
 	if handoff != nil && handoff.Fault != "" {
 		return bed(handoff.Fault)
 	}
+	if handoff != nil && handoff.Fuzz != nil {
+		return fuzzing(*handoff)
+	}
 	params, err := scenarios.ParseParams(values)
 	if err != nil {
 		return nil, err

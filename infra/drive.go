@@ -181,17 +181,21 @@ func (e *Environment) watchable() map[string]Container {
 }
 
 func (e *Environment) watch(ctx context.Context, role string, c Container, tell func(report.Event)) {
-	for restarts := 0; ; restarts++ {
+	for restarts := 0; ; {
 		exit, err := c.Wait(ctx)
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: e.expectedExit(role), Log: lastWords(context.WithoutCancel(ctx), c)})
+		asked := e.expectedExit(role)
+		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Log: lastWords(context.WithoutCancel(ctx), c)})
 		e.mu.Lock()
 		spec, known := e.specs[role]
 		e.mu.Unlock()
 		if role != RoleAgent || !known || restarts == maxRestarts {
 			return
+		}
+		if !asked {
+			restarts++
 		}
 		if c, err = e.restart(ctx, c, spec); err != nil {
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})

@@ -25,6 +25,7 @@ type Handoff struct {
 	Parameters map[string]string `json:"parameters,omitempty"` // scenario parameters set by the user
 	Command    string            `json:"command"`              // repeats the run; {focus} stands where a scenario's name goes
 	Fault      string            `json:"fault,omitempty"`      // of scenarios/faults: the suite is that fault and nothing else
+	Fuzz       json.RawMessage   `json:"fuzz,omitempty"`       // of scenarios/fuzz: the suite is that order and nothing else
 	Live       bool              `json:"live"`                 // write status lines (LivePrefix) on stdout
 }
 

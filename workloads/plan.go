@@ -107,6 +107,14 @@ func (p *Plan) pod(index int, namespace, node string) Pod {
 	return pod
 }
 
+// PodAddresses returns the addresses of both families at an index from 1 to 4,194,302: those that plans deal out.
+func PodAddresses(index int) (v4, v6 netip.Addr) {
+	return address(PoolV4, index), address(PoolV6, index)
+}
+
+// NodeAddress returns the address of a node at an index from 1 to 65,534.
+func NodeAddress(index int) netip.Addr { return address(poolNode, index) }
+
 // address returns the address at an index that the caller has checked against the pool's capacity.
 func address(pool netip.Prefix, index int) netip.Addr {
 	bytes := pool.Addr().AsSlice()

@@ -11,6 +11,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -356,4 +357,36 @@ func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 		k.Interfaces[f.HostInterface(p.Namespace, p.Name)] = kernel.Interface{Up: true, Sysctls: settings}
 	}
 	return f, s, k
+}
+
+// TestEgressToNamedPortsAloneHasNoSetOfPeers has what fuzzing found: the ports' set is all that Felix makes.
+func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
+	for ports, want := range map[string]int{"http": 1, "http 80": 2, "80": 1} {
+		s := recordedState(t)
+		clear(s.Policies)
+		rule := networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}
+		for _, p := range strings.Fields(ports) {
+			rule.Ports = append(rule.Ports, networkingv1.NetworkPolicyPort{Port: new(intstr.Parse(p))})
+		}
+		k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "out"}
+		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{rule}}}
+		if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != want {
+			t.Errorf("ports %s: %d sets, want %d: %v", ports, len(sets), want, sets)
+		}
+	}
+}
+
+// TestNamedPortsOfAllShareASet has what fuzzing found: a port of any pod's is one set, in either direction.
+func TestNamedPortsOfAllShareASet(t *testing.T) {
+	s := recordedState(t)
+	clear(s.Policies)
+	http := []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromString("http"))}}
+	k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "both"}
+	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+		Ingress: []networkingv1.NetworkPolicyIngressRule{{Ports: http}},
+		Egress:  []networkingv1.NetworkPolicyEgressRule{{Ports: http, To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/16"}}}}},
+	}}
+	if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != 1 {
+		t.Errorf("%d sets: %v", len(sets), sets)
+	}
 }

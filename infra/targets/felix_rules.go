@@ -43,7 +43,7 @@ func wantedRules(x *workloads.Index, p *workloads.Ruleset, w felixWay, f kernel.
 				if len(r.Peers) > 0 && len(peer.Networks) == 0 {
 					key := peerWords(peer)
 					c.peerSet = key
-					if sets[key] == nil {
+					if sets[key] == nil && c.looksUpPeers() {
 						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(peer))
 					}
 				}
@@ -221,10 +221,10 @@ func (c *clause) portOwners(x *workloads.Index, peer workloads.Peer) []workloads
 	return x.Pods()
 }
 
-// namedKey is equal for named ports that share a set: of egress, the set holds the peers' ports alone.
+// namedKey is equal for named ports that share a set: of egress to pods, the set holds the peers' ports alone.
 func (c *clause) namedKey(port string) string {
 	key := "port " + c.proto + " " + port
-	if c.way.kind == networkingv1.PolicyTypeEgress {
+	if c.way.kind == networkingv1.PolicyTypeEgress && c.peerSet != "" {
 		key += " of " + c.peerSet
 	}
 	return key
@@ -244,6 +244,11 @@ var felixActions = map[workloads.Action]struct {
 	workloads.Pass:  {felixPassed, kernel.Return},
 }
 
+// looksUpPeers says whether the clause needs a set of its peers. Egress to named ports alone does not: the ports' set is of the peers.
+func (c *clause) looksUpPeers() bool {
+	return c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0)
+}
+
 // render follows Felix: what one rule can't say is said by blocks of rules before it, which keep their result in a mark.
 func (c *clause) render() []kernel.Rule {
 	action := felixActions[c.action]
@@ -255,8 +260,7 @@ func (c *clause) render() []kernel.Rule {
 	if len(c.blocks) == 1 {
 		last.Where = append(last.Where, c.within(c.blocks[0])...)
 	}
-	// Egress to named ports alone needs no set of the peers: the ports' set is of the peers.
-	if c.peerSet != "" && (c.way.kind == networkingv1.PolicyTypeIngress || len(c.named) == 0 || len(c.numbers) > 0) {
+	if c.looksUpPeers() {
 		last.Sets = append(last.Sets, kernel.SetMatch{Set: c.peerSet, By: c.way.by})
 	}
 	switch splits := c.split(); {

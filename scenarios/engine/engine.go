@@ -34,6 +34,9 @@ type Scenario struct {
 	Load     workloads.Load        // how fast changes are made; zero: as fast as possible
 	Steps    []Step
 	Budgets  []metrics.Budget
+	// Explain looks into what broke the scenario, after that was recorded and diagnosed and before anything is undone; the verdict
+	// stays. It is not called once the SUT has died or the run has ended. nil: none.
+	Explain func(context.Context, *World)
 }
 
 // Step is one part of a scenario. Besides its own, the effects that every scenario is checked for (see Effects)
@@ -155,6 +158,8 @@ type World struct {
 	Cycle         int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
+	// Note records a finding under the running step, for a step that compares by itself (see Check).
+	Note func(report.Finding)
 
 	witness *witness           // nil: no streams
 	record  func(report.Entry) // of the running scenario

@@ -20,15 +20,41 @@ const (
 // maxDifferences is how many differences a finding lists.
 const maxDifferences = 50
 
-// expect compares a probe's two halves until they agree or the bound is over, and records the finding.
-func (s *run) expect(ctx context.Context, e Expectation) error {
+// ErrBroken is what an expectation that does not hold makes of its check; the finding says which.
+var ErrBroken = errors.New("an expectation does not hold")
+
+// Check compares every effect, one after the other, each until it agrees or patience (0: DefaultBound) is over, and tells note what
+// it found. The first that is broken ends it with ErrBroken, and all others are looked at once.
+func (w *World) Check(ctx context.Context, patience time.Duration, note func(report.Finding)) error {
+	return w.expectAll(ctx, Effects(w), patience, note)
+}
+
+// expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
+// at fault.
+func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
+	for i, e := range all {
+		if e.Within == 0 {
+			e.Within = patience
+		}
+		if err := w.expect(ctx, e, note); err != nil {
+			if errors.Is(err, ErrBroken) {
+				w.look(ctx, all[i+1:], note)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// expect compares a probe's two halves until they agree or the bound is over, and tells the finding.
+func (w *World) expect(ctx context.Context, e Expectation, note func(report.Finding)) error {
 	bound := e.Within
 	if bound == 0 {
 		bound = DefaultBound
 	}
 	begun := time.Now()
 	f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Bound: bound}
-	err := s.converge(ctx, e.Probe, bound, &f)
+	err := w.converge(ctx, e.Probe, bound, &f)
 	f.Took = time.Since(begun)
 	if errors.Is(err, ErrFrozen) {
 		f.Kind = report.Life
@@ -36,31 +62,31 @@ func (s *run) expect(ctx context.Context, e Expectation) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause // what was seen of a dead or cancelled run says nothing
 	}
-	s.find(f)
+	note(f)
 	return err
 }
 
-// look records what else differs just now.
-func (s *run) look(ctx context.Context, rest []Expectation) {
+// look tells what else differs just now.
+func (w *World) look(ctx context.Context, rest []Expectation, note func(report.Finding)) {
 	for _, e := range rest {
-		got, err := e.Probe.Got(ctx, s.World)
+		got, err := e.Probe.Got(ctx, w)
 		if err != nil {
 			continue // it says nothing that the verdict needs
 		}
-		want := e.Probe.Want(s.World.Fleet.State())
+		want := e.Probe.Want(w.Fleet.State())
 		f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Facts: len(want)}
 		if f.Differences, f.Differing = Diff(want, got); f.Differing > 0 {
-			s.find(f)
+			note(f)
 		}
 	}
 }
 
-func (s *run) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {
+func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {
 	deadline := time.Now().Add(bound)
 	for pause := pollMin; ; pause = min(2*pause, pollMax) {
 		read := time.Now()
-		want := p.Want(s.World.Fleet.State())
-		got, err := p.Got(ctx, s.World)
+		want := p.Want(w.Fleet.State())
+		got, err := p.Got(ctx, w)
 		f.Facts, f.Error = len(want), ""
 		if err != nil {
 			f.Error = err.Error()
@@ -76,18 +102,18 @@ func (s *run) converge(ctx context.Context, p Probe, bound time.Duration, f *rep
 				return fmt.Errorf("%s could not be read within %v (last: %w)", p.Name(), bound, err)
 			}
 			return fmt.Errorf("%s: %d of %d facts differ after %v, first: %s want %q got %q: %w", p.Name(), f.Differing, f.Facts, bound,
-				f.Differences[0].Fact, f.Differences[0].Want, f.Differences[0].Got, errBroken)
+				f.Differences[0].Fact, f.Differences[0].Want, f.Differences[0].Got, ErrBroken)
 		}
 		// A probe that takes long leaves the SUT as long to itself.
 		rest := max(calm, time.Since(read))
-		if err := s.pause(ctx, rest, min(max(pause, rest), time.Until(deadline))); err != nil {
+		if err := w.pause(ctx, rest, min(max(pause, rest), time.Until(deadline))); err != nil {
 			return err
 		}
 	}
 }
 
 // pause waits for the least time, and then for a kernel event or for the rest of the fall-back's interval.
-func (s *run) pause(ctx context.Context, rest, d time.Duration) error {
+func (w *World) pause(ctx context.Context, rest, d time.Duration) error {
 	least, most := time.NewTimer(min(d, rest)), time.NewTimer(d)
 	defer least.Stop()
 	defer most.Stop()
@@ -99,7 +125,7 @@ func (s *run) pause(ctx context.Context, rest, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-s.World.Wake:
+	case <-w.Wake:
 	case <-most.C:
 	}
 	return nil

@@ -29,9 +29,6 @@ type Runner struct {
 // undoBound is how long a scenario's clean-up may take, whatever became of its own context.
 const undoBound = 3 * time.Minute
 
-// errBroken ends a scenario whose expectation does not hold; the finding says which.
-var errBroken = errors.New("an expectation does not hold")
-
 // Run runs one scenario to its end, clean-up included, and records it; the verdict is Judge's to make. It returns
 // what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
 func (r *Runner) Run(ctx context.Context, sc Scenario) error {
@@ -42,11 +39,16 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
 	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World), 0) }
+	r.World.Note = s.find
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
 		if r.Diagnose != nil {
 			r.Diagnose(context.WithoutCancel(ctx), sc.Name, err.Error())
+		}
+		if sc.Explain != nil && ctx.Err() == nil {
+			s.enter("explain", 0)
+			sc.Explain(ctx, r.World)
 		}
 	}
 	err = errors.Join(err, s.undo(ctx, err == nil))
@@ -148,27 +150,16 @@ func (s *run) testify() error {
 	}
 	s.find(f)
 	if f.Differing > 0 {
-		return fmt.Errorf("%s: %s: %s, first: %s %s: %w", f.Name, s.step, f.Differences[0].Want, f.Differences[0].Fact, f.Differences[0].Got, errBroken)
+		return fmt.Errorf("%s: %s: %s, first: %s %s: %w", f.Name, s.step, f.Differences[0].Want, f.Differences[0].Fact, f.Differences[0].Got, ErrBroken)
 	}
 	return nil
 }
 
-// expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
-// at fault.
 func (s *run) expectAll(ctx context.Context, all []Expectation, patience time.Duration) error {
-	for i, e := range all {
-		if e.Within == 0 {
-			e.Within = patience
-		}
-		if err := s.expect(ctx, e); err != nil {
-			if errors.Is(err, errBroken) {
-				s.look(ctx, all[i+1:])
-			}
-			return err
-		}
-	}
-	return nil
+	return s.World.expectAll(ctx, all, patience, s.find)
 }
+
+func (s *run) expect(ctx context.Context, e Expectation) error { return s.World.expect(ctx, e, s.find) }
 
 // undo removes everything and, if the scenario went well, checks that nothing is left.
 func (s *run) undo(ctx context.Context, check bool) error {
@@ -185,7 +176,7 @@ func (s *run) undo(ctx context.Context, check bool) error {
 	}
 	for _, e := range append(Effects(s.World), Expectation{Probe: s.baseline}) {
 		if err := s.expect(ctx, e); err != nil {
-			if !errors.Is(err, errBroken) {
+			if !errors.Is(err, ErrBroken) {
 				s.blame(ctx, err)
 			}
 			return err
@@ -200,7 +191,7 @@ func (s *run) blame(ctx context.Context, err error) {
 	switch {
 	case errors.Is(cause, ErrDied):
 		s.find(report.Finding{Kind: report.Life, Name: "life of the SUT", Error: cause.Error()})
-	case errors.Is(err, errBroken):
+	case errors.Is(err, ErrBroken):
 	default:
 		s.find(report.Finding{Kind: report.Harness, Name: "harness", Error: err.Error()})
 	}

@@ -167,9 +167,9 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 	switch {
 	case f.Differing > 0:
 		d := f.Differences[0]
-		return fmt.Errorf("%s: %d of %d facts moved, first: %s was %q, became %q: %w", f.Name, f.Differing, f.Facts, d.Fact, d.Want, d.Got, errBroken)
+		return fmt.Errorf("%s: %d of %d facts moved, first: %s was %q, became %q: %w", f.Name, f.Differing, f.Facts, d.Fact, d.Want, d.Got, ErrBroken)
 	case v.failed != nil:
-		return fmt.Errorf("%s: %w: %w", f.Name, v.failed, errBroken)
+		return fmt.Errorf("%s: %w: %w", f.Name, v.failed, ErrBroken)
 	}
 	return nil
 }

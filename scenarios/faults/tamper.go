@@ -36,6 +36,31 @@ var _ = register(
 	})},
 )
 
+// DeleteRule deletes the first rule of the first chain that is named after the pod's interface.
+func DeleteRule(ctx context.Context, w *engine.World, s Saboteur, pod workloads.Key) error {
+	return onChainOf(ctx, w, s, w.HostInterface(pod.Namespace, pod.Name), deleteRule)
+}
+
+// PutMember adds an address to a set.
+func PutMember(ctx context.Context, s Saboteur, set kernel.ID, member netip.Addr) error {
+	family := "ip"
+	if set.Family == kernel.IPv6 {
+		family = "ip6"
+	}
+	command := []string{"nft", "add", "element", family, set.Table, set.Name, "{ " + member.String() + " }"}
+	if iptables(s.Backend()) != "" {
+		command = []string{"ipset", "add", set.Name, member.String()}
+	}
+	_, err := s.Run(ctx, command...)
+	return err
+}
+
+// DeleteRoute removes the route to an address.
+func DeleteRoute(ctx context.Context, s Saboteur, to netip.Addr) error {
+	_, err := s.Run(ctx, "ip", map[bool]string{false: "-4", true: "-6"}[to.Is6()], "route", "del", netip.PrefixFrom(to, to.BitLen()).String())
+	return err
+}
+
 // victim is the first local pod.
 func victim(w *engine.World) (workloads.Pod, string) {
 	pod := w.Fleet.State().LocalPods()[0]
@@ -53,22 +78,26 @@ func onPod(command func(ip netip.Addr, dev string) []string) func(context.Contex
 // onChain works on the first chain that is named after the victim's interface.
 func onChain(do func(context.Context, Saboteur, kernel.ID) error) func(context.Context, *engine.World, Saboteur) error {
 	return func(ctx context.Context, w *engine.World, s Saboteur) error {
-		k, err := w.Kernel.Programmed(ctx)
-		if err != nil {
-			return err
-		}
 		_, dev := victim(w)
-		var chains []kernel.ID
-		for id, c := range k.Chains {
-			if id.Family == kernel.IPv4 && strings.HasSuffix(id.Name, "-"+dev) && len(c.Rules) > 0 {
-				chains = append(chains, id)
-			}
-		}
-		if len(chains) == 0 {
-			return fmt.Errorf("no chain is named after %s", dev)
-		}
-		return do(ctx, s, slices.MinFunc(chains, compare))
+		return onChainOf(ctx, w, s, dev, do)
 	}
+}
+
+func onChainOf(ctx context.Context, w *engine.World, s Saboteur, dev string, do func(context.Context, Saboteur, kernel.ID) error) error {
+	k, err := w.Kernel.Programmed(ctx)
+	if err != nil {
+		return err
+	}
+	var chains []kernel.ID
+	for id, c := range k.Chains {
+		if id.Family == kernel.IPv4 && strings.HasSuffix(id.Name, "-"+dev) && len(c.Rules) > 0 {
+			chains = append(chains, id)
+		}
+	}
+	if len(chains) == 0 {
+		return fmt.Errorf("no chain is named after %s", dev)
+	}
+	return do(ctx, s, slices.MinFunc(chains, compare))
 }
 
 // onSet works on the first set that has the address of a pod as a member.
@@ -151,10 +180,5 @@ func removeMember(ctx context.Context, s Saboteur, set kernel.ID, member string)
 }
 
 func addMember(ctx context.Context, s Saboteur, set kernel.ID, _ string) error {
-	command := []string{"nft", "add", "element", "ip", set.Table, set.Name, "{ " + stranger + " }"}
-	if iptables(s.Backend()) != "" {
-		command = []string{"ipset", "add", set.Name, stranger}
-	}
-	_, err := s.Run(ctx, command...)
-	return err
+	return PutMember(ctx, s, set, netip.MustParseAddr(stranger))
 }

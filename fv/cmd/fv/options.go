@@ -220,16 +220,7 @@ func ginkgoFlags(args []string) []string {
 
 // repeatCommand is the command that runs the same again.
 func repeatCommand(e environmentOptions, s suiteOptions, params map[string]string) string {
-	words := []string{"bin/fv run", "--seed", strconv.FormatUint(s.seed, 10), "--target", e.target, "--dataplane", e.dataplane}
-	if e.typha {
-		words = append(words, "--typha")
-	}
-	if e.runtime != "" && e.runtime != runtimeAuto {
-		words = append(words, "--runtime", e.runtime)
-	}
-	for _, component := range slices.Sorted(maps.Keys(e.binaries)) {
-		words = append(words, "--"+binaryFlag(component), "'"+e.binaries[component]+"'")
-	}
+	words := append([]string{"bin/fv run", "--seed", strconv.FormatUint(s.seed, 10)}, environmentWords(e)...)
 	if s.labels != "" && s.labels != "!"+scenarios.Slow {
 		words = append(words, "--labels", "'"+s.labels+"'")
 	}
@@ -240,6 +231,21 @@ func repeatCommand(e environmentOptions, s suiteOptions, params map[string]strin
 		words = append(words, "--focus", "'"+s.focus+"'")
 	}
 	return strings.Join(words, " ")
+}
+
+// environmentWords are the options that start such an environment again.
+func environmentWords(e environmentOptions) []string {
+	words := []string{"--target", e.target, "--dataplane", e.dataplane}
+	if e.typha {
+		words = append(words, "--typha")
+	}
+	if e.runtime != "" && e.runtime != runtimeAuto {
+		words = append(words, "--runtime", e.runtime)
+	}
+	for _, component := range slices.Sorted(maps.Keys(e.binaries)) {
+		words = append(words, "--"+binaryFlag(component), "'"+e.binaries[component]+"'")
+	}
+	return words
 }
 
 // imageOverrides are the variables by which users name an image of their own.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/fuzz"
 )
 
 // When an environment outlives its run.
@@ -107,7 +109,9 @@ type session struct {
 	options environmentOptions
 	suite   suiteOptions
 	params  map[string]string
-	fault   string // of scenarios/faults, instead of the suite
+	fault   string      // of scenarios/faults, instead of the suite
+	fuzz    *fuzz.Order // instead of the suite
+	command string      // repeats the session; empty: it follows from the options
 	journal *report.Journal
 
 	out, complaints io.Writer // what the user sees
@@ -138,6 +142,10 @@ var errPartDied = errors.New("a part of the environment died")
 
 // drive runs the driver to its end, watches the containers meanwhile, judges the record and writes it.
 func (s *session) drive(ctx context.Context, env *infra.Environment, args []string) (metrics.Verdict, error) {
+	order, err := s.order()
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
 	if err := s.begin(ctx); err != nil {
 		return metrics.Inconclusive, err
 	}
@@ -165,8 +173,8 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		args = append(args, "--ginkgo.no-color")
 	}
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true, Fault: s.fault,
-		Command: repeatCommand(s.options, s.suite, s.params),
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true, Fault: s.fault, Fuzz: order,
+		Command: s.repeat(),
 	}, s.dir, args, live)
 	_ = live.Close()
 	stop()
@@ -182,6 +190,21 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	return verdict, errors.Join(err, finishErr)
 }
 
+// order is the order to the fuzzer as the driver reads it; nil: there is none.
+func (s *session) order() (json.RawMessage, error) {
+	if s.fuzz == nil {
+		return nil, nil
+	}
+	return json.Marshal(s.fuzz)
+}
+
+func (s *session) repeat() string {
+	if s.command != "" {
+		return s.command
+	}
+	return repeatCommand(s.options, s.suite, s.params)
+}
+
 func (s *session) begin(ctx context.Context) error {
 	name, version, err := s.h.runtime.Describe(ctx)
 	if err != nil {
@@ -193,7 +216,7 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	machine.Engine = name + " " + version
 	return s.journal.Write(report.Entry{Run: &report.Run{
-		ID: s.id, Started: time.Now(), Seed: s.suite.seed, Command: repeatCommand(s.options, s.suite, s.params), Target: s.options.target,
+		ID: s.id, Started: time.Now(), Seed: s.suite.seed, Command: s.repeat(), Target: s.options.target,
 		Runtime: name, Parameters: s.params, Machine: machine, Versions: s.h.versions(),
 	}})
 }

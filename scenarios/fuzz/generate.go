@@ -1,0 +1,358 @@
+package fuzz
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Wishes say which operations a generator draws besides the usual ones.
+type Wishes struct {
+	Restarts bool `json:"restarts,omitempty"` // of the agent
+	// Known draws also what is known to break Felix v3.31.0 (docs/findings.md), which every run would find again: local pods that come
+	// back under a name whose interface has gone in the same batch, and policies changed into rules of a port range among other ports.
+	Known bool `json:"known,omitempty"`
+}
+
+// The sizes about which a generator keeps the cluster.
+const (
+	mostNodes      = 3
+	mostNamespaces = 4
+	mostPods       = 20
+	mostPolicies   = 10
+)
+
+// Generator draws operations, each of which means something after those before. The same seed and wishes give the same
+// operations, with the same names and addresses: nothing else has a say.
+type Generator struct {
+	rand   *rand.Rand
+	model  *Model
+	wishes Wishes
+
+	nodes, namespaces, pods, policies, addresses int // how many were ever named
+
+	retired []workloads.Key        // names of pods that went, oldest first
+	free    [][]netip.Addr         // addresses of pods that went, oldest first
+	gone    map[workloads.Key]bool // names whose interface went in this batch
+	ahead   map[workloads.Key]Op   // pods whose veths came first
+}
+
+// NewGenerator returns a generator that begins with an empty cluster.
+func NewGenerator(seed uint64, wishes Wishes) *Generator {
+	return &Generator{
+		rand: rand.New(rand.NewPCG(seed, 0x6e6f64656676)), model: NewModel(anyNode), wishes: wishes,
+		gone: map[workloads.Key]bool{}, ahead: map[workloads.Key]Op{},
+	}
+}
+
+// anyNode stands for the SUT's node: operations do not name it.
+const anyNode = "local"
+
+// Batch draws the next n operations, between which nothing is compared.
+func (g *Generator) Batch(n int) []Op {
+	clear(g.gone)
+	ops := make([]Op, 0, n)
+	for len(ops) < n {
+		op, before := g.draw(), g.model.Clone()
+		if g.tooSoon(op) || g.model.Apply(op) == nil {
+			continue
+		}
+		g.remember(op, before)
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+// tooSoon says whether the operation would bring back an interface's name in the batch in which it went.
+func (g *Generator) tooSoon(op Op) bool {
+	comes := op.Do == AddPod || op.Do == PlugPod || op.Do == MovePod
+	return comes && op.Node == "" && g.gone[op.key()] && !g.wishes.Known
+}
+
+// remember keeps what later operations may use again.
+func (g *Generator) remember(op Op, before *Model) {
+	for _, k := range sortedKeys(before.veths) {
+		was, is := before.veths[k], g.model.veths[k]
+		if _, stays := g.model.veths[k]; !was.remote && (!stays || is.remote) {
+			g.gone[k] = true
+		}
+	}
+	for _, k := range sortedKeys(before.Pods) {
+		p := before.Pods[k]
+		now, stays := g.model.Pods[k]
+		if !stays {
+			g.retired = append(g.retired, k)
+		}
+		if len(p.IPs) > 0 && len(now.IPs) == 0 {
+			g.free = append(g.free, p.IPs)
+		}
+	}
+	switch {
+	case op.Do == PlugPod && g.model.Ahead[op.key()]:
+		g.ahead[op.key()] = op
+	case op.Do == AddPod:
+		delete(g.ahead, op.key())
+	}
+}
+
+// choice is one verb with its weight and what draws its operation.
+type choice struct {
+	weight int
+	draw   func() Op
+}
+
+// draw draws an operation, which may mean nothing in this state.
+func (g *Generator) draw() Op {
+	m := g.model
+	bare := g.podsThat(func(p workloads.Pod) bool { return p.Bare })
+	choices := []choice{
+		{3 * room(len(m.Nodes)-1, mostNodes), g.addNode}, {1, g.removeNode},
+		{6 * room(len(m.Namespaces), mostNamespaces), g.addNamespace}, {1, g.removeNamespace}, {4, g.relabelNamespace},
+		{2 * room(len(m.Pods), mostPods), g.addPod}, {2, g.plugAhead}, {2 * len(m.Ahead), g.addAhead}, {4 * len(bare), func() Op { return Op{Do: PlugPod, Namespace: bare[0].Namespace, Name: bare[0].Name} }},
+		{8, g.removePod}, {10, g.relabelPod}, {2, g.clearPod}, {5, g.movePod},
+		{2 * room(len(m.Policies), mostPolicies), g.addPolicy}, {8, g.changePolicy}, {6, g.removePolicy},
+	}
+	if g.wishes.Restarts {
+		choices = append(choices, choice{1, func() Op { return Op{Do: RestartAgent} }})
+	}
+	sum := 0
+	for _, c := range choices {
+		sum += c.weight
+	}
+	n := g.rand.IntN(sum)
+	for _, c := range choices {
+		if n -= c.weight; n < 0 {
+			return c.draw()
+		}
+	}
+	return Op{}
+}
+
+// room is how many more there may be.
+func room(now, most int) int { return max(0, most-now) }
+
+func (g *Generator) podsThat(is func(workloads.Pod) bool) []workloads.Pod {
+	var pods []workloads.Pod
+	for _, k := range sortedKeys(g.model.Pods) {
+		if p := g.model.Pods[k]; is(p) {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+func (g *Generator) chance(percent int) bool { return g.rand.IntN(100) < percent }
+
+// one draws an element; of none it returns the zero value.
+func one[T any](g *Generator, of []T) (drawn T) {
+	if len(of) == 0 {
+		return drawn
+	}
+	return of[g.rand.IntN(len(of))]
+}
+
+func (g *Generator) addNode() Op {
+	g.nodes++
+	return Op{Do: AddNode, Name: fmt.Sprintf("node-%d", g.nodes), IPs: []netip.Addr{workloads.NodeAddress(g.nodes)}}
+}
+
+func (g *Generator) remoteNode() string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(g.model.Nodes)) {
+		if name != anyNode {
+			names = append(names, name)
+		}
+	}
+	return one(g, names)
+}
+
+func (g *Generator) removeNode() Op { return Op{Do: RemoveNode, Name: g.remoteNode()} }
+
+func (g *Generator) namespace() string {
+	return one(g, slices.Sorted(maps.Keys(g.model.Namespaces)))
+}
+
+// addNamespace sometimes brings one back.
+func (g *Generator) addNamespace() Op {
+	number := g.namespaces + 1
+	if g.namespaces > 0 && g.chance(30) {
+		number = 1 + g.rand.IntN(g.namespaces)
+	}
+	g.namespaces = max(g.namespaces, number)
+	return Op{Do: AddNamespace, Namespace: fmt.Sprintf("ns-%d", number), Labels: g.labels(namespaceLabels)}
+}
+
+func (g *Generator) removeNamespace() Op { return Op{Do: RemoveNamespace, Namespace: g.namespace()} }
+
+func (g *Generator) relabelNamespace() Op {
+	return Op{Do: RelabelNamespace, Namespace: g.namespace(), Labels: g.labels(namespaceLabels)}
+}
+
+// addPod draws where the pod is, its family, and whether its name or its address was another's.
+func (g *Generator) addPod() Op {
+	op := g.pod(AddPod)
+	if g.chance(40) {
+		op.Node, op.Wired = g.remoteNode(), g.chance(70)
+	}
+	op.Wired = op.Wired && op.Node != ""
+	op.Bare = op.Node == "" && g.chance(8)
+	return op
+}
+
+func (g *Generator) pod(do Verb) Op {
+	g.pods++
+	op := Op{Do: do, Namespace: g.namespace(), Name: fmt.Sprintf("pod-%d", g.pods), Labels: g.labels(podLabels), Ports: g.containerPorts()}
+	if len(g.retired) > 0 && g.chance(25) {
+		i := g.rand.IntN(len(g.retired))
+		op.Namespace, op.Name = g.retired[i].Namespace, g.retired[i].Name
+		g.retired = slices.Delete(g.retired, i, i+1)
+	}
+	if len(g.free) > 0 && g.chance(30) {
+		i := g.rand.IntN(len(g.free))
+		op.IPs = g.free[i]
+		g.free = slices.Delete(g.free, i, i+1)
+		return op
+	}
+	g.addresses++
+	v4, v6 := workloads.PodAddresses(g.addresses)
+	switch g.rand.IntN(4) {
+	case 0:
+		op.IPs = []netip.Addr{v6}
+	case 1:
+		op.IPs = []netip.Addr{v4}
+	default:
+		op.IPs = []netip.Addr{v4, v6}
+	}
+	return op
+}
+
+// plugAhead makes the veth of a pod whose object is to come.
+func (g *Generator) plugAhead() Op { return g.pod(PlugPod) }
+
+func (g *Generator) addAhead() Op {
+	op := g.ahead[one(g, sortedKeys(g.model.Ahead))]
+	op.Do = AddPod
+	return op
+}
+
+// anyPod names a pod or, rarely, a veth without one.
+func (g *Generator) anyPod() (namespace, name string) {
+	keys := sortedKeys(g.model.Pods)
+	if len(g.model.Ahead) > 0 && g.chance(10) {
+		keys = sortedKeys(g.model.Ahead)
+	}
+	k := one(g, keys)
+	return k.Namespace, k.Name
+}
+
+func (g *Generator) removePod() Op {
+	op := Op{Do: RemovePod, Forced: g.chance(40)}
+	op.Namespace, op.Name = g.anyPod()
+	return op
+}
+
+func (g *Generator) relabelPod() Op {
+	op := Op{Do: RelabelPod, Labels: g.labels(podLabels)}
+	op.Namespace, op.Name = g.anyPod()
+	return op
+}
+
+func (g *Generator) clearPod() Op {
+	op := Op{Do: ClearPodAddresses}
+	op.Namespace, op.Name = g.anyPod()
+	return op
+}
+
+func (g *Generator) movePod() Op {
+	op := Op{Do: MovePod, Forced: g.chance(40)}
+	op.Namespace, op.Name = g.anyPod()
+	if g.model.Pods[op.key()].Node == anyNode {
+		op.Node, op.Wired = g.remoteNode(), g.chance(80)
+	}
+	return op
+}
+
+func (g *Generator) addPolicy() Op {
+	g.policies++
+	namespace := g.namespace()
+	return Op{Do: AddPolicy, Namespace: namespace, Name: fmt.Sprintf("policy-%d", g.policies), Spec: g.spec()}
+}
+
+func (g *Generator) policy() (namespace, name string) {
+	k := one(g, sortedKeys(g.model.Policies))
+	return k.Namespace, k.Name
+}
+
+func (g *Generator) changePolicy() Op {
+	op := Op{Do: ChangePolicy, Spec: g.spec()}
+	if !g.wishes.Known {
+		for i := range op.Spec.Ingress {
+			rangesAlone(&op.Spec.Ingress[i].Ports)
+		}
+		for i := range op.Spec.Egress {
+			rangesAlone(&op.Spec.Egress[i].Ports)
+		}
+	}
+	op.Namespace, op.Name = g.policy()
+	return op
+}
+
+// rangesAlone leaves one of several ports if there is a range among them.
+func rangesAlone(ports *[]networkingv1.NetworkPolicyPort) {
+	if slices.ContainsFunc(*ports, func(p networkingv1.NetworkPolicyPort) bool { return p.EndPort != nil }) {
+		*ports = (*ports)[:1]
+	}
+}
+
+func (g *Generator) removePolicy() Op {
+	op := Op{Do: RemovePolicy}
+	op.Namespace, op.Name = g.policy()
+	return op
+}
+
+// vocabulary are labels with the values that are drawn for each; the first key is nearly always there.
+type vocabulary []struct {
+	key    string
+	values []string
+}
+
+var (
+	podLabels       = vocabulary{{"role", []string{"web", "api", "db"}}, {"shard", []string{"0", "1"}}, {"canary", []string{"", "yes"}}}
+	namespaceLabels = vocabulary{{"team", []string{"a", "b"}}, {"zone", []string{"x", "y", "z"}}}
+)
+
+func (g *Generator) labels(of vocabulary) map[string]string {
+	labels := map[string]string{}
+	for i, word := range of {
+		if g.chance([]int{90, 40}[min(i, 1)]) {
+			labels[word.key] = one(g, word.values)
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
+// containerPorts gives some pods names for ports, which pods number differently.
+func (g *Generator) containerPorts() []workloads.NamedPort {
+	var ports []workloads.NamedPort
+	if g.chance(50) {
+		ports = append(ports, workloads.NamedPort{Name: "http", Protocol: corev1.ProtocolTCP, Port: one(g, engine.Ports)})
+	}
+	if g.chance(20) {
+		ports = append(ports, workloads.NamedPort{Name: "dns", Protocol: one(g, []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP}), Port: 5353})
+	}
+	if g.chance(10) {
+		ports = append(ports, workloads.NamedPort{Name: "sig", Protocol: corev1.ProtocolSCTP, Port: 3868})
+	}
+	return ports
+}

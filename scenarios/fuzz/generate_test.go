@@ -1,0 +1,150 @@
+package fuzz
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// drawn are batches of a seed that rapid draws.
+func drawn(t *rapid.T, wishes Wishes) [][]Op {
+	g := NewGenerator(rapid.Uint64().Draw(t, "seed"), wishes)
+	var batches [][]Op
+	for range rapid.IntRange(1, 6).Draw(t, "batches") {
+		batches = append(batches, g.Batch(Batch))
+	}
+	return batches
+}
+
+func TestSameSeedSameOperations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed, wishes := rapid.Uint64().Draw(t, "seed"), Wishes{Restarts: rapid.Bool().Draw(t, "restarts")}
+		a, b := NewGenerator(seed, wishes), NewGenerator(seed, wishes)
+		for range 20 {
+			if first, second := a.Batch(Batch), b.Batch(Batch); !reflect.DeepEqual(first, second) {
+				t.Fatalf("%v and %v", first, second)
+			}
+		}
+	})
+}
+
+// TestEveryOperationMeansSomething also wants operations to be whole as JSON, and every verb and shape to be drawn.
+func TestEveryOperationMeansSomething(t *testing.T) {
+	verbsSeen, shapes := map[Verb]int{}, map[string]int{}
+	for seed := range uint64(20) {
+		g, m := NewGenerator(seed, Wishes{Restarts: true}), NewModel("here")
+		for range 50 {
+			for _, op := range g.Batch(Batch) {
+				text, err := json.Marshal(op)
+				var back Op
+				if err == nil {
+					err = json.Unmarshal(text, &back)
+				}
+				if err != nil || !reflect.DeepEqual(op, back) {
+					t.Fatalf("%v becomes %v, %v", op, back, err)
+				}
+				if m.Apply(back) == nil {
+					t.Fatalf("seed %d: %s means nothing", seed, text)
+				}
+				verbsSeen[op.Do]++
+				shape(shapes, op)
+			}
+		}
+	}
+	for verb := range verbs {
+		if verbsSeen[verb] == 0 {
+			t.Errorf("%q was never drawn", verb)
+		}
+	}
+	for _, s := range []string{
+		"In", "NotIn", "Exists", "DoesNotExist", "except", "IPv6 block", "port by name", "port range", "protocol alone", "port TCP", "port UDP", "port SCTP", "many ports",
+		"isolation alone", "rule for all", "types by default", "both directions", "remote", "wired", "bare", "forced", "dual stack", "IPv6 alone", "named port",
+	} {
+		if shapes[s] == 0 {
+			t.Errorf("%q was never drawn", s)
+		}
+	}
+}
+
+func shape(seen map[string]int, op Op) {
+	seen["remote"] += one01(op.Node != "")
+	seen["wired"] += one01(op.Wired)
+	seen["bare"] += one01(op.Bare)
+	seen["forced"] += one01(op.Forced)
+	seen["named port"] += len(op.Ports)
+	seen["dual stack"] += one01(len(op.IPs) == 2)
+	seen["IPv6 alone"] += one01(len(op.IPs) == 1 && op.IPs[0].Is6())
+	if op.Spec == nil {
+		return
+	}
+	seen["isolation alone"] += one01(len(op.Spec.Ingress)+len(op.Spec.Egress) == 0)
+	seen["types by default"] += one01(op.Spec.PolicyTypes == nil)
+	seen["both directions"] += one01(len(op.Spec.PolicyTypes) == 2)
+	selectorShape(seen, &op.Spec.PodSelector)
+	p := workloads.Policy{Spec: *op.Spec}
+	for _, r := range append(p.Rules(networkingv1.PolicyTypeIngress), p.Rules(networkingv1.PolicyTypeEgress)...) {
+		seen["rule for all"] += one01(len(r.Peers)+len(r.Ports) == 0)
+		seen["many ports"] += one01(len(r.Ports) > 15)
+		for _, peer := range r.Peers {
+			selectorShape(seen, peer.PodSelector)
+			selectorShape(seen, peer.NamespaceSelector)
+			if peer.IPBlock != nil {
+				seen["except"] += len(peer.IPBlock.Except)
+				seen["IPv6 block"] += one01(peer.IPBlock.CIDR[:2] == "fd")
+			}
+		}
+		for _, port := range r.Ports {
+			if port.Protocol != nil {
+				seen["port "+string(*port.Protocol)]++
+			}
+			seen["protocol alone"] += one01(port.Port == nil)
+			seen["port by name"] += one01(port.Port != nil && port.Port.StrVal != "")
+			seen["port range"] += one01(port.EndPort != nil)
+		}
+	}
+}
+
+func selectorShape(seen map[string]int, s *metav1.LabelSelector) {
+	if s != nil {
+		for _, r := range s.MatchExpressions {
+			seen[string(r.Operator)]++
+		}
+	}
+}
+
+func one01(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// TestNamesReturnLater wants no local pod to come back under its name in the batch in which its interface went.
+func TestNamesReturnLater(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := NewModel("here")
+		for _, ops := range drawn(t, Wishes{}) {
+			gone := map[workloads.Key]bool{}
+			for _, op := range ops {
+				before := m.Clone()
+				m.Apply(op)
+				for k, v := range m.veths {
+					if was, had := before.veths[k]; !v.remote && gone[k] && (!had || was.remote) {
+						t.Fatalf("%s is back at once", k)
+					}
+				}
+				for k, v := range before.veths {
+					if now, stays := m.veths[k]; !v.remote && (!stays || now.remote) {
+						gone[k] = true
+					}
+				}
+			}
+		}
+	})
+}

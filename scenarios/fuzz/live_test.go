@@ -1,0 +1,216 @@
+package fuzz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// node is a SUT that does all it must but where lost says that it loses a pod's routes, and which a restart mends.
+type node struct {
+	fleet    *workloads.Fleet
+	lost     func(workloads.State) bool
+	stuck    bool // what was lost once stays lost until a restart
+	was      bool
+	restarts int
+	restart  error
+}
+
+func (n *node) Gauges(context.Context) (metrics.Snapshot, error) {
+	time.Sleep(time.Millisecond) // so that time passes
+	snap := metrics.Snapshot{metrics.InSync: 1}
+	for g, v := range (engine.Gauges{}).Want(n.fleet.State()) {
+		snap[metrics.Gauge(g)], _ = strconv.ParseFloat(v, 64)
+	}
+	return snap, nil
+}
+
+func (n *node) Routes() (map[string]string, error) {
+	routes, s := map[string]string{}, n.fleet.State()
+	if n.was = n.lost(s) || n.stuck && n.was; n.was {
+		return map[string]string{"10.191.0.1/32": "nobody"}, nil
+	}
+	for _, p := range s.LocalPods() {
+		for _, ip := range p.IPs {
+			if !p.Bare {
+				routes[fmt.Sprintf("%s/%d", ip, ip.BitLen())] = p.Namespace + "-" + p.Name
+			}
+		}
+	}
+	return routes, nil
+}
+
+func (n *node) Connect(_ context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
+	outcomes, want := map[engine.Flow]engine.Outcome{}, engine.Connections{}.Want(n.fleet.State())
+	for _, f := range flows {
+		outcomes[f] = engine.Outcome(want[f.String()])
+	}
+	return outcomes, nil
+}
+
+func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = false; return n.restart }
+
+func (*node) Quiesce(context.Context) error                     { return nil }
+func (*node) HasFeature(string) bool                            { return true }
+func (*node) Links() ([]string, error)                          { return nil, nil }
+func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.New(), nil }
+func (*node) Backend() kernel.Backend                           { return kernel.IPTablesNFT }
+func (*node) Run(context.Context, ...string) ([]byte, error)    { return nil, nil }
+func (*node) Signal(syscall.Signal) error                       { return nil }
+func (*node) Lie(context.Context, metrics.Gauge, float64) error { return nil }
+
+// carryOut runs an order on a node and returns what was told.
+func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err error) {
+	t.Helper()
+	hostInterface := func(namespace, pod string) string { return namespace + "-" + pod }
+	n.fleet = workloads.NewFleet(workloads.Config{Client: fake.NewClientset(), Plugger: sockets{}, OneWrite: true, HostInterface: hostInterface}, workloads.NewState("here"))
+	sc, err := o.Scenario(3, Means{Saboteur: n, Out: out, Tell: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := workloads.NewPlan(3, sc.Topology, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner := engine.Runner{Write: func(report.Entry) {}, World: &engine.World{
+		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface,
+	}}
+	return said, runner.Run(t.Context(), sc)
+}
+
+// threePolicies is a fault whose least cause is a namespace and three policies in it.
+func threePolicies(s workloads.State) bool { return len(s.Policies) >= 3 }
+
+func TestFailureIsShrunkAndReplayed(t *testing.T) {
+	for name, c := range map[string]struct {
+		stuck    bool
+		restarts bool
+	}{"mended by emptying": {false, false}, "mended by a restart": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				n := &node{lost: threePolicies, stuck: c.stuck}
+				said, err := carryOut(t, n, Order{Ops: 500, ShrinkFor: time.Hour, Target: Target{Name: "felix"}}, dir)
+				if !errors.Is(err, engine.ErrBroken) {
+					t.Fatalf("got %v, %v", err, said)
+				}
+				r, err := ReadRepro(filepath.Join(dir, "repro.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s := r.Shrunk; count(r.Batches) != 4 || s.To != 4 || s.From <= 4 || s.Tried != 3 || s.Failed != 3 || s.Note != "" || r.Failure.Probe != "routes" {
+					t.Errorf("got %+v, %v", r, said)
+				}
+				if (n.restarts > 0) != c.restarts {
+					t.Errorf("%d restarts", n.restarts)
+				}
+				n.was = false
+				said, err = carryOut(t, n, Order{Replay: &r, Times: 4}, dir)
+				if !errors.Is(err, engine.ErrBroken) || !strings.Contains(err.Error(), "4 of 4 replays failed") {
+					t.Errorf("got %v, %v", err, said)
+				}
+				if said, err = carryOut(t, &node{lost: func(workloads.State) bool { return false }}, Order{Replay: &r, Times: 2}, dir); err != nil || len(said) != 2 {
+					t.Errorf("got %v, %v", err, said)
+				}
+			})
+		})
+	}
+}
+
+// TestUncertainFailure has a fault that comes every second time that its condition does.
+func TestUncertainFailure(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		times, last := 0, false
+		lost := func(s workloads.State) bool {
+			now := threePolicies(s)
+			if now && !last {
+				times++
+			}
+			last = now
+			return now && times%2 == 1
+		}
+		if said, err := carryOut(t, &node{lost: lost}, Order{Ops: 500, ShrinkFor: time.Hour}, dir); !errors.Is(err, engine.ErrBroken) {
+			t.Fatalf("got %v, %v", err, said)
+		}
+		r, err := ReadRepro(filepath.Join(dir, "repro.json"))
+		if s := r.Shrunk; err != nil || s.To != 4 || s.Tried != 3 || s.Failed == 0 || s.Failed == 3 {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	})
+}
+
+func TestWhatCannotBeShrunk(t *testing.T) {
+	for name, c := range map[string]struct {
+		node  node
+		order Order
+		note  string
+	}{
+		"never again":      {node{lost: once(threePolicies)}, Order{Ops: 500, ShrinkFor: time.Hour}, "did not fail again"},
+		"no time":          {node{lost: threePolicies}, Order{Ops: 500, ShrinkFor: time.Second}, "ended after 1s"},
+		"not asked for":    {node{lost: threePolicies}, Order{Ops: 500}, "not shrunk"},
+		"nothing mends it": {node{lost: threePolicies, stuck: true, restart: errors.New("no agent")}, Order{Ops: 500, ShrinkFor: time.Hour}, "ended early: restart the agent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				if said, err := carryOut(t, &c.node, c.order, dir); !errors.Is(err, engine.ErrBroken) {
+					t.Fatalf("got %v, %v", err, said)
+				}
+				if r, err := ReadRepro(filepath.Join(dir, "repro.json")); err != nil || !strings.Contains(r.Shrunk.Note, c.note) {
+					t.Errorf("got %+v, %v", r.Shrunk, err)
+				}
+			})
+		})
+	}
+}
+
+// once is true as long as the first spell of a condition lasts.
+func once(is func(workloads.State) bool) func(workloads.State) bool {
+	began, over := false, false
+	return func(s workloads.State) bool {
+		now := is(s)
+		began, over = began || now, over || began && !now
+		return now && !over
+	}
+}
+
+func TestEndsByTimeOrNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		well := func(workloads.State) bool { return false }
+		for want, o := range map[string]Order{"25 operations": {Ops: 25}, " operations in": {For: time.Nanosecond}} {
+			if said, err := carryOut(t, &node{lost: well}, o, t.TempDir()); err != nil || len(said) != 1 || !strings.Contains(said[0], want) {
+				t.Errorf("got %v, %v", said, err)
+			}
+		}
+	})
+}
+
+func TestUnknownPlant(t *testing.T) {
+	if _, err := (Order{Ops: 1, Plant: "a rose"}).Scenario(1, Means{}); err == nil || !strings.Contains(err.Error(), "rule deleted") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeptScenario has the scenario that a failure becomes fail as the failure did.
+func TestKeptScenario(t *testing.T) {
+	sc := Scenario("kept", "A test.", [][]Op{{{Do: AddNamespace, Namespace: "a"}}, {podOp("a", "x", 1)}})
+	if len(sc.Steps) != 3 || sc.Timeout == 0 || sc.Name != "kept" {
+		t.Errorf("got %+v", sc)
+	}
+}

@@ -1,0 +1,93 @@
+// Package fuzz churns a live environment by operations that follow from a seed, compares as it goes, and shrinks what fails.
+//
+// It owns the operations (pure data), the model that they advance, the generator, the shrinker, and the record of a failure with
+// which it is repeated. An operation means something in every state, if need be nothing: so each subsequence of a run is a run.
+// What it does to the node beyond the world of a scenario it does through faults.Saboteur. One run at a time; the pure parts
+// (Op, Model, Generator, Shrink) are values for one goroutine each.
+//
+// The shrinker is our own. Those of property-testing libraries, pgregory.net/rapid among them, run a property thousands of times on
+// ever shorter streams of random bits, take it to be quick and certain, and change names and addresses from one try to the next. A
+// run against a live SUT takes seconds, may fail only now and then, and its names and addresses are part of what fails. The unit
+// tests of this package use rapid, for which they are made.
+package fuzz
+
+import (
+	"net/netip"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Verb is what an operation does.
+type Verb string
+
+// The operations.
+const (
+	AddNode           Verb = "add node"
+	RemoveNode        Verb = "remove node"
+	AddNamespace      Verb = "add namespace"
+	RemoveNamespace   Verb = "remove namespace" // with all that is in it
+	RelabelNamespace  Verb = "relabel namespace"
+	AddPod            Verb = "add pod"
+	PlugPod           Verb = "plug pod" // the veth of a bare pod, or one ahead of its pod
+	RemovePod         Verb = "remove pod"
+	RelabelPod        Verb = "relabel pod"
+	ClearPodAddresses Verb = "clear pod addresses"
+	MovePod           Verb = "move pod" // to another node, with its name and addresses
+	AddPolicy         Verb = "add policy"
+	ChangePolicy      Verb = "change policy"
+	RemovePolicy      Verb = "remove policy"
+	RestartAgent      Verb = "restart agent"
+)
+
+// Op is one operation, with all that it needs. Only the fields that its verb needs are set.
+type Op struct {
+	Do        Verb                            `json:"do"`
+	Namespace string                          `json:"namespace,omitempty"`
+	Name      string                          `json:"name,omitempty"` // of the pod, policy or node
+	Labels    map[string]string               `json:"labels,omitempty"`
+	Node      string                          `json:"node,omitempty"` // where a pod is; empty: on the SUT's node
+	IPs       []netip.Addr                    `json:"ips,omitempty"`  // IPv4 first; of a node: one
+	Ports     []workloads.NamedPort           `json:"ports,omitempty"`
+	Wired     bool                            `json:"wired,omitempty"`  // the remote pod has a veth
+	Bare      bool                            `json:"bare,omitempty"`   // the local pod's veth is still to come
+	Forced    bool                            `json:"forced,omitempty"` // the veth goes before the object
+	Spec      *networkingv1.NetworkPolicySpec `json:"spec,omitempty"`
+}
+
+// Batch is how many operations are made between two comparisons.
+const Batch = 10
+
+// String names the operation and its object.
+func (o Op) String() string {
+	switch {
+	case o.Namespace == "":
+		return string(o.Do) + " " + o.Name
+	case o.Name == "":
+		return string(o.Do) + " " + o.Namespace
+	}
+	return string(o.Do) + " " + o.key().String()
+}
+
+func (o Op) key() workloads.Key { return workloads.Key{Namespace: o.Namespace, Name: o.Name} }
+
+// pod is the pod that the operation describes.
+func (o Op) pod(local string) workloads.Pod {
+	p := workloads.Pod{Key: o.key(), Node: o.Node, Labels: o.Labels, IPs: o.IPs, Ports: o.Ports}
+	if p.Node == "" {
+		p.Node, p.Bare = local, o.Bare
+		return p
+	}
+	p.Wired = o.Wired
+	return p
+}
+
+// count returns how many operations there are in batches.
+func count(batches [][]Op) int {
+	n := 0
+	for _, b := range batches {
+		n += len(b)
+	}
+	return n
+}

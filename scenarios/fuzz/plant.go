@@ -1,0 +1,112 @@
+package fuzz
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/faults"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Plant is a fault that is made behind the SUT's back when its condition on the state comes, as if the SUT had it: by it the fuzzer
+// is tested. It is planted anew whenever a cluster begins anew.
+type Plant struct {
+	Name string
+	Doc  string
+	// Begin returns what is called after each batch whose comparison agreed, and says whether it broke something just now.
+	Begin func() func(context.Context, Look) (broke bool, err error)
+}
+
+// Look is what a plant sees after a batch, and how it breaks what it sees.
+type Look struct {
+	World    *engine.World
+	Saboteur faults.Saboteur
+	Now      workloads.State
+}
+
+// plants are those that a comparison at rest can find. A policy let through for 50 ms and one packet of a thousand leaked
+// need an oracle that judges every packet at every instant; they belong here once there is one.
+var plants = []Plant{
+	{Name: "rule deleted", Doc: "a rule of a local pod goes when there are seven policies", Begin: ruleDeleted},
+	{Name: "member left", Doc: "the address of a pod that goes stays in a set", Begin: memberLeft},
+	{Name: "route lost", Doc: "the second route of a local pod with two addresses goes", Begin: routeLost},
+}
+
+// FindPlant returns the plant of that name.
+func FindPlant(name string) (Plant, error) {
+	var names []string
+	for _, p := range plants {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return Plant{}, fmt.Errorf("there is no plant %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// served returns the local pods that the SUT serves.
+func served(s workloads.State) []workloads.Pod {
+	return slices.DeleteFunc(s.LocalPods(), func(p workloads.Pod) bool { return p.Bare || len(p.IPs) == 0 })
+}
+
+func ruleDeleted() func(context.Context, Look) (bool, error) {
+	done := false
+	return func(ctx context.Context, l Look) (bool, error) {
+		pods := served(l.Now)
+		if done || len(l.Now.Policies) < 7 || len(pods) == 0 {
+			return false, nil
+		}
+		done = true
+		return true, faults.DeleteRule(ctx, l.World, l.Saboteur, pods[0].Key)
+	}
+}
+
+// memberLeft remembers which set had which pod's address.
+func memberLeft() func(context.Context, Look) (bool, error) {
+	var before *kernel.State
+	owned := map[netip.Addr]bool{}
+	return func(ctx context.Context, l Look) (bool, error) {
+		k, err := l.World.Kernel.Programmed(ctx)
+		if err != nil {
+			return false, err
+		}
+		now := map[netip.Addr]bool{}
+		for _, p := range l.Now.Pods {
+			for _, ip := range p.IPs {
+				now[ip] = true
+			}
+		}
+		was, had := before, owned
+		before, owned = k, now
+		if was == nil {
+			return false, nil
+		}
+		for id, set := range was.Sets {
+			if _, stays := k.Sets[id]; !stays {
+				continue
+			}
+			for _, m := range set.Members {
+				if ip, err := netip.ParseAddr(m); err == nil && had[ip] && !now[ip] {
+					return true, faults.PutMember(ctx, l.Saboteur, id, ip)
+				}
+			}
+		}
+		return false, nil
+	}
+}
+
+func routeLost() func(context.Context, Look) (bool, error) {
+	return func(ctx context.Context, l Look) (bool, error) {
+		for _, p := range served(l.Now) {
+			if len(p.IPs) == 2 {
+				return true, faults.DeleteRoute(ctx, l.Saboteur, p.IPs[1])
+			}
+		}
+		return false, nil
+	}
+}
