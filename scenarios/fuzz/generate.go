@@ -200,9 +200,8 @@ func (g *Generator) relabelNamespace() Op {
 func (g *Generator) addPod() Op {
 	op := g.pod(AddPod)
 	if g.chance(40) {
-		op.Node, op.Wired = g.remoteNode(), g.chance(70)
+		op.Node = g.remoteNode()
 	}
-	op.Wired = op.Wired && op.Node != ""
 	op.Bare = op.Node == "" && g.chance(8)
 	return op
 }
@@ -275,7 +274,7 @@ func (g *Generator) movePod() Op {
 	op := Op{Do: MovePod, Forced: g.chance(40)}
 	op.Namespace, op.Name = g.anyPod()
 	if g.model.Pods[op.key()].Node == anyNode {
-		op.Node, op.Wired = g.remoteNode(), g.chance(80)
+		op.Node = g.remoteNode()
 	}
 	return op
 }

@@ -64,7 +64,7 @@ func TestEveryOperationMeansSomething(t *testing.T) {
 	}
 	for _, s := range []string{
 		"In", "NotIn", "Exists", "DoesNotExist", "except", "IPv6 block", "port by name", "port range", "protocol alone", "port TCP", "port UDP", "port SCTP", "many ports",
-		"isolation alone", "rule for all", "types by default", "both directions", "remote", "wired", "bare", "forced", "dual stack", "IPv6 alone", "named port",
+		"isolation alone", "rule for all", "types by default", "both directions", "remote", "bare", "forced", "dual stack", "IPv6 alone", "named port",
 	} {
 		if shapes[s] == 0 {
 			t.Errorf("%q was never drawn", s)
@@ -74,7 +74,6 @@ func TestEveryOperationMeansSomething(t *testing.T) {
 
 func shape(seen map[string]int, op Op) {
 	seen["remote"] += one01(op.Node != "")
-	seen["wired"] += one01(op.Wired)
 	seen["bare"] += one01(op.Bare)
 	seen["forced"] += one01(op.Forced)
 	seen["named port"] += len(op.Ports)

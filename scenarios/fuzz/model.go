@@ -146,7 +146,7 @@ func (m *Model) taken(by workloads.Key, ips []netip.Addr) bool {
 
 // plug notes the veth of a pod that has one.
 func (m *Model) plug(p workloads.Pod) {
-	if remote := p.Node != m.LocalNode; remote && p.Wired || !remote && !p.Bare {
+	if remote := p.Node != m.LocalNode; remote || !p.Bare {
 		m.veths[p.Key] = veth{p.IPs, remote}
 	}
 }
@@ -224,7 +224,7 @@ func (m *Model) movePod(op Op) act {
 	if !there || len(p.IPs) == 0 || p.Node == to {
 		return nil
 	}
-	p.Node, p.Wired, p.Bare = to, op.Wired && to != m.LocalNode, false
+	p.Node, p.Bare = to, false
 	m.forget(p.Key)
 	m.Pods[p.Key] = p
 	m.plug(p)
@@ -279,7 +279,7 @@ func (m *Model) Rebuild() []Op {
 	}
 	for _, k := range sortedKeys(m.Pods) {
 		p := m.Pods[k]
-		op := Op{Do: AddPod, Namespace: k.Namespace, Name: k.Name, Labels: p.Labels, Node: p.Node, IPs: p.IPs, Ports: p.Ports, Wired: p.Wired, Bare: p.Bare}
+		op := Op{Do: AddPod, Namespace: k.Namespace, Name: k.Name, Labels: p.Labels, Node: p.Node, IPs: p.IPs, Ports: p.Ports, Bare: p.Bare}
 		if op.Node == m.LocalNode {
 			op.Node = ""
 		}

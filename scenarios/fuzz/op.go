@@ -50,7 +50,6 @@ type Op struct {
 	Node      string                          `json:"node,omitempty"` // where a pod is; empty: on the SUT's node
 	IPs       []netip.Addr                    `json:"ips,omitempty"`  // IPv4 first; of a node: one
 	Ports     []workloads.NamedPort           `json:"ports,omitempty"`
-	Wired     bool                            `json:"wired,omitempty"`  // the remote pod has a veth
 	Bare      bool                            `json:"bare,omitempty"`   // the local pod's veth is still to come
 	Forced    bool                            `json:"forced,omitempty"` // the veth goes before the object
 	Spec      *networkingv1.NetworkPolicySpec `json:"spec,omitempty"`
@@ -79,7 +78,6 @@ func (o Op) pod(local string) workloads.Pod {
 		p.Node, p.Bare = local, o.Bare
 		return p
 	}
-	p.Wired = o.Wired
 	return p
 }
 

@@ -47,7 +47,7 @@ func TestShrinkKeepsWhatIsNeeded(t *testing.T) {
 			if without := regroup(without(flatten(shrunk), i)); fails(without) {
 				t.Fatalf("%v is not needed", p.op)
 			}
-			if len(p.op.Labels)+len(p.op.Ports) > 0 || p.op.Wired || p.op.Bare || p.op.Forced || len(p.op.IPs) > 1 {
+			if len(p.op.Labels)+len(p.op.Ports) > 0 || p.op.Bare || p.op.Forced || len(p.op.IPs) > 1 {
 				t.Fatalf("%+v could be simpler", p.op)
 			}
 		}

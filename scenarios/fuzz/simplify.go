@@ -31,7 +31,6 @@ var drastic = []func(Op) (Op, bool){
 	func(op Op) (Op, bool) { had := len(op.Labels) > 0; op.Labels = nil; return op, had },
 	func(op Op) (Op, bool) { had := len(op.Ports) > 0; op.Ports = nil; return op, had },
 	func(op Op) (Op, bool) { had := op.Forced; op.Forced = false; return op, had },
-	func(op Op) (Op, bool) { had := op.Wired; op.Wired = false; return op, had },
 	func(op Op) (Op, bool) { had := op.Bare; op.Bare = false; return op, had },
 	func(op Op) (Op, bool) {
 		had := len(op.IPs) > 1

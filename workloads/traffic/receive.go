@@ -164,7 +164,7 @@ func (p *Prober) answer(a *accepted) bool {
 
 // receive takes in and answers one datagram, if there is one.
 func (p *Prober) receive(r *receiver) bool {
-	token, from, to, err := receiveToken(r.socket)
+	d, err := receiveDatagram(r.socket)
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return false
@@ -174,9 +174,13 @@ func (p *Prober) receive(r *receiver) bool {
 		p.fail(fmt.Errorf("receive: %w", err))
 		return false
 	}
-	if t := p.arrived(token, address(from)); t != nil {
+	if d.streamed {
+		p.streamed(d.token, d.number, d.at)
+		return true
+	}
+	if t := p.arrived(d.token, address(d.from)); t != nil {
 		t.result.Connected = true
-		_ = sendToken(r.socket, token, from, to)
+		_ = sendToken(r.socket, d.token, d.from, d.to)
 	}
 	return true
 }

@@ -94,8 +94,8 @@ func (p *Prober) await(ctx context.Context, tries []*try) error {
 	}
 }
 
-// start sends the flow's first packet.
-func (p *Prober) start(v *netns.Visitor, t *try) (err error) {
+// enter brings the visitor to where the flow begins.
+func (p *Prober) enter(v *netns.Visitor, t *try) error {
 	t.from = p.node
 	if t.flow.From != (workloads.Key{}) {
 		pod, ok := p.pods.Namespace(t.flow.From)
@@ -106,6 +106,14 @@ func (p *Prober) start(v *netns.Visitor, t *try) (err error) {
 	}
 	if err := v.Enter(t.from); err != nil {
 		return fmt.Errorf("connect from %s: %w", t.flow.From, err)
+	}
+	return nil
+}
+
+// start sends the flow's first packet.
+func (p *Prober) start(v *netns.Visitor, t *try) error {
+	if err := p.enter(v, t); err != nil {
+		return err
 	}
 	p.token++
 	t.token = p.token
@@ -139,8 +147,8 @@ func (t *try) connect() (err error) {
 	return nil
 }
 
-// send sends the flow's datagram from a port of its own.
-func (p *Prober) send(t *try) (err error) {
+// connectUDP opens a socket with a port of its own.
+func (p *Prober) connectUDP(t *try) (err error) {
 	if t.socket, err = openSocket(t.flow.To, unix.SOCK_DGRAM); err != nil {
 		return err
 	}
@@ -149,6 +157,14 @@ func (p *Prober) send(t *try) (err error) {
 	}
 	if err := unix.Connect(t.socket, sockaddr(t.flow.To, t.flow.Port)); err != nil {
 		return refusal(err)
+	}
+	return nil
+}
+
+// send sends the flow's datagram.
+func (p *Prober) send(t *try) error {
+	if err := p.connectUDP(t); err != nil {
+		return err
 	}
 	if err := t.write(t.socket); err != nil {
 		return refusal(err)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
@@ -72,8 +73,11 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 		if err == nil {                           // for the connections: see try.connect
 			err = unix.SetsockoptLinger(socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		}
-	} else if any.Is6() {
-		set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	} else {
+		set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		if any.Is6() {
+			set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		}
 	}
 	if err == nil {
 		err = unix.Bind(socket, sockaddr(any, port))
@@ -146,21 +150,44 @@ func readToken(socket int) (uint64, error) {
 	return binary.NativeEndian.Uint64(token[:]), nil
 }
 
-// receiveToken reads a datagram; to is the address that it came to, in the form that sendToken takes.
-func receiveToken(socket int) (token uint64, from unix.Sockaddr, to []byte, err error) {
-	var data [8]byte
-	control := make([]byte, unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+// datagram is what a receiver has read.
+type datagram struct {
+	token    uint64
+	from     unix.Sockaddr
+	to       []byte // the address that it came to, in the form that sendToken takes
+	streamed bool   // it is a stream's, and has a number
+	number   uint64
+	at       int64 // when the socket got it, by CLOCK_MONOTONIC
+}
+
+// receiveDatagram reads a datagram.
+func receiveDatagram(socket int) (d datagram, err error) {
+	var data [streamSize]byte
+	control := make([]byte, unix.CmsgSpace(unix.SizeofInet6Pktinfo)+unix.CmsgSpace(int(unsafe.Sizeof(unix.Timespec{}))))
 	n, controls, _, from, err := unix.Recvmsg(socket, data[:], control, 0)
 	if err != nil {
-		return 0, nil, nil, err
+		return d, err
 	}
-	if n < len(data) {
-		return 0, nil, nil, unix.EBADMSG
+	d = datagram{token: binary.NativeEndian.Uint64(data[:]), from: from}
+	if d.streamed = n == streamSize; d.streamed {
+		d.number = binary.NativeEndian.Uint64(data[8:])
+	} else if n != 8 {
+		return d, unix.EBADMSG
 	}
-	if controls == len(control) { // its last field is the interface: the answer takes the one that routes say
-		clear(control[unix.CmsgLen(unix.SizeofInet6Pktinfo)-4 : unix.CmsgLen(unix.SizeofInet6Pktinfo)])
+	messages, err := unix.ParseSocketControlMessage(control[:controls])
+	if err != nil {
+		return d, unix.EBADMSG
 	}
-	return binary.NativeEndian.Uint64(data[:]), from, control[:controls], nil
+	for _, m := range messages {
+		switch {
+		case m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && d.streamed:
+			d.at = monotonic() - time.Now().UnixNano() + (*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Nano()
+		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && !d.streamed:
+			// Without the interface: the answer takes the one that routes say.
+			d.to = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: [16]byte(m.Data[:16])})
+		}
+	}
+	return d, nil
 }
 
 // sendToken answers a datagram from the address that it came to.

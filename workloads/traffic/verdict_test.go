@@ -93,7 +93,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	burn(t, w)
 	verdicts := map[string]int{}
-	for range 40 {
+	for range 20 {
 		for i, got := range w.prober.Probe(t.Context(), flows) {
 			there, back := lost[[2]netip.Addr{sources[i], flows[i].To}], lost[[2]netip.Addr{flows[i].To, sources[i]}]
 			var want error
