@@ -67,3 +67,30 @@ func TestApplying(t *testing.T) {
 		t.Errorf("in another namespace %v", got)
 	}
 }
+
+// BenchmarkIndex asks about one connection, and makes the index of its state, of 1,000 pods under 100 policies.
+func BenchmarkIndex(b *testing.B) {
+	plan, err := NewPlan(1, Topology{Namespaces: 50, PodsPerNamespace: 20, Local: -1}, "n")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := plan.State()
+	for name := range s.Namespaces {
+		for _, role := range []string{"web", "api"} {
+			k := Key{name, role}
+			s.Policies[k] = Policy{Key: k, Spec: ingress(is("role", role), from(peer{NamespaceSelector: is("team", "b"), PodSelector: is("role", "db")}), through(on(tcp, 80)))}
+		}
+	}
+	pods := s.LocalPods()
+	b.Run("ask", func(b *testing.B) {
+		x := NewIndex(s)
+		for i := 0; b.Loop(); i++ {
+			x.Allows(Endpoint{Pod: pods[i%len(pods)].Key}, Endpoint{Pod: pods[(7*i)%len(pods)].Key}, tcp, 80)
+		}
+	})
+	b.Run("make", func(b *testing.B) {
+		for b.Loop() {
+			NewIndex(s)
+		}
+	})
+}
