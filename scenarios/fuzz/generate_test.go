@@ -86,26 +86,32 @@ func shape(seen map[string]int, op Op) {
 	seen["types by default"] += one01(op.Spec.PolicyTypes == nil)
 	seen["both directions"] += one01(len(op.Spec.PolicyTypes) == 2)
 	selectorShape(seen, &op.Spec.PodSelector)
-	p := workloads.Policy{Spec: *op.Spec}
-	for _, r := range append(p.Rules(networkingv1.PolicyTypeIngress), p.Rules(networkingv1.PolicyTypeEgress)...) {
-		seen["rule for all"] += one01(len(r.Peers)+len(r.Ports) == 0)
-		seen["many ports"] += one01(len(r.Ports) > 15)
-		for _, peer := range r.Peers {
-			selectorShape(seen, peer.PodSelector)
-			selectorShape(seen, peer.NamespaceSelector)
-			if peer.IPBlock != nil {
-				seen["except"] += len(peer.IPBlock.Except)
-				seen["IPv6 block"] += one01(peer.IPBlock.CIDR[:2] == "fd")
-			}
+	for _, r := range op.Spec.Ingress {
+		ruleShape(seen, r.From, r.Ports)
+	}
+	for _, r := range op.Spec.Egress {
+		ruleShape(seen, r.To, r.Ports)
+	}
+}
+
+func ruleShape(seen map[string]int, peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) {
+	seen["rule for all"] += one01(len(peers)+len(ports) == 0)
+	seen["many ports"] += one01(len(ports) > 15)
+	for _, peer := range peers {
+		selectorShape(seen, peer.PodSelector)
+		selectorShape(seen, peer.NamespaceSelector)
+		if peer.IPBlock != nil {
+			seen["except"] += len(peer.IPBlock.Except)
+			seen["IPv6 block"] += one01(peer.IPBlock.CIDR[:2] == "fd")
 		}
-		for _, port := range r.Ports {
-			if port.Protocol != nil {
-				seen["port "+string(*port.Protocol)]++
-			}
-			seen["protocol alone"] += one01(port.Port == nil)
-			seen["port by name"] += one01(port.Port != nil && port.Port.StrVal != "")
-			seen["port range"] += one01(port.EndPort != nil)
+	}
+	for _, port := range ports {
+		if port.Protocol != nil {
+			seen["port "+string(*port.Protocol)]++
 		}
+		seen["protocol alone"] += one01(port.Port == nil)
+		seen["port by name"] += one01(port.Port != nil && port.Port.StrVal != "")
+		seen["port range"] += one01(port.EndPort != nil)
 	}
 }
 
