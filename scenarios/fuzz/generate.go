@@ -80,8 +80,7 @@ func (g *Generator) tooSoon(op Op) bool {
 // remember keeps what later operations may use again.
 func (g *Generator) remember(op Op, before *Model) {
 	for _, k := range sortedKeys(before.veths) {
-		was, is := before.veths[k], g.model.veths[k]
-		if _, stays := g.model.veths[k]; !was.remote && (!stays || is.remote) {
+		if _, stays := g.model.veths[k]; !stays {
 			g.gone[k] = true
 		}
 	}

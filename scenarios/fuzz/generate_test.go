@@ -139,13 +139,13 @@ func TestNamesReturnLater(t *testing.T) {
 			for _, op := range ops {
 				before := m.Clone()
 				m.Apply(op)
-				for k, v := range m.veths {
-					if was, had := before.veths[k]; !v.remote && gone[k] && (!had || was.remote) {
+				for k := range m.veths {
+					if _, had := before.veths[k]; gone[k] && !had {
 						t.Fatalf("%s is back at once", k)
 					}
 				}
-				for k, v := range before.veths {
-					if now, stays := m.veths[k]; !v.remote && (!stays || now.remote) {
+				for k := range before.veths {
+					if _, stays := m.veths[k]; !stays {
 						gone[k] = true
 					}
 				}

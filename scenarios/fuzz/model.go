@@ -12,12 +12,7 @@ import (
 // Model is the state that operations advance. Besides what a State holds it knows the veths, which outlive their pods' addresses.
 type Model struct {
 	workloads.State
-	veths map[workloads.Key]veth
-}
-
-type veth struct {
-	ips    []netip.Addr
-	remote bool
+	veths map[workloads.Key][]netip.Addr // of local pods
 }
 
 // Actor is on what operations are made.
@@ -31,7 +26,7 @@ type act func(context.Context, Actor) error
 
 // NewModel returns the model of an empty cluster.
 func NewModel(localNode string) *Model {
-	return &Model{State: workloads.NewState(localNode), veths: map[workloads.Key]veth{}}
+	return &Model{State: workloads.NewState(localNode), veths: map[workloads.Key][]netip.Addr{}}
 }
 
 // Clone returns a copy that can be advanced by itself.
@@ -117,7 +112,7 @@ func (m *Model) addPod(op Op) act {
 	if there || !home || op.Name == "" || m.taken(p.Key, p.IPs) {
 		return nil
 	}
-	if ahead && (p.Node != m.LocalNode || p.Bare || !slices.Equal(m.veths[p.Key].ips, p.IPs)) {
+	if ahead && (p.Node != m.LocalNode || p.Bare || !slices.Equal(m.veths[p.Key], p.IPs)) {
 		return nil
 	}
 	delete(m.Ahead, p.Key)
@@ -126,7 +121,7 @@ func (m *Model) addPod(op Op) act {
 	return func(ctx context.Context, a Actor) error { return a.Fleet.AddPods(ctx, []workloads.Pod{p}) }
 }
 
-// taken reports whether an address is another pod's, or stays routed to a remote veth.
+// taken reports whether an address is another pod's.
 func (m *Model) taken(by workloads.Key, ips []netip.Addr) bool {
 	in := func(others []netip.Addr) bool {
 		return slices.ContainsFunc(ips, func(ip netip.Addr) bool { return slices.Contains(others, ip) })
@@ -136,18 +131,13 @@ func (m *Model) taken(by workloads.Key, ips []netip.Addr) bool {
 			return true
 		}
 	}
-	for k, v := range m.veths {
-		if k != by && v.remote && in(v.ips) {
-			return true
-		}
-	}
 	return false
 }
 
-// plug notes the veth of a pod that has one.
+// plug notes the veth of a local pod that has one.
 func (m *Model) plug(p workloads.Pod) {
-	if remote := p.Node != m.LocalNode; remote || !p.Bare {
-		m.veths[p.Key] = veth{p.IPs, remote}
+	if p.Node == m.LocalNode && !p.Bare {
+		m.veths[p.Key] = p.IPs
 	}
 }
 
@@ -286,7 +276,7 @@ func (m *Model) Rebuild() []Op {
 		ops = append(ops, op)
 	}
 	for _, k := range sortedKeys(m.Ahead) {
-		ops = append(ops, Op{Do: PlugPod, Namespace: k.Namespace, Name: k.Name, IPs: m.veths[k].ips})
+		ops = append(ops, Op{Do: PlugPod, Namespace: k.Namespace, Name: k.Name, IPs: m.veths[k]})
 	}
 	return ops
 }
