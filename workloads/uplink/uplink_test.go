@@ -33,6 +33,14 @@ func enterFresh(t *testing.T) {
 		}
 		t.Skipf("needs root: %v", err)
 	}
+	// A node without any IPv4 address takes all others for broadcast, which TCP does not listen to.
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 		if err := os.WriteFile("/proc/sys/net/"+file, []byte("1"), 0); err != nil {
 			t.Fatal(err)
