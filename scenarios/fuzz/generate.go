@@ -7,10 +7,6 @@ import (
 	"net/netip"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-
-	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -195,127 +191,6 @@ func (g *Generator) relabelNamespace() Op {
 	return Op{Do: RelabelNamespace, Namespace: g.namespace(), Labels: g.labels(namespaceLabels)}
 }
 
-// addPod draws where the pod is, its family, and whether its name or its address was another's.
-func (g *Generator) addPod() Op {
-	op := g.pod(AddPod)
-	if g.chance(40) {
-		op.Node = g.remoteNode()
-	}
-	op.Bare = op.Node == "" && g.chance(8)
-	return op
-}
-
-func (g *Generator) pod(do Verb) Op {
-	g.pods++
-	op := Op{Do: do, Namespace: g.namespace(), Name: fmt.Sprintf("pod-%d", g.pods), Labels: g.labels(podLabels), Ports: g.containerPorts()}
-	if len(g.retired) > 0 && g.chance(25) {
-		i := g.rand.IntN(len(g.retired))
-		op.Namespace, op.Name = g.retired[i].Namespace, g.retired[i].Name
-		g.retired = slices.Delete(g.retired, i, i+1)
-	}
-	if len(g.free) > 0 && g.chance(30) {
-		i := g.rand.IntN(len(g.free))
-		op.IPs = g.free[i]
-		g.free = slices.Delete(g.free, i, i+1)
-		return op
-	}
-	g.addresses++
-	v4, v6 := workloads.PodAddresses(g.addresses)
-	switch g.rand.IntN(4) {
-	case 0:
-		op.IPs = []netip.Addr{v6}
-	case 1:
-		op.IPs = []netip.Addr{v4}
-	default:
-		op.IPs = []netip.Addr{v4, v6}
-	}
-	return op
-}
-
-// plugAhead makes the veth of a pod whose object is to come.
-func (g *Generator) plugAhead() Op { return g.pod(PlugPod) }
-
-func (g *Generator) addAhead() Op {
-	op := g.ahead[one(g, sortedKeys(g.model.Ahead))]
-	op.Do = AddPod
-	return op
-}
-
-// anyPod names a pod or, rarely, a veth without one.
-func (g *Generator) anyPod() (namespace, name string) {
-	keys := sortedKeys(g.model.Pods)
-	if len(g.model.Ahead) > 0 && g.chance(10) {
-		keys = sortedKeys(g.model.Ahead)
-	}
-	k := one(g, keys)
-	return k.Namespace, k.Name
-}
-
-func (g *Generator) removePod() Op {
-	op := Op{Do: RemovePod, Forced: g.chance(40)}
-	op.Namespace, op.Name = g.anyPod()
-	return op
-}
-
-func (g *Generator) relabelPod() Op {
-	op := Op{Do: RelabelPod, Labels: g.labels(podLabels)}
-	op.Namespace, op.Name = g.anyPod()
-	return op
-}
-
-func (g *Generator) clearPod() Op {
-	op := Op{Do: ClearPodAddresses}
-	op.Namespace, op.Name = g.anyPod()
-	return op
-}
-
-func (g *Generator) movePod() Op {
-	op := Op{Do: MovePod, Forced: g.chance(40)}
-	op.Namespace, op.Name = g.anyPod()
-	if g.model.Pods[op.key()].Node == anyNode {
-		op.Node = g.remoteNode()
-	}
-	return op
-}
-
-func (g *Generator) addPolicy() Op {
-	g.policies++
-	namespace := g.namespace()
-	return Op{Do: AddPolicy, Namespace: namespace, Name: fmt.Sprintf("policy-%d", g.policies), Spec: g.spec()}
-}
-
-func (g *Generator) policy() (namespace, name string) {
-	k := one(g, sortedKeys(g.model.Policies))
-	return k.Namespace, k.Name
-}
-
-func (g *Generator) changePolicy() Op {
-	op := Op{Do: ChangePolicy, Spec: g.spec()}
-	if !g.wishes.Known {
-		for i := range op.Spec.Ingress {
-			rangesAlone(&op.Spec.Ingress[i].Ports)
-		}
-		for i := range op.Spec.Egress {
-			rangesAlone(&op.Spec.Egress[i].Ports)
-		}
-	}
-	op.Namespace, op.Name = g.policy()
-	return op
-}
-
-// rangesAlone leaves one of several ports if there is a range among them.
-func rangesAlone(ports *[]networkingv1.NetworkPolicyPort) {
-	if slices.ContainsFunc(*ports, func(p networkingv1.NetworkPolicyPort) bool { return p.EndPort != nil }) {
-		*ports = (*ports)[:1]
-	}
-}
-
-func (g *Generator) removePolicy() Op {
-	op := Op{Do: RemovePolicy}
-	op.Namespace, op.Name = g.policy()
-	return op
-}
-
 // vocabulary are labels with the values that are drawn for each; the first key is nearly always there.
 type vocabulary []struct {
 	key    string
@@ -338,19 +213,4 @@ func (g *Generator) labels(of vocabulary) map[string]string {
 		return nil
 	}
 	return labels
-}
-
-// containerPorts gives some pods names for ports, which pods number differently.
-func (g *Generator) containerPorts() []workloads.NamedPort {
-	var ports []workloads.NamedPort
-	if g.chance(50) {
-		ports = append(ports, workloads.NamedPort{Name: "http", Protocol: corev1.ProtocolTCP, Port: one(g, engine.Ports)})
-	}
-	if g.chance(20) {
-		ports = append(ports, workloads.NamedPort{Name: "dns", Protocol: one(g, []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP}), Port: 5353})
-	}
-	if g.chance(10) {
-		ports = append(ports, workloads.NamedPort{Name: "sig", Protocol: corev1.ProtocolSCTP, Port: 3868})
-	}
-	return ports
 }

@@ -26,7 +26,7 @@ func TestSameSeedSameOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed, wishes := rapid.Uint64().Draw(t, "seed"), Wishes{Restarts: rapid.Bool().Draw(t, "restarts")}
 		a, b := NewGenerator(seed, wishes), NewGenerator(seed, wishes)
-		for range 20 {
+		for range 5 {
 			if first, second := a.Batch(Batch), b.Batch(Batch); !reflect.DeepEqual(first, second) {
 				t.Fatalf("%v and %v", first, second)
 			}

@@ -2,7 +2,6 @@ package fuzz
 
 import (
 	"context"
-	"maps"
 	"reflect"
 	"slices"
 	"testing"

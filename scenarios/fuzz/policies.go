@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -12,6 +13,44 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
+
+func (g *Generator) addPolicy() Op {
+	g.policies++
+	namespace := g.namespace()
+	return Op{Do: AddPolicy, Namespace: namespace, Name: fmt.Sprintf("policy-%d", g.policies), Spec: g.spec()}
+}
+
+func (g *Generator) policy() (namespace, name string) {
+	k := one(g, sortedKeys(g.model.Policies))
+	return k.Namespace, k.Name
+}
+
+func (g *Generator) changePolicy() Op {
+	op := Op{Do: ChangePolicy, Spec: g.spec()}
+	if !g.wishes.Known {
+		for i := range op.Spec.Ingress {
+			rangesAlone(&op.Spec.Ingress[i].Ports)
+		}
+		for i := range op.Spec.Egress {
+			rangesAlone(&op.Spec.Egress[i].Ports)
+		}
+	}
+	op.Namespace, op.Name = g.policy()
+	return op
+}
+
+// rangesAlone leaves one of several ports if there is a range among them.
+func rangesAlone(ports *[]networkingv1.NetworkPolicyPort) {
+	if slices.ContainsFunc(*ports, func(p networkingv1.NetworkPolicyPort) bool { return p.EndPort != nil }) {
+		*ports = (*ports)[:1]
+	}
+}
+
+func (g *Generator) removePolicy() Op {
+	op := Op{Do: RemovePolicy}
+	op.Namespace, op.Name = g.policy()
+	return op
+}
 
 // spec draws a policy of any shape that the API takes: either direction or both, said or left to the API's default, without
 // rules, with empty ones, or with up to three.
