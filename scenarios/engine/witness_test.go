@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"os"
 	"strings"
@@ -130,6 +131,12 @@ func (c *channel) Observe() ([]Observation, error) {
 	return seen, nil
 }
 
+func (c *channel) streams() map[Flow]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.open)
+}
+
 func (c *channel) send(s Flow, arrived bool, packets int) {
 	for range packets {
 		c.mu.Lock()
@@ -146,7 +153,7 @@ func TestWitness(t *testing.T) {
 		m.world.Streamer = c
 		v := startWitness(context.Background(), m.world)
 		time.Sleep(time.Second)
-		if len(c.open) != 0 {
+		if len(c.streams()) != 0 {
 			t.Error("streams are open whose ends are not there")
 		}
 		c.mu.Lock()
@@ -156,7 +163,7 @@ func TestWitness(t *testing.T) {
 		s := m.world.Fleet.State()
 		x := workloads.NewIndex(s)
 		var passes, stays Flow
-		for stream := range c.open {
+		for stream := range c.streams() {
 			if verdictOf(stream, s, x) == mayPass {
 				passes = stream
 			} else {
@@ -164,7 +171,7 @@ func TestWitness(t *testing.T) {
 			}
 		}
 		if passes.Port == 0 || stays.Port == 0 {
-			t.Fatalf("streams: %v", c.open)
+			t.Fatalf("streams: %v", c.streams())
 		}
 		c.send(passes, true, 20)
 		c.send(stays, false, 20)
@@ -181,8 +188,8 @@ func TestWitness(t *testing.T) {
 			t.Errorf("got %+v", f)
 		}
 		v.stop(m.world)
-		if len(c.open) != 0 {
-			t.Errorf("left open: %v", c.open)
+		if len(c.streams()) != 0 {
+			t.Errorf("left open: %v", c.streams())
 		}
 	})
 }
