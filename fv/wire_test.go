@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -25,11 +26,13 @@ type wire struct {
 	mu        sync.Mutex
 	plugs     map[workloads.Key]workloads.Plug
 	owners    map[netip.Addr]workloads.Key // local pods that have a veth
-	listening map[workloads.Key]bool       // the zero Key is the node
+	stream    *traffic.Stream              // nil: none yet
+	streams   map[traffic.Flow]engine.Flow
+	listening map[workloads.Key]bool // the zero Key is the node
 }
 
 func newWire(ctx context.Context) (w *wire, err error) {
-	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}}
+	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}, streams: map[traffic.Flow]engine.Flow{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close(ctx))
@@ -104,16 +107,64 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 		if err != nil {
 			return nil, err
 		}
-		probe := traffic.Flow{From: f.From.Key, To: f.To.Addr, Port: f.Port, Protocol: f.Protocol}
-		if f.From.Remote {
-			probe.From, probe.Source = uplink.Pod, f.From.Addr
-		}
-		tried, probes = append(tried, f), append(probes, probe)
+		tried, probes = append(tried, f), append(probes, onWire(f))
 	}
 	for i, r := range w.prober.Probe(ctx, probes) {
 		outcomes[tried[i]] = outcome(tried[i], r)
 	}
 	return outcomes, context.Cause(ctx)
+}
+
+// onWire is the flow as the prober knows it.
+func onWire(f engine.Flow) traffic.Flow {
+	flow := traffic.Flow{From: f.From.Key, To: f.To.Addr, Port: f.Port, Protocol: f.Protocol}
+	if f.From.Remote {
+		flow.From, flow.Source = uplink.Pod, f.From.Addr
+	}
+	return flow
+}
+
+// Open begins to send on a flow.
+func (w *wire) Open(f engine.Flow, interval time.Duration) error {
+	if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stream == nil {
+		var err error
+		if w.stream, err = w.prober.Stream(); err != nil {
+			return err
+		}
+	}
+	flow := onWire(f)
+	w.streams[flow] = f
+	return w.stream.Open(flow, interval)
+}
+
+// Close ends a flow.
+func (w *wire) Close(f engine.Flow) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stream != nil {
+		w.stream.Close(onWire(f))
+	}
+}
+
+// Observe returns what became of the packets of which that is certain.
+func (w *wire) Observe() []engine.Observation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stream == nil {
+		return nil
+	}
+	var seen []engine.Observation
+	for _, d := range w.stream.Take() {
+		if d.Err == nil { // else it never was on its way: an end of it goes
+			seen = append(seen, engine.Observation{Flow: w.streams[d.Flow], Sent: d.Sent, Arrived: !d.Received.IsZero()})
+		}
+	}
+	return seen
 }
 
 func outcome(f engine.Flow, r traffic.Result) engine.Outcome {
@@ -169,9 +220,12 @@ func (w *wire) ready(e engine.End, called bool) error {
 // have passed for it.
 func (w *wire) close(ctx context.Context) error {
 	var errs error
+	if w.stream != nil {
+		_, errs = w.stream.Stop()
+	}
 	if w.prober != nil {
 		if flows := w.prober.Late(); len(flows) > 0 {
-			errs = fmt.Errorf("%d flows were judged dropped too early, one of them %+v", len(flows), flows[0])
+			errs = errors.Join(errs, fmt.Errorf("%d flows were judged dropped too early, one of them %+v", len(flows), flows[0]))
 		}
 		errs = errors.Join(errs, w.prober.Close())
 	}

@@ -24,12 +24,13 @@ type Observation struct {
 
 // Streamer sends on streams. It is safe for concurrent use.
 type Streamer interface {
-	// Open begins a stream with a packet at each interval; os.ErrNotExist, wrapped, while one of its ends has no veth with that address.
+	// Open begins a stream with a packet at each interval; os.ErrNotExist, wrapped, while one of its ends has no veth with that address. It
+	// is no error if the stream is open.
 	Open(s Flow, interval time.Duration) error
-	// Close ends a stream. Unplugging one of its ends ends it as well.
-	Close(s Flow) error
-	// Observe returns what became of each packet sent since the last call, once it is certain, in the order in which they were sent.
-	Observe() ([]Observation, error)
+	// Close ends a stream. Unplugging the pod from which it comes ends it as well.
+	Close(s Flow)
+	// Observe returns what became of each packet, once it is certain, those of a stream in the order in which they were sent.
+	Observe() []Observation
 }
 
 const (
@@ -41,6 +42,8 @@ const (
 	openInterval = 5 * time.Millisecond
 	// sampleInterval is how often each stream of the sample sends.
 	sampleInterval = 10 * time.Millisecond
+	// pastPods bounds the memory that changes take of which is known what they changed.
+	pastPods = 50_000
 	// violationGap is how long a stream may go right for two wrong packets to be told as one violation.
 	violationGap = 100 * time.Millisecond
 )
@@ -50,12 +53,15 @@ const (
 type witness struct {
 	streamer Streamer
 	deadline time.Duration
+	begun    time.Time
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
 
 	mu       sync.Mutex
 	state    workloads.State
+	recent   []*past   // oldest first, each the one before the next
+	blurred  time.Time // when the last change that is not among recent any more is in force
 	laws     map[Flow]*law
 	closed   map[Flow]time.Time // streams whose last packets may be to be judged
 	opened   map[Flow]bool
@@ -91,7 +97,7 @@ func (b breach) String() string {
 func startWitness(ctx context.Context, w *World) *witness {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &witness{
-		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(),
+		streamer: w.Streamer, deadline: DefaultBound, begun: time.Now(), cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(),
 		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{}, judged: map[Flow]int{},
 	}
 	w.Fleet.Watch(v.changed)
@@ -106,7 +112,7 @@ func (v *witness) stop(w *World) {
 	v.cancel()
 	v.done.Wait()
 	for s := range v.opened {
-		v.fail(v.streamer.Close(s))
+		v.streamer.Close(s)
 	}
 }
 
@@ -119,27 +125,73 @@ func (v *witness) fail(err error) {
 	v.failed = err
 }
 
+// past is a change of the model that may not be in force everywhere yet.
+type past struct {
+	verb          string
+	begun, acked  time.Time // acked is zero while it is being written
+	before, after workloads.State
+	index         *workloads.Index // of after
+	spans         []*span          // what it brought to laws
+}
+
 // changed notes a change of the model.
 func (v *witness) changed(verb string, before, after workloads.State) (acknowledged func()) {
-	now := time.Now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.state = after
-	var began []*span
-	x := workloads.NewIndex(after)
+	p := &past{verb: verb, begun: time.Now(), before: before, after: after, index: workloads.NewIndex(after)}
+	v.state, v.recent = after, append(v.recent, p)
 	for _, l := range v.laws {
-		if s := l.change(verb, now, before, after, x); s != nil {
-			began = append(began, s)
-		}
+		p.apply(l)
 	}
+	v.forget(p.begun)
 	v.wake()
 	return func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		for _, s := range began {
-			s.acked = time.Now()
+		p.acked = time.Now()
+		for _, s := range p.spans {
+			s.acked = p.acked
 		}
 	}
+}
+
+func (p *past) apply(l *law) {
+	if s := l.change(p.verb, p.begun, p.before, p.after, p.index); s != nil {
+		s.acked = p.acked
+		p.spans = append(p.spans, s)
+	}
+}
+
+// forget drops changes that are in force by now, and those that take too much memory: until these are in force, too, all is legal for streams
+// that begin.
+func (v *witness) forget(now time.Time) {
+	pods := 0
+	for i, p := range slices.Backward(v.recent) {
+		over := !p.acked.IsZero() && now.After(p.acked.Add(v.deadline))
+		if pods += len(p.before.Pods); !over && (pods < pastPods || i == len(v.recent)-1) {
+			continue
+		}
+		if !over {
+			v.blurred = now.Add(v.deadline)
+		}
+		v.recent = slices.Clone(v.recent[i+1:])
+		return
+	}
+}
+
+// legislate makes the law of a stream that begins.
+func (v *witness) legislate(f Flow, now time.Time) *law {
+	if len(v.recent) == 0 {
+		return newLaw(f, v.state, now)
+	}
+	l := newLaw(f, v.recent[0].before, v.recent[0].begun.Add(-v.deadline-1))
+	for _, p := range v.recent {
+		p.apply(l)
+	}
+	if now.Before(v.blurred) {
+		l.spans[0].acked, l.spans[0].between = v.blurred.Add(-v.deadline), mayPass|mayDrop
+	}
+	return l
 }
 
 // attend opens and closes streams as the model changes.
@@ -163,42 +215,32 @@ func (v *witness) attend(ctx context.Context) {
 // adjust makes the streams those that the model asks for, and reports whether some could not be opened yet.
 func (v *witness) adjust() (pending bool) {
 	v.mu.Lock()
-	wanted, now := sampleStreams(v.state), time.Now()
-	var gone, fresh []Flow
+	now, wanted := time.Now(), map[Flow]time.Duration{}
+	for _, s := range sampleStreams(v.state) {
+		wanted[s] = sampleInterval
+	}
+	for s, f := range v.followed {
+		wanted[s] = f.interval
+	}
+	var gone []Flow
 	for s := range v.opened {
-		if !slices.Contains(wanted, s) && v.followed[s] == nil {
+		if wanted[s] == 0 {
 			gone = append(gone, s)
 			delete(v.opened, s)
 			v.closed[s] = now
 		}
 	}
-	for s := range v.followed {
-		if !slices.Contains(wanted, s) {
-			wanted = append(wanted, s)
-		}
-	}
-	for _, s := range wanted {
-		if v.opened[s] {
-			continue
-		}
-		fresh = append(fresh, s)
+	for s := range wanted {
 		if v.laws[s] == nil {
-			v.laws[s] = newLaw(s, v.state, now)
-		}
-	}
-	intervals := map[Flow]time.Duration{}
-	for _, s := range fresh {
-		intervals[s] = sampleInterval
-		if f := v.followed[s]; f != nil {
-			intervals[s] = f.interval
+			v.laws[s] = v.legislate(s, now)
 		}
 	}
 	v.mu.Unlock()
 	for _, s := range gone {
-		v.fail(v.streamer.Close(s))
+		v.streamer.Close(s)
 	}
-	for _, s := range fresh {
-		err := v.streamer.Open(s, intervals[s])
+	for s, interval := range wanted { // one that is open may have been ended with its pod, which came back
+		err := v.streamer.Open(s, interval)
 		if errors.Is(err, os.ErrNotExist) {
 			pending = true
 			continue
@@ -221,13 +263,8 @@ type follower struct {
 // follow opens a stream that sends at that interval, whatever the sample, until unfollow.
 func (v *witness) follow(s Flow, interval time.Duration) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.followed[s] = &follower{interval: interval}
-	again := v.opened[s]
-	delete(v.opened, s)
-	v.mu.Unlock()
-	if again {
-		v.fail(v.streamer.Close(s))
-	}
 	v.wake()
 }
 
@@ -242,16 +279,8 @@ func (v *witness) take(s Flow) []Observation {
 
 func (v *witness) unfollow(s Flow) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	delete(v.followed, s)
-	was := v.opened[s]
-	if was {
-		delete(v.opened, s)
-		v.closed[s] = time.Now()
-	}
-	v.mu.Unlock()
-	if was {
-		v.fail(v.streamer.Close(s))
-	}
 	v.wake()
 }
 
@@ -273,9 +302,7 @@ func (v *witness) observe(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		seen, err := v.streamer.Observe()
-		v.fail(err)
-		v.judge(seen)
+		v.judge(v.streamer.Observe())
 	}
 }
 
@@ -284,8 +311,8 @@ func (v *witness) judge(seen []Observation) {
 	defer v.mu.Unlock()
 	for _, o := range seen {
 		l := v.laws[o.Flow]
-		if l == nil {
-			continue // it ended so long ago that its law is forgotten
+		if l == nil || o.Sent.Before(v.begun) {
+			continue // it ended so long ago that its law is forgotten, or was of the scenario before
 		}
 		v.judged[o.Flow]++
 		if f := v.followed[o.Flow]; f != nil {

@@ -116,19 +116,18 @@ func (c *channel) Open(s Flow, _ time.Duration) error {
 	return nil
 }
 
-func (c *channel) Close(s Flow) error {
+func (c *channel) Close(s Flow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, s)
-	return nil
 }
 
-func (c *channel) Observe() ([]Observation, error) {
+func (c *channel) Observe() []Observation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen := c.seen
 	c.seen = nil
-	return seen, nil
+	return seen
 }
 
 func (c *channel) streams() map[Flow]bool {

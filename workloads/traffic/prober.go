@@ -75,10 +75,10 @@ type Prober struct {
 	poll      int        // epoll instance of all receivers
 	receivers map[int]*receiver
 	spaces    map[*netns.Namespace]*space
-	tries     map[uint64]*try   // of the round under way, by token
-	accepted  []accepted        // of the round under way
-	streams   map[uint64]*Track // by token
-	token     uint64            // the last one
+	tries     map[uint64]*try // of the round under way, by token
+	accepted  []accepted      // of the round under way
+	stream    *Stream         // nil: none
+	token     uint64          // the last one
 	history   history
 	failure   error // of a receiver
 	closed    bool
@@ -99,7 +99,7 @@ func New(pods Namespaces, wait time.Duration) (p *Prober, err error) {
 	}
 	p = &Prober{
 		pods: pods, wait: wait, memory: udpMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{},
-		tries: map[uint64]*try{}, streams: map[uint64]*Track{}, history: newHistory(), token: uint64(time.Now().UnixNano()),
+		tries: map[uint64]*try{}, history: newHistory(), token: uint64(time.Now().UnixNano()),
 	}
 	defer func() {
 		if err != nil {

@@ -72,6 +72,9 @@ func (p *Prober) Release(ns *netns.Namespace) error {
 
 func (p *Prober) release(ns *netns.Namespace) error {
 	p.history.release(ns)
+	if p.stream != nil {
+		p.stream.release(ns)
+	}
 	s := p.spaces[ns]
 	if s == nil {
 		return nil
@@ -175,7 +178,9 @@ func (p *Prober) receive(r *receiver) bool {
 		return false
 	}
 	if d.streamed {
-		p.streamed(d.token, d.number, d.at)
+		if p.stream != nil {
+			p.stream.streamed(d.token, d.number, d.at)
+		}
 		return true
 	}
 	if t := p.arrived(d.token, address(d.from)); t != nil {

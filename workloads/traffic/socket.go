@@ -181,7 +181,7 @@ func receiveDatagram(socket int) (d datagram, err error) {
 	for _, m := range messages {
 		switch {
 		case m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && d.streamed:
-			d.at = monotonic() - time.Now().UnixNano() + (*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Nano()
+			d.at = (*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Nano() - ahead()
 		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && !d.streamed:
 			// Without the interface: the answer takes the one that routes say.
 			d.to = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: [16]byte(m.Data[:16])})

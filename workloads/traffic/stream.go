@@ -16,119 +16,165 @@ import (
 	"github.com/nodefv/nodefv/workloads/netns"
 )
 
-// maxStreams bounds the flows of a Stream.
-const maxStreams = 200
+const (
+	// maxStreams bounds the flows of a Stream.
+	maxStreams = 200
+	// settled is how long a datagram may be on its way: one that is not there by then was dropped. It is far longer than packets wait in the
+	// kernel's queues on a busy machine.
+	settled = 300 * time.Millisecond
+	// idle is how often a Stream without flows looks whether there are some.
+	idle = 10 * time.Millisecond
+)
 
-// Stream sends a numbered datagram on each of its flows again and again, from one thread with absolute deadlines, and notes when each was
-// sent and when it arrived. The datagrams go one way and are never answered, so conntrack never holds a flow to be established: each
-// of them is judged by the policies that are in force when it passes. Times are of CLOCK_MONOTONIC, in nanoseconds.
+// Stream sends numbered datagrams on its flows, from one thread with absolute deadlines, and notes when each was sent and when it
+// arrived. The datagrams go one way and are never answered, so conntrack never holds a flow to be established: each of them is judged
+// by the policies that are in force when it passes. It is safe for concurrent use.
 type Stream struct {
-	prober   *Prober
-	interval time.Duration
-	tracks   []*Track
-	sockets  []int
-	record   Record // but for Tracks
-	stop     chan struct{}
-	done     sync.WaitGroup
-	err      error
+	prober *Prober
+	epoch  time.Time // when the monotonic clock said began
+	began  int64
+	stop   chan struct{}
+	done   sync.WaitGroup
+	err    error // of the sending thread
+
+	mu     sync.Mutex // taken after the Prober's
+	tracks map[Flow]*track
+	tokens map[uint64]*track
 }
 
-// Track is what became of one flow of a Stream. Its slices have an element for each datagram, in the order of sending.
-type Track struct {
-	Flow     Flow
-	Sent     []int64 // when it was given to the kernel
-	Received []int64 // when the receiver's socket had it; 0: it did not arrive
-	Errors   []Refusal
+// track is a flow of a Stream. Its slices have an element for each datagram that was not taken yet.
+type track struct {
+	flow     Flow
 	token    uint64
+	socket   int
+	from     *netns.Namespace
+	interval int64
+	due      int64 // of the next datagram
+	first    uint64
+	sent     []Datagram
 }
 
-// Refusal is a datagram that the kernel would not send.
-type Refusal struct {
-	Number int
-	Err    error
-}
-
-// Record is what a Stream has seen.
-type Record struct {
-	Tracks   []Track
-	Lateness []time.Duration // of each round of datagrams, against its deadline
-	Missed   int             // rounds left out because the one before was so late
+// Datagram is what became of one datagram of a Stream.
+type Datagram struct {
+	Flow     Flow
+	Sent     time.Time     // when it was given to the kernel
+	Late     time.Duration // how much later that was than it should have been
+	Received time.Time     // when the receiver's socket had it; zero: it did not arrive
+	Err      error         // the kernel would not send it
 }
 
 // streamSize is the length of a stream's datagram: the flow's token, and its number.
 const streamSize = 16
 
-// Stream begins to send on the flows, all of them UDP, each interval. The ports must be listened on (see Listen). There are up to
-// 200 flows; an hour of one at 1 kHz takes 60 MB.
-func (p *Prober) Stream(flows []Flow, interval time.Duration) (s *Stream, err error) {
-	if len(flows) > maxStreams || interval <= 0 {
-		return nil, fmt.Errorf("stream %d flows each %v: at most %d, and a time", len(flows), interval, maxStreams)
-	}
-	s = &Stream{prober: p, interval: interval, stop: make(chan struct{})}
+// Stream begins a stream without flows. There is one at a time; it must be stopped before the Prober is closed.
+func (p *Prober) Stream() (*Stream, error) {
+	s := &Stream{prober: p, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil, os.ErrClosed
+	if p.closed || p.stream != nil {
+		return nil, fmt.Errorf("begin stream: %w", os.ErrClosed)
 	}
-	err = netns.Visit(func(v *netns.Visitor) error {
-		for _, f := range flows {
-			if err := s.open(v, f); err != nil {
-				return fmt.Errorf("stream %s to %s: %w", f.From, f.To, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		s.close()
-		return nil, err
-	}
+	p.stream = s
 	s.done.Go(func() { s.err = netns.Visit(func(*netns.Visitor) error { return s.run() }) })
 	return s, nil
 }
 
-// open opens a flow's socket. The Prober's lock is held.
-func (s *Stream) open(v *netns.Visitor, f Flow) error {
-	if f.Protocol != corev1.ProtocolUDP {
-		return fmt.Errorf("protocol %q: UDP alone can be streamed", f.Protocol)
+// Open begins to send on a flow by UDP, a datagram each interval; it is no error if it is open already. Its port must be listened on
+// (see Listen). Release of the namespace from which it comes closes it.
+func (s *Stream) Open(f Flow, interval time.Duration) error {
+	s.prober.mu.Lock()
+	defer s.prober.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[f]; t != nil {
+		t.interval = int64(interval)
+		return nil
 	}
-	t := &try{flow: f, socket: -1}
-	if err := s.prober.enter(v, t); err != nil {
-		return err
+	if f.Protocol != corev1.ProtocolUDP || interval <= 0 || len(s.tracks) >= maxStreams || s.prober.closed {
+		return fmt.Errorf("stream %s to %s by %q each %v: UDP alone can be streamed, on up to %d flows", f.From, f.To, f.Protocol, interval, maxStreams)
 	}
-	err := s.prober.connectUDP(t)
-	if t.socket >= 0 {
-		s.sockets = append(s.sockets, t.socket)
+	return netns.Visit(func(v *netns.Visitor) error {
+		t := &try{flow: f, socket: -1}
+		err := s.prober.enter(v, t)
+		if err == nil {
+			err = s.prober.connectUDP(t)
+		}
+		if err != nil {
+			if t.socket >= 0 {
+				_ = closeSocket(t.socket)
+			}
+			return fmt.Errorf("stream %s to %s: %w", f.From, f.To, err)
+		}
+		s.prober.token++
+		track := &track{flow: f, token: s.prober.token, socket: t.socket, from: t.from, interval: int64(interval), due: monotonic()}
+		s.tracks[f], s.tokens[track.token] = track, track
+		return nil
+	})
+}
+
+// Close ends a flow; it is no error if it is not open. What its last datagrams met is still taken.
+func (s *Stream) Close(f Flow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[f]; t != nil {
+		s.close(t)
 	}
-	if err != nil {
-		return err
+}
+
+// close closes a flow's socket. The lock is held.
+func (s *Stream) close(t *track) {
+	_ = closeSocket(t.socket)
+	delete(s.tracks, t.flow)
+	t.socket = -1
+}
+
+// release closes the flows that come from a namespace.
+func (s *Stream) release(ns *netns.Namespace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.tracks {
+		if t.from == ns {
+			s.close(t)
+		}
 	}
-	s.prober.token++
-	track := &Track{Flow: f, token: s.prober.token}
-	s.tracks = append(s.tracks, track)
-	s.prober.streams[track.token] = track
-	return nil
+}
+
+// Take returns what became of the datagrams of which that is certain by now, each once; those of a flow in the order of sending.
+func (s *Stream) Take() []Datagram {
+	s.prober.mu.Lock()
+	defer s.prober.mu.Unlock()
+	before := time.Now().Add(-settled)
+	s.prober.collect()
+	s.prober.dismiss()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var taken []Datagram
+	for token, t := range s.tokens {
+		n := 0
+		for n < len(t.sent) && (!t.sent[n].Received.IsZero() || t.sent[n].Sent.Before(before)) {
+			n++
+		}
+		taken = append(taken, t.sent[:n]...)
+		t.first += uint64(n)
+		if t.sent = append([]Datagram(nil), t.sent[n:]...); t.socket < 0 && len(t.sent) == 0 {
+			delete(s.tokens, token)
+		}
+	}
+	return taken
 }
 
 // run sends until it is stopped. It never waits for the Prober: what arrived is taken in when that has nothing to do.
 func (s *Stream) run() error {
 	runtime.LockOSThread() // for good: the thread ends with its priority
 	hurry()
-	for due := monotonic(); ; due += int64(s.interval) {
+	for next := monotonic(); ; {
 		select {
 		case <-s.stop:
 			return nil
 		default:
 		}
-		sleepUntil(due)
-		late := monotonic() - due
-		s.record.Lateness = append(s.record.Lateness, time.Duration(late))
-		// Rounds that are missed are not made up for: that would be later still.
-		missed := late / int64(s.interval)
-		s.record.Missed += int(missed)
-		due += missed * int64(s.interval)
-		for i, t := range s.tracks {
-			s.send(i, t)
-		}
+		sleepUntil(next)
+		next = s.round()
 		if s.prober.mu.TryLock() {
 			s.prober.collect()
 			s.prober.dismiss()
@@ -137,55 +183,59 @@ func (s *Stream) run() error {
 	}
 }
 
-func (s *Stream) send(i int, t *Track) {
+// round sends what is due and returns when something is due again.
+func (s *Stream) round() (next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := monotonic()
+	next = now + int64(idle)
+	for _, t := range s.tracks {
+		if t.due <= now {
+			s.send(t)
+			// What is missed is not made up for: that would be later still.
+			t.due += t.interval * (1 + max(0, now-t.due)/t.interval)
+		}
+		next = min(next, t.due)
+	}
+	return next
+}
+
+func (s *Stream) send(t *track) {
 	var data [streamSize]byte
 	binary.NativeEndian.PutUint64(data[:8], t.token)
-	binary.NativeEndian.PutUint64(data[8:], uint64(len(t.Sent)))
-	t.Sent = append(t.Sent, monotonic())
-	if _, err := unix.Write(s.sockets[i], data[:]); err != nil {
-		t.Errors = append(t.Errors, Refusal{len(t.Sent) - 1, err})
+	binary.NativeEndian.PutUint64(data[8:], t.first+uint64(len(t.sent)))
+	at := monotonic()
+	_, err := unix.Write(t.socket, data[:])
+	t.sent = append(t.sent, Datagram{Flow: t.flow, Sent: s.time(at), Late: time.Duration(at - t.due), Err: err})
+}
+
+// time is an instant of the monotonic clock.
+func (s *Stream) time(at int64) time.Time { return s.epoch.Add(time.Duration(at - s.began)) }
+
+// streamed notes the arrival of a datagram. The Prober's lock is held.
+func (s *Stream) streamed(token, number uint64, at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tokens[token]; t != nil && number-t.first < uint64(len(t.sent)) {
+		t.sent[number-t.first].Received = s.time(at)
 	}
 }
 
-// streamed notes the arrival of a stream's datagram. The Prober's lock is held.
-func (p *Prober) streamed(token, number uint64, at int64) {
-	if t := p.streams[token]; t != nil && number < 1<<32 {
-		for uint64(len(t.Received)) <= number {
-			t.Received = append(t.Received, 0)
-		}
-		t.Received[number] = at
-	}
-}
-
-// Stop ends the stream, once what it has sent has arrived or is lost, and returns what was seen. It must be called once, before the
-// Prober is closed.
-func (s *Stream) Stop() (Record, error) {
+// Stop ends all flows, and returns what had not been taken yet once it is certain. It must be called once.
+func (s *Stream) Stop() ([]Datagram, error) {
 	close(s.stop)
 	s.done.Wait()
+	s.mu.Lock()
+	for _, t := range s.tracks {
+		s.close(t)
+	}
+	s.mu.Unlock()
+	time.Sleep(settled)
+	rest := s.Take()
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
-	// Here the order of packets is of no use: other CPUs may still have some.
-	time.Sleep(10 * grace)
-	s.prober.collect()
-	s.prober.dismiss()
-	r := s.record
-	for _, t := range s.tracks {
-		for len(t.Received) < len(t.Sent) {
-			t.Received = append(t.Received, 0)
-		}
-		r.Tracks = append(r.Tracks, *t)
-	}
-	s.close()
-	return r, s.err
-}
-
-func (s *Stream) close() {
-	for _, socket := range s.sockets {
-		_ = closeSocket(socket)
-	}
-	for _, t := range s.tracks {
-		delete(s.prober.streams, t.token)
-	}
+	s.prober.stream = nil
+	return rest, s.err
 }
 
 // hurry lets the calling thread run before others where the kernel and its rights allow that: by a short slice (Linux 6.12), which
@@ -202,6 +252,23 @@ func monotonic() int64 {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // can't fail
 	return now.Nano()
+}
+
+// ahead returns by how much the clock of the kernel's time stamps is ahead of the monotonic one, to within some microseconds: what comes
+// between the two readings would be taken for it.
+func ahead() int64 {
+	best, offset := int64(1<<62), int64(0)
+	for range 5 {
+		before := monotonic()
+		real := time.Now().UnixNano()
+		if took := monotonic() - before; took < best {
+			best, offset = took, real-before-took/2
+		}
+		if best < int64(2*time.Microsecond) {
+			break
+		}
+	}
+	return offset
 }
 
 func sleepUntil(t int64) {

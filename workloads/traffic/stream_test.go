@@ -20,9 +20,12 @@ func TestStream(t *testing.T) {
 		return Flow{From: w.pods[i].Pod, To: w.pods[j].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
 	}
 	drop(t, w.pods[0].IPs[0], w.pods[2].IPs[0])
-	stream, err := w.prober.Stream([]Flow{udp(0, 1), udp(0, 2), udp(1, 2)}, time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
+	stream := newStream(t, w)
+	passes, stays, cut := udp(0, 1), udp(0, 2), udp(1, 2)
+	for _, f := range []Flow{passes, stays, cut, cut} { // the last is open already
+		if err := stream.Open(f, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for range 20 {
 		if r := w.prober.Probe(t.Context(), []Flow{udp(2, 1)})[0]; r.Err != nil {
@@ -30,46 +33,96 @@ func TestStream(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	before := monotonic()
+	taken := stream.Take()
+	before := time.Now()
 	drop(t, w.pods[1].IPs[0], w.pods[2].IPs[0])
-	after := monotonic()
+	after := time.Now()
 	time.Sleep(100 * time.Millisecond)
-	record, err := stream.Stop()
+	rest, err := stream.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rounds := len(record.Lateness)
-	if rounds == 0 || len(record.Tracks) != 3 {
-		t.Fatalf("%d rounds of %d flows", rounds, len(record.Tracks))
+	last, count := map[Flow]time.Time{}, map[Flow]int{}
+	for _, d := range append(taken, rest...) {
+		arrived := !d.Received.IsZero()
+		switch {
+		case d.Err != nil, d.Late < 0, !d.Sent.After(last[d.Flow]):
+			t.Fatalf("%+v after %v", d, last[d.Flow])
+		case d.Flow == passes && !arrived, d.Flow == stays && arrived, d.Flow == cut && arrived && d.Sent.After(after), d.Flow == cut && !arrived && d.Sent.Before(before.Add(-time.Second)):
+			t.Fatalf("%+v; the rule was made between %v and %v", d, before, after)
+		case arrived && (d.Received.Before(d.Sent.Add(-time.Millisecond)) || d.Received.After(d.Sent.Add(10*time.Second))):
+			t.Fatalf("%+v was received too early or late", d)
+		}
+		last[d.Flow] = d.Sent
+		count[d.Flow]++
 	}
-	for i, track := range record.Tracks {
-		if len(track.Sent) != rounds || len(track.Received) != rounds || len(track.Errors) > 0 {
-			t.Fatalf("flow %d: %d sent, %d received of %d, %v", i, len(track.Sent), len(track.Received), rounds, track.Errors)
+	if count[passes] == 0 || count[stays] == 0 || !last[cut].After(after) {
+		t.Errorf("sent %v", count)
+	}
+}
+
+func newStream(t testing.TB, w *world) *Stream {
+	t.Helper()
+	s, err := w.prober.Stream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestStreamEndsWithItsNamespace(t *testing.T) {
+	w := newWorld(t, 3)
+	stream := newStream(t, w)
+	goes := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
+	stays := Flow{From: w.pods[2].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
+	for _, f := range []Flow{goes, stays} {
+		if err := stream.Open(f, time.Millisecond); err != nil {
+			t.Fatal(err)
 		}
-		for n, sent := range track.Sent {
-			arrived := track.Received[n] != 0
-			switch {
-			case i == 0 && !arrived, i == 1 && arrived, i == 2 && arrived && sent > after, i == 2 && !arrived && track.Sent[min(n+1, rounds-1)] < before:
-				t.Fatalf("flow %d: datagram %d, sent at %d, arrived: %t; the rule was made between %d and %d", i, n, sent, arrived, before, after)
-			case arrived && (track.Received[n] < sent-int64(time.Millisecond) || track.Received[n] > sent+int64(10*time.Second)):
-				t.Fatalf("flow %d: datagram %d was sent at %d and received at %d", i, n, sent, track.Received[n])
-			}
+	}
+	ns, _ := w.plugger.Namespace(goes.From)
+	if err := w.prober.Release(ns); err != nil {
+		t.Fatal(err)
+	}
+	released := time.Now()
+	time.Sleep(20 * time.Millisecond)
+	stream.Close(stays)
+	stream.Close(stays) // no error
+	rest, err := stream.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[Flow]bool{}
+	for _, d := range rest {
+		seen[d.Flow] = true
+		if d.Flow == goes && d.Sent.After(released) {
+			t.Errorf("%+v was sent after the release", d)
 		}
+	}
+	if !seen[stays] || len(stream.tokens) > 0 {
+		t.Errorf("seen: %v, left: %v", seen, stream.tokens)
 	}
 }
 
 func TestImpossibleStreams(t *testing.T) {
 	w := newWorld(t, 2)
+	stream := newStream(t, w)
+	if again, err := w.prober.Stream(); err == nil {
+		t.Errorf("two streams: %v", again)
+	}
 	good := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
 	tcp, unknown := good, good
 	tcp.Protocol, unknown.From.Name = corev1.ProtocolTCP, "unknown"
-	for name, flows := range map[string][]Flow{"tcp": {good, tcp}, "unknown": {good, unknown}, "many": slices.Repeat([]Flow{good}, maxStreams+1)} {
-		if s, err := w.prober.Stream(flows, time.Millisecond); err == nil {
-			t.Errorf("%s: %+v", name, s)
+	for name, f := range map[string]Flow{"tcp": tcp, "unknown": unknown} {
+		if err := stream.Open(f, time.Millisecond); err == nil {
+			t.Errorf("%s was opened", name)
 		}
 	}
-	if len(w.prober.streams) > 0 {
-		t.Errorf("left: %v", w.prober.streams)
+	if err := stream.Open(good, 0); err == nil {
+		t.Error("a flow without interval was opened")
+	}
+	if rest, err := stream.Stop(); err != nil || len(rest) > 0 {
+		t.Errorf("%v, %v", rest, err)
 	}
 }
 
@@ -84,26 +137,25 @@ func BenchmarkStream(b *testing.B) {
 	drop(b, w.pods[0].IPs[0], w.pods[1].IPs[0])
 	var lateness []time.Duration
 	var cpu, wall time.Duration
-	received, sent, missed := 0, 0, 0
+	received := 0
 	for b.Loop() {
 		began, used := time.Now(), cpuTime(b)
-		stream, err := w.prober.Stream(flows, time.Millisecond)
-		if err != nil {
-			b.Fatal(err)
+		stream := newStream(b, w)
+		for _, f := range flows {
+			if err := stream.Open(f, time.Millisecond); err != nil {
+				b.Fatal(err)
+			}
 		}
 		time.Sleep(3 * time.Second)
-		record, err := stream.Stop()
+		datagrams, err := stream.Stop()
 		if err != nil {
 			b.Fatal(err)
 		}
-		cpu, wall = cpu+cpuTime(b)-used, wall+time.Since(began)
-		lateness, missed = append(lateness, record.Lateness...), missed+record.Missed
-		for _, track := range record.Tracks {
-			sent += len(track.Sent)
-			for _, at := range track.Received {
-				if at != 0 {
-					received++
-				}
+		cpu, wall = cpu+cpuTime(b)-used, wall+time.Since(began)-settled
+		for _, d := range datagrams {
+			lateness = append(lateness, d.Late)
+			if !d.Received.IsZero() {
+				received++
 			}
 		}
 	}
@@ -111,10 +163,9 @@ func BenchmarkStream(b *testing.B) {
 	at := func(q float64) float64 { return float64(lateness[int(q*float64(len(lateness)-1))].Microseconds()) }
 	b.ReportMetric(at(0.5), "µs-late-P50")
 	b.ReportMetric(at(0.99), "µs-late-P99")
-	b.ReportMetric(100*float64(missed)/float64(missed+len(lateness)), "%missed")
 	b.ReportMetric(100*cpu.Seconds()/wall.Seconds(), "%CPU")
-	b.ReportMetric(float64(sent)/wall.Seconds(), "sent/s")
-	b.ReportMetric(100*float64(received)/float64(sent), "%received")
+	b.ReportMetric(float64(len(lateness))/wall.Seconds()/float64(len(flows)), "sent/s/flow")
+	b.ReportMetric(100*float64(received)/float64(len(lateness)), "%received")
 }
 
 func cpuTime(b *testing.B) time.Duration {
