@@ -27,12 +27,11 @@ type wire struct {
 	plugs     map[workloads.Key]workloads.Plug
 	owners    map[netip.Addr]workloads.Key // local pods that have a veth
 	stream    *traffic.Stream              // nil: none yet
-	streams   map[traffic.Flow]engine.Flow
 	listening map[workloads.Key]bool // the zero Key is the node
 }
 
 func newWire(ctx context.Context) (w *wire, err error) {
-	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}, streams: map[traffic.Flow]engine.Flow{}}
+	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close(ctx))
@@ -137,9 +136,7 @@ func (w *wire) Open(f engine.Flow, interval time.Duration) error {
 			return err
 		}
 	}
-	flow := onWire(f)
-	w.streams[flow] = f
-	return w.stream.Open(flow, interval)
+	return w.stream.Open(onWire(f), f, interval) // remote pods that have one address after the other have one flow
 }
 
 // Close ends a flow.
@@ -161,7 +158,7 @@ func (w *wire) Observe() []engine.Observation {
 	var seen []engine.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
-			seen = append(seen, engine.Observation{Flow: w.streams[d.Flow], Sent: d.Sent, Arrived: !d.Received.IsZero()})
+			seen = append(seen, engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Arrived: !d.Received.IsZero()})
 		}
 	}
 	return seen

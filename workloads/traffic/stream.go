@@ -45,6 +45,7 @@ type Stream struct {
 // track is a flow of a Stream. Its slices have an element for each datagram that was not taken yet.
 type track struct {
 	flow     Flow
+	tag      any
 	token    uint64
 	socket   int
 	from     *netns.Namespace
@@ -57,6 +58,7 @@ type track struct {
 // Datagram is what became of one datagram of a Stream.
 type Datagram struct {
 	Flow     Flow
+	Tag      any
 	Sent     time.Time     // when it was given to the kernel
 	Late     time.Duration // how much later that was than it should have been
 	Received time.Time     // when the receiver's socket had it; zero: it did not arrive
@@ -79,16 +81,19 @@ func (p *Prober) Stream() (*Stream, error) {
 	return s, nil
 }
 
-// Open begins to send on a flow by UDP, a datagram each interval; it is no error if it is open already. Its port must be listened on
-// (see Listen). Release of the namespace from which it comes closes it.
-func (s *Stream) Open(f Flow, interval time.Duration) error {
+// Open begins to send on a flow by UDP, a datagram each interval, all of which bear the tag, which must be comparable. It is no error if
+// the flow is open already; under another tag it begins anew. Its port must be listened on (see Listen). Release of the namespace from
+// which it comes closes it.
+func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tracks[f]; t != nil {
+	if t := s.tracks[f]; t != nil && t.tag == tag {
 		t.interval = int64(interval)
 		return nil
+	} else if t != nil {
+		s.close(t)
 	}
 	if f.Protocol != corev1.ProtocolUDP || interval <= 0 || len(s.tracks) >= maxStreams || s.prober.closed {
 		return fmt.Errorf("stream %s to %s by %q each %v: UDP alone can be streamed, on up to %d flows", f.From, f.To, f.Protocol, interval, maxStreams)
@@ -106,7 +111,7 @@ func (s *Stream) Open(f Flow, interval time.Duration) error {
 			return fmt.Errorf("stream %s to %s: %w", f.From, f.To, err)
 		}
 		s.prober.token++
-		track := &track{flow: f, token: s.prober.token, socket: t.socket, from: t.from, interval: int64(interval), due: monotonic()}
+		track := &track{flow: f, tag: tag, token: s.prober.token, socket: t.socket, from: t.from, interval: int64(interval), due: monotonic()}
 		s.tracks[f], s.tokens[track.token] = track, track
 		return nil
 	})
@@ -206,7 +211,7 @@ func (s *Stream) send(t *track) {
 	binary.NativeEndian.PutUint64(data[8:], t.first+uint64(len(t.sent)))
 	at := monotonic()
 	_, err := unix.Write(t.socket, data[:])
-	t.sent = append(t.sent, Datagram{Flow: t.flow, Sent: s.time(at), Late: time.Duration(at - t.due), Err: err})
+	t.sent = append(t.sent, Datagram{Flow: t.flow, Tag: t.tag, Sent: s.time(at), Late: time.Duration(at - t.due), Err: err})
 }
 
 // time is an instant of the monotonic clock.

@@ -23,7 +23,7 @@ func TestStream(t *testing.T) {
 	stream := newStream(t, w)
 	passes, stays, cut := udp(0, 1), udp(0, 2), udp(1, 2)
 	for _, f := range []Flow{passes, stays, cut, cut} { // the last is open already
-		if err := stream.Open(f, time.Millisecond); err != nil {
+		if err := stream.Open(f, nil, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestStreamEndsWithItsNamespace(t *testing.T) {
 	goes := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
 	stays := Flow{From: w.pods[2].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
 	for _, f := range []Flow{goes, stays} {
-		if err := stream.Open(f, time.Millisecond); err != nil {
+		if err := stream.Open(f, nil, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,20 +86,26 @@ func TestStreamEndsWithItsNamespace(t *testing.T) {
 	}
 	released := time.Now()
 	time.Sleep(20 * time.Millisecond)
+	if err := stream.Open(stays, "again", time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
 	stream.Close(stays)
 	stream.Close(stays) // no error
 	rest, err := stream.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[Flow]bool{}
+	seen := map[any]bool{}
 	for _, d := range rest {
-		seen[d.Flow] = true
+		if d.Flow == stays {
+			seen[d.Tag] = true
+		}
 		if d.Flow == goes && d.Sent.After(released) {
 			t.Errorf("%+v was sent after the release", d)
 		}
 	}
-	if !seen[stays] || len(stream.tokens) > 0 {
+	if !seen[nil] || !seen["again"] || len(stream.tokens) > 0 {
 		t.Errorf("seen: %v, left: %v", seen, stream.tokens)
 	}
 }
@@ -114,11 +120,11 @@ func TestImpossibleStreams(t *testing.T) {
 	tcp, unknown := good, good
 	tcp.Protocol, unknown.From.Name = corev1.ProtocolTCP, "unknown"
 	for name, f := range map[string]Flow{"tcp": tcp, "unknown": unknown} {
-		if err := stream.Open(f, time.Millisecond); err == nil {
+		if err := stream.Open(f, nil, time.Millisecond); err == nil {
 			t.Errorf("%s was opened", name)
 		}
 	}
-	if err := stream.Open(good, 0); err == nil {
+	if err := stream.Open(good, nil, 0); err == nil {
 		t.Error("a flow without interval was opened")
 	}
 	if rest, err := stream.Stop(); err != nil || len(rest) > 0 {
@@ -142,7 +148,7 @@ func BenchmarkStream(b *testing.B) {
 		began, used := time.Now(), cpuTime(b)
 		stream := newStream(b, w)
 		for _, f := range flows {
-			if err := stream.Open(f, time.Millisecond); err != nil {
+			if err := stream.Open(f, nil, time.Millisecond); err != nil {
 				b.Fatal(err)
 			}
 		}
