@@ -27,7 +27,7 @@ type wire struct {
 	plugs     map[workloads.Key]workloads.Plug
 	owners    map[netip.Addr]workloads.Key // local pods that have a veth
 	stream    *traffic.Stream              // nil: none yet
-	listening map[workloads.Key]bool // the zero Key is the node
+	listening map[workloads.Key]bool       // the zero Key is the node
 }
 
 func newWire(ctx context.Context) (w *wire, err error) {
@@ -132,7 +132,7 @@ func (w *wire) Open(f engine.Flow, interval time.Duration) error {
 	defer w.mu.Unlock()
 	if w.stream == nil {
 		var err error
-		if w.stream, err = w.prober.Stream(); err != nil {
+		if w.stream, err = w.prober.Stream(engine.CertainAfter); err != nil {
 			return err
 		}
 	}

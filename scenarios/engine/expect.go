@@ -23,10 +23,19 @@ const maxDifferences = 50
 // ErrBroken is what an expectation that does not hold makes of its check; the finding says which.
 var ErrBroken = errors.New("an expectation does not hold")
 
-// Check compares every effect, one after the other, each until it agrees or patience (0: DefaultBound) is over, and tells note what
-// it found. The first that is broken ends it with ErrBroken, and all others are looked at once.
+// Check compares every effect, one after the other, each until it agrees or patience (0: DefaultBound) is over, and what the witness has
+// seen since the last check, and tells note what it found. The first that is broken ends it with ErrBroken, and all others are
+// looked at once.
 func (w *World) Check(ctx context.Context, patience time.Duration, note func(report.Finding)) error {
-	return w.expectAll(ctx, Effects(w), patience, note)
+	return w.check(ctx, Effects(w), patience, note)
+}
+
+func (w *World) check(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
+	err := w.expectAll(ctx, all, patience, note)
+	if wrong := w.testify(note); err == nil {
+		err = wrong
+	}
+	return err
 }
 
 // expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is

@@ -40,6 +40,13 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	s := &run{Runner: r, sc: sc}
 	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World), 0) }
 	r.World.Note = s.find
+	r.World.record = func(e report.Entry) {
+		e.Scenario = sc.Name
+		r.Write(e)
+	}
+	if r.World.Streamer != nil {
+		r.World.witness = startWitness(ctx, r.World)
+	}
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
@@ -50,6 +57,10 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 			s.enter("explain", 0)
 			sc.Explain(ctx, r.World)
 		}
+	}
+	if r.World.witness != nil {
+		r.World.witness.stop(r.World)
+		r.World.witness = nil
 	}
 	err = errors.Join(err, s.undo(ctx, err == nil))
 	end := time.Now()
@@ -63,7 +74,6 @@ type run struct {
 	step     string
 	cycle    int
 	baseline Residue
-	witness  *witness // nil: none
 }
 
 func (s *run) scenario(ctx context.Context) error {
@@ -76,14 +86,6 @@ func (s *run) scenario(ctx context.Context) error {
 		return fmt.Errorf("list links: %w", err)
 	}
 	s.baseline = Residue{Baseline: links}
-	if s.World.Streamer != nil {
-		s.witness = startWitness(ctx, s.World)
-		defer s.witness.stop(s.World)
-		s.World.witness, s.World.record = s.witness, func(e report.Entry) {
-			e.Scenario = s.sc.Name
-			s.Write(e)
-		}
-	}
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
@@ -116,11 +118,7 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	err := s.expectAll(ctx, append(Effects(s.World), st.Then...), st.Patience)
-	if wrong := s.testify(); err == nil {
-		err = wrong
-	}
-	if err != nil {
+	if err := s.World.check(ctx, append(Effects(s.World), st.Then...), st.Patience, s.find); err != nil {
 		return err
 	}
 	if watch != nil {
@@ -136,22 +134,6 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
-	return nil
-}
-
-// testify records what the witness has seen since it was asked last.
-func (s *run) testify() error {
-	if s.witness == nil {
-		return nil
-	}
-	f, any := s.witness.finding()
-	if !any {
-		return nil
-	}
-	s.find(f)
-	if f.Differing > 0 {
-		return fmt.Errorf("%s: %s: %s, first: %s %s: %w", f.Name, s.step, f.Differences[0].Want, f.Differences[0].Fact, f.Differences[0].Got, ErrBroken)
-	}
 	return nil
 }
 

@@ -33,6 +33,9 @@ type Streamer interface {
 	Observe() []Observation
 }
 
+// CertainAfter is how long a Streamer may take until it knows that a packet was dropped.
+const CertainAfter = 300 * time.Millisecond
+
 const (
 	// streamLimit is how many streams are observed at once.
 	streamLimit = 48
@@ -368,6 +371,34 @@ func (v *witness) finding() (f report.Finding, any bool) {
 
 // neverWrong names what a witness finds.
 const neverWrong = "never wrong"
+
+// testify tells what the witness has seen since it was asked last. The error wraps ErrBroken if that was wrong.
+func (w *World) testify(note func(report.Finding)) error {
+	if w.witness == nil {
+		return nil
+	}
+	f, any := w.witness.finding()
+	if !any {
+		return nil
+	}
+	note(f)
+	if f.Differing > 0 {
+		d := f.Differences[0]
+		return fmt.Errorf("%s: %s, %s, but %s: %w", f.Name, d.Fact, d.Want, d.Got, ErrBroken)
+	}
+	return nil
+}
+
+// Settle waits until what became of all packets that were sent so far is known, so that the next Check tells of them.
+func (w *World) Settle(ctx context.Context) {
+	if w.witness == nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(CertainAfter + 2*observeInterval):
+	}
+}
 
 // sampleStreams draws flows at even distances of those that are tried after each step.
 func sampleStreams(s workloads.State) []Flow {

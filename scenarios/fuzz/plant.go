@@ -2,10 +2,12 @@ package fuzz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
@@ -29,12 +31,13 @@ type Look struct {
 	Now      workloads.State
 }
 
-// plants are those that a comparison at rest can find. A policy let through for 50 ms and one packet of a thousand leaked
-// need an oracle that judges every packet at every instant; they belong here once there is one.
+// plants are those that a comparison at rest can find, and two that only a judgement of every packet can.
 var plants = []Plant{
 	{Name: "rule deleted", Doc: "a rule of a local pod goes when there are seven policies", Begin: ruleDeleted},
 	{Name: "member left", Doc: "the address of a pod that goes stays in a set", Begin: memberLeft},
 	{Name: "route lost", Doc: "the second route of a local pod with two addresses goes", Begin: routeLost},
+	{Name: "let through", Doc: "no policy holds for 50 ms, once, when there are three (iptables)", Begin: letThrough},
+	{Name: "one in a thousand", Doc: "of a thousand UDP packets one passes whatever the policies, from three policies on (iptables)", Begin: oneInAThousand},
 }
 
 // FindPlant returns the plant of that name.
@@ -108,5 +111,46 @@ func routeLost() func(context.Context, Look) (bool, error) {
 			}
 		}
 		return false, nil
+	}
+}
+
+// leak is a rule before those of the SUT that lets packets pass; how, iptables puts it first ("-I") or deletes it ("-D").
+func leak(ctx context.Context, l Look, how string, match ...string) error {
+	if l.Saboteur.Backend() == kernel.NFTables {
+		return errors.New("it needs a data plane of iptables: what nftables drops in its own table is dropped")
+	}
+	command := append([]string{string(l.Saboteur.Backend()), "-w", how, "FORWARD"}, match...)
+	_, err := l.Saboteur.Run(ctx, append(command, "-j", "ACCEPT")...)
+	return err
+}
+
+func letThrough() func(context.Context, Look) (bool, error) {
+	done := false
+	return func(ctx context.Context, l Look) (bool, error) {
+		if done || len(l.Now.Policies) < 3 {
+			return false, nil
+		}
+		done = true
+		if err := leak(ctx, l, "-I"); err != nil {
+			return false, err
+		}
+		time.Sleep(50 * time.Millisecond)
+		return true, leak(ctx, l, "-D")
+	}
+}
+
+func oneInAThousand() func(context.Context, Look) (bool, error) {
+	match := []string{"-p", "udp", "-m", "statistic", "--mode", "nth", "--every", "1000", "--packet", "0"}
+	made, first := false, true
+	return func(ctx context.Context, l Look) (bool, error) {
+		if first {
+			first = false
+			_ = leak(ctx, l, "-D", match...) // of the cluster before
+		}
+		if made || len(l.Now.Policies) < 3 {
+			return false, nil
+		}
+		made = true
+		return true, leak(ctx, l, "-I", match...)
 	}
 }

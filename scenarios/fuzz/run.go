@@ -61,6 +61,7 @@ func (r *run) batch(ctx context.Context, ops []Op, patience time.Duration, note 
 		return fmt.Errorf("plant %q: %w", r.plant.Name, err)
 	}
 	if broke {
+		r.world.Settle(ctx)
 		return r.world.Check(ctx, patience, note)
 	}
 	return nil
@@ -87,9 +88,14 @@ func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration,
 		return nil, err
 	}
 	r.begin()
-	for _, ops := range batches {
+	for i, ops := range batches {
 		failure := Failure{}
-		err := r.batch(ctx, ops, patience, func(f report.Finding) { failure.add(f); note(f) })
+		tell := func(f report.Finding) { failure.add(f); note(f) }
+		err := r.batch(ctx, ops, patience, tell)
+		if err == nil && i == len(batches)-1 {
+			r.world.Settle(ctx)
+			err = r.world.Check(ctx, patience, tell)
+		}
 		if errors.Is(err, engine.ErrBroken) {
 			return &failure, nil
 		}
@@ -124,6 +130,8 @@ func (r *run) reset(ctx context.Context) error {
 	if err := r.world.Fleet.Clear(ctx); err != nil {
 		return err
 	}
+	r.world.Settle(ctx)
+	_ = r.world.Check(ctx, resetPatience, func(report.Finding) {}) // what packets met until now is of the batches before
 	err := r.world.Check(ctx, resetPatience, func(report.Finding) {})
 	if !errors.Is(err, engine.ErrBroken) {
 		return err

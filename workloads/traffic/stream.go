@@ -19,9 +19,6 @@ import (
 const (
 	// maxStreams bounds the flows of a Stream.
 	maxStreams = 200
-	// settled is how long a datagram may be on its way: one that is not there by then was dropped. It is far longer than packets wait in the
-	// kernel's queues on a busy machine.
-	settled = 300 * time.Millisecond
 	// idle is how often a Stream without flows looks whether there are some.
 	idle = 10 * time.Millisecond
 )
@@ -30,12 +27,13 @@ const (
 // arrived. The datagrams go one way and are never answered, so conntrack never holds a flow to be established: each of them is judged
 // by the policies that are in force when it passes. It is safe for concurrent use.
 type Stream struct {
-	prober *Prober
-	epoch  time.Time // when the monotonic clock said began
-	began  int64
-	stop   chan struct{}
-	done   sync.WaitGroup
-	err    error // of the sending thread
+	prober  *Prober
+	certain time.Duration
+	epoch   time.Time // when the monotonic clock said began
+	began   int64
+	stop    chan struct{}
+	done    sync.WaitGroup
+	err     error // of the sending thread
 
 	mu     sync.Mutex // taken after the Prober's
 	tracks map[Flow]*track
@@ -68,9 +66,10 @@ type Datagram struct {
 // streamSize is the length of a stream's datagram: the flow's token, and its number.
 const streamSize = 16
 
-// Stream begins a stream without flows. There is one at a time; it must be stopped before the Prober is closed.
-func (p *Prober) Stream() (*Stream, error) {
-	s := &Stream{prober: p, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}}
+// Stream begins a stream without flows. A datagram that has not arrived within certain was dropped: that must be far longer than packets
+// wait in the kernel's queues on a busy machine. There is one stream at a time; it must be stopped before the Prober is closed.
+func (p *Prober) Stream(certain time.Duration) (*Stream, error) {
+	s := &Stream{prober: p, certain: certain, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.stream != nil {
@@ -148,7 +147,7 @@ func (s *Stream) release(ns *netns.Namespace) {
 func (s *Stream) Take() []Datagram {
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
-	before := time.Now().Add(-settled)
+	before := time.Now().Add(-s.certain)
 	s.prober.collect()
 	s.prober.dismiss()
 	s.mu.Lock()
@@ -235,7 +234,7 @@ func (s *Stream) Stop() ([]Datagram, error) {
 		s.close(t)
 	}
 	s.mu.Unlock()
-	time.Sleep(settled)
+	time.Sleep(s.certain)
 	rest := s.Take()
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
