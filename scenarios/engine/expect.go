@@ -41,6 +41,7 @@ func (w *World) check(ctx context.Context, all []Expectation, patience time.Dura
 // expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
 // at fault.
 func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
+	begun := time.Now()
 	for i, e := range all {
 		if e.Within == 0 {
 			e.Within = patience
@@ -51,6 +52,9 @@ func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.
 			}
 			return err
 		}
+	}
+	if w.witness != nil {
+		w.witness.converged(begun)
 	}
 	return nil
 }

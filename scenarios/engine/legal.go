@@ -27,23 +27,31 @@ type span struct {
 	verb    string
 	begun   time.Time
 	acked   time.Time // zero: still being written
+	held    time.Time // the change was seen to be in force; zero: it was not
 	verdict legal     // once the change is in force everywhere
-	between legal     // what halves of the change may say besides
+	between legal     // what halves of it may say besides, or it without another that is under way
+}
+
+// inForce reports whether the change must be in force at a time: it may take the deadline, once it is acknowledged, if it is not seen before.
+func (s *span) inForce(t time.Time, deadline time.Duration) bool {
+	return !s.acked.IsZero() && t.After(s.acked.Add(deadline)) || !s.held.IsZero() && t.After(s.held)
 }
 
 // newLaw begins with what the model says now.
 func newLaw(flow Flow, s workloads.State, at time.Time) *law {
-	return &law{flow: flow, spans: []*span{{begun: at, acked: at, verdict: verdictOf(flow, s, workloads.NewIndex(s))}}}
+	return &law{flow: flow, spans: []*span{{begun: at, acked: at, held: at, verdict: verdictOf(flow, s, workloads.NewIndex(s))}}}
 }
 
-// change notes that the model goes from one state to the next, of which x is the index. It returns nil if that makes no difference to the flow.
+// change notes that the model goes from one state to the next, of which x is the index. It returns nil if that can make no difference
+// to the flow, whatever else is under way.
 func (l *law) change(verb string, at time.Time, before, after workloads.State, x *workloads.Index) *span {
 	last, next := l.spans[len(l.spans)-1], &span{verb: verb, begun: at, verdict: verdictOf(l.flow, after, x)}
-	if concerns(l.flow, before, after) > 1 {
-		next.between = mayPass | mayDrop
-	}
-	if next.verdict == last.verdict && next.between|last.verdict == last.verdict {
+	changed := concerns(l.flow, before, after)
+	if changed == 0 && next.verdict == last.verdict {
 		return nil
+	}
+	if changed > 1 || len(l.spans) > 1 && last.held.IsZero() {
+		next.between = mayPass | mayDrop
 	}
 	l.spans = append(l.spans, next)
 	return next
@@ -51,17 +59,22 @@ func (l *law) change(verb string, at time.Time, before, after workloads.State, x
 
 // at returns what is legal for a packet sent then, if a change may take the deadline, once it is acknowledged, until it is in force.
 func (l *law) at(t time.Time, deadline time.Duration) legal {
-	var allowed legal
-	for i := len(l.spans) - 1; i >= 0; i-- {
-		s := l.spans[i]
-		if s.begun.After(t) && i > 0 {
-			continue
+	base := 0 // the last span before which nothing is under way
+	for base+1 < len(l.spans) && !l.spans[base+1].begun.After(t) && l.spans[base+1].inForce(t, deadline) {
+		base++
+	}
+	allowed := l.spans[base].verdict
+	if !l.spans[base].inForce(t, deadline) {
+		allowed |= l.spans[base].between
+	}
+	for _, s := range l.spans[base+1:] {
+		if s.begun.After(t) {
+			break
 		}
 		allowed |= s.verdict
-		if !s.acked.IsZero() && t.After(s.acked.Add(deadline)) {
-			break // whatever came before is over
+		if !s.inForce(t, deadline) {
+			allowed |= s.between
 		}
-		allowed |= s.between
 	}
 	return allowed
 }
@@ -79,7 +92,7 @@ func (l *law) since(t time.Time) *span {
 // forget drops what no packet sent from t on can meet.
 func (l *law) forget(t time.Time, deadline time.Duration) {
 	for len(l.spans) > 1 {
-		if next := l.spans[1]; next.acked.IsZero() || !t.After(next.acked.Add(deadline)) {
+		if !l.spans[1].inForce(t, deadline) {
 			return
 		}
 		l.spans = l.spans[1:]
@@ -166,7 +179,7 @@ func differing[K comparable, V any](before, after map[K]V) int {
 
 // ends returns the pods at both ends, before and after.
 func ends(flow Flow, states ...workloads.State) map[workloads.Key]bool {
-	keys := map[workloads.Key]bool{flow.From.Key: true}
+	keys := map[workloads.Key]bool{flow.From.Key: true, flow.To.Key: true}
 	for _, s := range states {
 		if to, ok := tenant(s, flow); ok {
 			keys[to] = true

@@ -45,6 +45,9 @@ const (
 	openInterval = 5 * time.Millisecond
 	// sampleInterval is how often each stream of the sample sends.
 	sampleInterval = 10 * time.Millisecond
+	// disorder is how much older a packet may be than one that was judged before it: of streams that were closed and opened again, and
+	// of closed ones.
+	disorder = 10 * time.Second
 	// pastPods bounds the memory that changes take of which is known what they changed.
 	pastPods = 50_000
 	// violationGap is how long a stream may go right for two wrong packets to be told as one violation.
@@ -132,6 +135,7 @@ func (v *witness) fail(err error) {
 type past struct {
 	verb          string
 	begun, acked  time.Time // acked is zero while it is being written
+	held          time.Time // it was seen to be in force; zero: it was not
 	before, after workloads.State
 	index         *workloads.Index // of after
 	spans         []*span          // what it brought to laws
@@ -160,26 +164,45 @@ func (v *witness) changed(verb string, before, after workloads.State) (acknowled
 
 func (p *past) apply(l *law) {
 	if s := l.change(p.verb, p.begun, p.before, p.after, p.index); s != nil {
-		s.acked = p.acked
+		s.acked, s.held = p.acked, p.held
 		p.spans = append(p.spans, s)
 	}
+}
+
+// converged notes that all that had been acknowledged at a time has been seen to be in force.
+func (v *witness) converged(at time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	for _, p := range v.recent {
+		if !p.held.IsZero() || p.acked.IsZero() || !p.acked.Before(at) {
+			continue
+		}
+		p.held = now
+		for _, s := range p.spans {
+			s.held = now
+		}
+	}
+	v.forget(now)
 }
 
 // forget drops changes that are in force by now, and those that take too much memory: until these are in force, too, all is legal for streams
 // that begin.
 func (v *witness) forget(now time.Time) {
-	pods := 0
-	for i, p := range slices.Backward(v.recent) {
-		over := !p.acked.IsZero() && now.After(p.acked.Add(v.deadline))
-		if pods += len(p.before.Pods); !over && (pods < pastPods || i == len(v.recent)-1) {
-			continue
-		}
-		if !over {
-			v.blurred = now.Add(v.deadline)
-		}
-		v.recent = slices.Clone(v.recent[i+1:])
-		return
+	over := func(p *past) bool { return !p.held.IsZero() || !p.acked.IsZero() && now.After(p.acked.Add(v.deadline)) }
+	keep := 0
+	for keep < len(v.recent) && over(v.recent[keep]) {
+		keep++
 	}
+	pods := 0
+	for _, p := range v.recent[keep:] {
+		pods += len(p.before.Pods)
+	}
+	for ; keep < len(v.recent)-1 && pods > pastPods; keep++ {
+		pods -= len(v.recent[keep].before.Pods)
+		v.blurred = now.Add(v.deadline)
+	}
+	v.recent = slices.Clone(v.recent[keep:])
 }
 
 // legislate makes the law of a stream that begins.
@@ -192,7 +215,7 @@ func (v *witness) legislate(f Flow, now time.Time) *law {
 		p.apply(l)
 	}
 	if now.Before(v.blurred) {
-		l.spans[0].acked, l.spans[0].between = v.blurred.Add(-v.deadline), mayPass|mayDrop
+		l.spans[0].acked, l.spans[0].held, l.spans[0].between = v.blurred.Add(-v.deadline), time.Time{}, mayPass|mayDrop
 	}
 	return l
 }
@@ -328,10 +351,10 @@ func (v *witness) judge(seen []Observation) {
 		if l.at(o.Sent, v.deadline)&met == 0 {
 			v.breached(o, *l.since(o.Sent))
 		}
-		l.forget(o.Sent, v.deadline)
+		l.forget(o.Sent.Add(-disorder), v.deadline)
 	}
 	for s, at := range v.closed {
-		if time.Since(at) > 10*time.Second {
+		if time.Since(at) > disorder {
 			delete(v.closed, s)
 			delete(v.laws, s)
 		}

@@ -80,6 +80,8 @@ func (p *Prober) release(ns *netns.Namespace) error {
 		return nil
 	}
 	delete(p.spaces, ns)
+	p.collect() // what has arrived has not been dropped
+	p.dismiss()
 	return p.closeReceivers(s.receivers)
 }
 

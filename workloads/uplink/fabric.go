@@ -98,6 +98,10 @@ func (f *Fabric) Wire(addresses ...netip.Addr) error {
 		if err := f.inside.AddrReplace(f.eth0, address); err != nil {
 			return fmt.Errorf("wire %s: %w", ip, err)
 		}
+		// A request for its link-layer address may come before the kernel answers for a new address, and is sent again a second later.
+		if err := f.node.NeighSet(f.neighbour(ip)); err != nil {
+			return fmt.Errorf("wire %s: %w", ip, err)
+		}
 		if err := f.node.RouteReplace(f.route(ip)); err != nil {
 			return fmt.Errorf("wire %s: %w", ip, err)
 		}
@@ -117,6 +121,9 @@ func (f *Fabric) Unwire(addresses ...netip.Addr) error {
 		}
 		err := f.node.RouteDel(f.route(ip))
 		if err == nil {
+			err = f.node.NeighDel(f.neighbour(ip))
+		}
+		if err == nil {
 			err = f.inside.AddrDel(f.eth0, &netlink.Addr{IPNet: netlink.NewIPNet(ip.AsSlice())})
 		}
 		if err != nil {
@@ -132,6 +139,16 @@ func (f *Fabric) route(to netip.Addr) *netlink.Route {
 	return &netlink.Route{
 		LinkIndex: f.device.Attrs().Index, Dst: &net.IPNet{IP: to.AsSlice(), Mask: net.CIDRMask(bits, bits)},
 		Table: table, Scope: netlink.SCOPE_LINK, Protocol: unix.RTPROT_STATIC,
+	}
+}
+
+func (f *Fabric) neighbour(ip netip.Addr) *netlink.Neigh {
+	family := netlink.FAMILY_V4
+	if ip.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	return &netlink.Neigh{
+		LinkIndex: f.device.Attrs().Index, Family: family, State: netlink.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: f.eth0.Attrs().HardwareAddr,
 	}
 }
 
