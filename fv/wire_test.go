@@ -74,16 +74,30 @@ func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 		if ns, ok := w.plugger.Namespace(k); ok {
 			failed = append(failed, w.prober.Release(ns))
 		}
-		for _, ip := range w.plugs[k].IPs {
-			if w.owners[ip] == k { // and not one that has it now
-				delete(w.owners, ip)
-			}
-		}
+		w.disown(k)
 		delete(w.listening, k)
 		delete(w.plugs, k)
 	}
 	w.mu.Unlock()
 	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods))...)
+}
+
+// Clear lets the addresses of pods whose veths stay be those of remote pods.
+func (w *wire) Clear(pods []workloads.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range pods {
+		w.disown(k)
+	}
+}
+
+// disown forgets a pod's addresses, but for those that another local pod has by now. The lock is held.
+func (w *wire) disown(k workloads.Key) {
+	for _, ip := range w.plugs[k].IPs {
+		if w.owners[ip] == k {
+			delete(w.owners, ip)
+		}
+	}
 }
 
 // unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.

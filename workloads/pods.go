@@ -187,5 +187,8 @@ func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
 		return err
 	}
 	defer acknowledged()
+	if c, ok := f.cfg.Plugger.(Clearer); ok {
+		defer c.Clear(pods)
+	}
 	return run(ctx, f, work[Pod]{verb: "clear addresses of pod", items: before, name: podName, do: f.clearIPs, pace: f.api})
 }

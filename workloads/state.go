@@ -102,3 +102,8 @@ type Plugger interface {
 	Plug(ctx context.Context, pods []Plug) error
 	Unplug(ctx context.Context, pods []Key) error
 }
+
+// Clearer is a Plugger that wants to know whose veths stay though their addresses may be other pods' from now on.
+type Clearer interface {
+	Clear(pods []Key)
+}

@@ -103,11 +103,11 @@ func (l *law) forget(t time.Time, deadline time.Duration) {
 // now, may send nothing.
 func verdictOf(flow Flow, s workloads.State, x *workloads.Index) legal {
 	from, ok := s.Pods[flow.From.Key]
-	if !ok || !slices.Contains(from.IPs, flow.From.Addr) {
+	if !ok || from.Bare || !slices.Contains(from.IPs, flow.From.Addr) {
 		return mayDrop
 	}
 	to, ok := tenant(s, flow)
-	if !ok {
+	if !ok || s.Pods[to].Bare {
 		return mayDrop
 	}
 	d := x.Passes(workloads.Endpoint{Pod: flow.From.Key, Addr: flow.From.Addr}, workloads.Endpoint{Pod: to, Addr: flow.To.Addr}, flow.Protocol, flow.Port)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -98,7 +99,10 @@ func (f *Fabric) Wire(addresses ...netip.Addr) error {
 		if err := f.inside.AddrReplace(f.eth0, address); err != nil {
 			return fmt.Errorf("wire %s: %w", ip, err)
 		}
-		// A request for its link-layer address may come before the kernel answers for a new address, and is sent again a second later.
+		if err := f.awaitLocal(ip); err != nil {
+			return fmt.Errorf("wire %s: %w", ip, err)
+		}
+		// A request for its link-layer address that is lost is sent again a second later.
 		if err := f.node.NeighSet(f.neighbour(ip)); err != nil {
 			return fmt.Errorf("wire %s: %w", ip, err)
 		}
@@ -108,6 +112,19 @@ func (f *Fabric) Wire(addresses ...netip.Addr) error {
 		f.wired[ip] = true
 	}
 	return nil
+}
+
+// awaitLocal waits until the fabric takes packets to an address for its own: of IPv6, the kernel gets an address ready in its own time.
+func (f *Fabric) awaitLocal(ip netip.Addr) error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+		routes, err := f.inside.RouteGet(ip.AsSlice())
+		if err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(errors.New("the kernel does not take the address for its own"), err)
+		}
+	}
 }
 
 // Unwire undoes Wire; it is no error if the addresses are not wired.
