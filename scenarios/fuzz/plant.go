@@ -141,16 +141,11 @@ func letThrough() func(context.Context, Look) (bool, error) {
 
 func oneInAThousand() func(context.Context, Look) (bool, error) {
 	match := []string{"-p", "udp", "-m", "statistic", "--mode", "nth", "--every", "1000", "--packet", "0"}
-	made, first := false, true
 	return func(ctx context.Context, l Look) (bool, error) {
-		if first {
-			first = false
-			_ = leak(ctx, l, "-D", match...) // of the cluster before
-		}
-		if made || len(l.Now.Policies) < 3 {
+		_ = leak(ctx, l, "-D", match...) // of the batch before, or of the cluster before: the SUT has put its own rules before it since
+		if len(l.Now.Policies) < 3 {
 			return false, nil
 		}
-		made = true
 		return true, leak(ctx, l, "-I", match...)
 	}
 }
