@@ -137,8 +137,8 @@ func onWire(f engine.Flow) traffic.Flow {
 	return flow
 }
 
-// Open begins to send on a flow.
-func (w *wire) Open(f engine.Flow, interval time.Duration) error {
+// Start begins to send on a flow.
+func (w *wire) Start(f engine.Flow, interval time.Duration) error {
 	if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
 		return err
 	}
@@ -153,8 +153,8 @@ func (w *wire) Open(f engine.Flow, interval time.Duration) error {
 	return w.stream.Open(onWire(f), f, interval) // remote pods that have one address after the other have one flow
 }
 
-// Close ends a flow.
-func (w *wire) Close(f engine.Flow) {
+// Stop ends a flow.
+func (w *wire) Stop(f engine.Flow) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream != nil {

@@ -43,13 +43,19 @@ var _ = register(func(p Params) engine.Scenario {
 
 // timeAll times each kind of operation once, and leaves the stage as it was.
 func timeAll(ctx context.Context, w *engine.World, load string) error {
-	for _, time := range []func(context.Context, *timekeeper) error{timeIsolation, timePermission, timeRelabelling, timePeers} {
-		if err := time(ctx, &timekeeper{w, load}); err != nil {
+	for _, timed := range []func(context.Context, *timekeeper) error{timeIsolation, timePermission, timeRelabelling, timePeers} {
+		if err := timed(ctx, &timekeeper{w, load}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// What a timed change does to the stream.
+const (
+	allows = true
+	denies = false
+)
 
 // timekeeper times changes on the stage.
 type timekeeper struct {
@@ -66,8 +72,8 @@ func (t *timekeeper) flow(from, to workloads.Pod) engine.Flow {
 }
 
 // time times one change that allows or denies a stream.
-func (t *timekeeper) time(ctx context.Context, operation string, stream engine.Flow, verdict engine.Outcome, do func(context.Context) error) error {
-	return t.Time(ctx, engine.Timed{Operation: operation, Load: t.load, Flow: stream, Verdict: verdict, Do: do})
+func (t *timekeeper) time(ctx context.Context, operation string, stream engine.Flow, allow bool, do func(context.Context) error) error {
+	return t.Time(ctx, engine.Timed{Operation: operation, Load: t.load, Flow: stream, Allows: allow, Do: do})
 }
 
 // hearsClients is the stage's policy, for all protocols and ports.
@@ -82,8 +88,8 @@ func timeIsolation(ctx context.Context, t *timekeeper) error {
 	stream := t.flow(onStage(t.World, 0, localClient), onStage(t.World, 0, server))
 	isolate := closed(t.World, 0)
 	return errors.Join(
-		t.time(ctx, "policy added", stream, engine.Dropped, func(ctx context.Context) error { return t.Fleet.AddPolicies(ctx, []workloads.Policy{isolate}) }),
-		t.time(ctx, "policy deleted", stream, engine.Connected, func(ctx context.Context) error { return t.Fleet.RemovePolicies(ctx, []workloads.Key{isolate.Key}) }),
+		t.time(ctx, "policy added", stream, denies, func(ctx context.Context) error { return t.Fleet.AddPolicies(ctx, []workloads.Policy{isolate}) }),
+		t.time(ctx, "policy deleted", stream, allows, func(ctx context.Context) error { return t.Fleet.RemovePolicies(ctx, []workloads.Key{isolate.Key}) }),
 	)
 }
 
@@ -100,10 +106,10 @@ func timePermission(ctx context.Context, t *timekeeper) error {
 		return err
 	}
 	return errors.Join(
-		t.time(ctx, "policy added", stream, engine.Connected, func(ctx context.Context) error { return t.Fleet.AddPolicies(ctx, []workloads.Policy{permit}) }),
-		t.time(ctx, "policy changed", stream, engine.Dropped, put(narrow)),
-		t.time(ctx, "policy changed", stream, engine.Connected, put(permit)),
-		t.time(ctx, "policy deleted", stream, engine.Dropped, func(ctx context.Context) error { return t.Fleet.RemovePolicies(ctx, []workloads.Key{permit.Key}) }),
+		t.time(ctx, "policy added", stream, allows, func(ctx context.Context) error { return t.Fleet.AddPolicies(ctx, []workloads.Policy{permit}) }),
+		t.time(ctx, "policy changed", stream, denies, put(narrow)),
+		t.time(ctx, "policy changed", stream, allows, put(permit)),
+		t.time(ctx, "policy deleted", stream, denies, func(ctx context.Context) error { return t.Fleet.RemovePolicies(ctx, []workloads.Key{permit.Key}) }),
 		t.Fleet.RemovePolicies(ctx, []workloads.Key{isolate.Key}),
 	)
 }
@@ -124,10 +130,10 @@ func timeRelabelling(ctx context.Context, t *timekeeper) error {
 		return func(ctx context.Context) error { return relabelNamespace(0, tier)(ctx, t.World) }
 	}
 	return errors.Join(
-		t.time(ctx, "pod relabelled", stream, engine.Dropped, pod("idle")),
-		t.time(ctx, "pod relabelled", stream, engine.Connected, pod("client")),
-		t.time(ctx, "namespace relabelled", stream, engine.Dropped, namespace("back")),
-		t.time(ctx, "namespace relabelled", stream, engine.Connected, namespace("front")),
+		t.time(ctx, "pod relabelled", stream, denies, pod("idle")),
+		t.time(ctx, "pod relabelled", stream, allows, pod("client")),
+		t.time(ctx, "namespace relabelled", stream, denies, namespace("back")),
+		t.time(ctx, "namespace relabelled", stream, allows, namespace("front")),
 		t.Fleet.RemovePolicies(ctx, []workloads.Key{permit.Key}),
 	)
 }
@@ -150,8 +156,8 @@ func timePeers(ctx context.Context, t *timekeeper) error {
 		pod.Labels = old.Labels
 		stream := t.flow(pod, onStage(t.World, 0, server))
 		err = errors.Join(
-			t.time(ctx, kind.name+" added", stream, engine.Connected, func(ctx context.Context) error { return t.Fleet.AddPods(ctx, []workloads.Pod{pod}) }),
-			t.time(ctx, kind.name+" deleted", stream, engine.Dropped, func(ctx context.Context) error {
+			t.time(ctx, kind.name+" added", stream, allows, func(ctx context.Context) error { return t.Fleet.AddPods(ctx, []workloads.Pod{pod}) }),
+			t.time(ctx, kind.name+" deleted", stream, denies, func(ctx context.Context) error {
 				return t.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering)
 			}),
 			t.Fleet.UnplugPods(ctx, []workloads.Key{pod.Key}),

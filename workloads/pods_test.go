@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -155,5 +156,51 @@ func TestNamedPortsReachTheAPI(t *testing.T) {
 	}
 	if p := got.Spec.Containers[0].Ports; len(p) != 1 || p[0].Name != "http" || p[0].ContainerPort != 8080 || p[0].Protocol != corev1.ProtocolTCP {
 		t.Errorf("made %+v", p)
+	}
+}
+
+func TestLingeringLeavesTheVeth(t *testing.T) {
+	r := newRig(t, Config{})
+	pod := r.first(t)
+	if err := r.AddPods(t.Context(), []Pod{pod}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RemovePods(t.Context(), []Key{pod.Key}, Lingering); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := r.State().Pods[pod.Key]; there || r.plugged[pod.Key].Pod != pod.Key || !r.State().Ahead[pod.Key] {
+		t.Errorf("the model has the pod: %v; plugged: %v; ahead: %v", there, r.plugged[pod.Key], r.State().Ahead)
+	}
+	if err := r.UnplugPods(t.Context(), []Key{pod.Key}); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.State().Ahead) > 0 {
+		t.Errorf("ahead are %v", r.State().Ahead)
+	}
+	r.check(t)
+}
+
+func TestWatchFrames(t *testing.T) {
+	r := newRig(t, Config{})
+	pod := r.first(t)
+	var frames []string
+	r.Watch(func(verb string, before, after State) func() {
+		_, was := before.Pods[pod.Key]
+		_, is := after.Pods[pod.Key]
+		frames = append(frames, fmt.Sprintf("%s: %v to %v, %d writes before", verb, was, is, len(r.log)))
+		return func() { frames = append(frames, fmt.Sprintf("%s: written: %v", verb, len(r.log) > 0)) }
+	})
+	add := func() {
+		if err := r.AddPods(t.Context(), []Pod{pod}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	r.Watch(nil)
+	if err := r.RemovePods(t.Context(), []Key{pod.Key}, Graceful); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"create pod: false to true, 0 writes before", "create pod: written: true"}; !slices.Equal(frames, want) {
+		t.Errorf("got %q, want %q", frames, want)
 	}
 }

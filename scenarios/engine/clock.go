@@ -14,7 +14,7 @@ type Timed struct {
 	Operation string // such as "policy added"
 	Load      string // what goes on besides
 	Flow      Flow
-	Verdict   Outcome // that the change brings: Connected or Dropped
+	Allows    bool // the stream, from then on; else it denies it
 	Do        func(context.Context) error
 }
 
@@ -40,32 +40,32 @@ func (w *World) Time(ctx context.Context, t Timed) error {
 	v.follow(t.Flow, clockInterval)
 	defer v.unfollow(t.Flow)
 	_, there := w.Fleet.State().Pods[t.Flow.From.Key]
-	last := time.Time{}
+	var last time.Time
 	if there {
-		before, err := await(ctx, v, t.Flow, t.Verdict != Connected, steady)
+		before, err := await(ctx, v, t.Flow, !t.Allows, steady)
 		if err != nil {
 			return fmt.Errorf("before %s: %w", t.Operation, err)
 		}
 		last = before[len(before)-1].Sent
 	}
 	timing := report.Timing{At: time.Now(), Operation: t.Operation, Verdict: "allow", Load: t.Load}
-	if t.Verdict != Connected {
+	if !t.Allows {
 		timing.Verdict = "deny"
+	}
+	if !there {
+		last = timing.At
 	}
 	if err := t.Do(ctx); err != nil {
 		return fmt.Errorf("%s: %w", t.Operation, err)
 	}
 	timing.Written = time.Since(timing.At)
-	after, err := await(ctx, v, t.Flow, t.Verdict == Connected, steady)
+	after, err := await(ctx, v, t.Flow, t.Allows, steady)
 	if err != nil {
 		return fmt.Errorf("after %s: %w", t.Operation, err)
 	}
 	for _, o := range after {
-		if o.Sent.After(timing.At) && o.Arrived == (t.Verdict == Connected) {
-			timing.Effective = o.Sent.Sub(timing.At)
-			if !last.IsZero() {
-				timing.Gap = o.Sent.Sub(last)
-			}
+		if o.Sent.After(timing.At) && o.Arrived == t.Allows {
+			timing.Effective, timing.Gap = o.Sent.Sub(timing.At), o.Sent.Sub(last)
 			break
 		}
 		last = o.Sent

@@ -16,6 +16,9 @@ const (
 	mayDrop
 )
 
+// pastPods bounds the memory that changes take of which is known what they changed.
+const pastPods = 50_000
+
 // law keeps what was legal for one flow, and when. It is told of every change of the model, in their order.
 type law struct {
 	flow  Flow
@@ -99,6 +102,95 @@ func (l *law) forget(t time.Time, deadline time.Duration) {
 	}
 }
 
+// past is a change of the model that may not be in force everywhere yet.
+type past struct {
+	verb          string
+	begun, acked  time.Time // acked is zero while it is being written
+	held          time.Time // it was seen to be in force; zero: it was not
+	before, after workloads.State
+	index         *workloads.Index // of after
+	spans         []*span          // what it brought to laws
+}
+
+// changed notes a change of the model.
+func (v *witness) changed(verb string, before, after workloads.State) (acknowledged func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p := &past{verb: verb, begun: time.Now(), before: before, after: after, index: workloads.NewIndex(after)}
+	v.state, v.stale, v.recent = after, true, append(v.recent, p)
+	for _, l := range v.laws {
+		p.apply(l)
+	}
+	v.forget(p.begun)
+	v.wake()
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		p.acked = time.Now()
+		for _, s := range p.spans {
+			s.acked = p.acked
+		}
+	}
+}
+
+func (p *past) apply(l *law) {
+	if s := l.change(p.verb, p.begun, p.before, p.after, p.index); s != nil {
+		s.acked, s.held = p.acked, p.held
+		p.spans = append(p.spans, s)
+	}
+}
+
+// converged notes that all that had been acknowledged at a time has been seen to be in force.
+func (v *witness) converged(at time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	for _, p := range v.recent {
+		if !p.held.IsZero() || p.acked.IsZero() || !p.acked.Before(at) {
+			continue
+		}
+		p.held = now
+		for _, s := range p.spans {
+			s.held = now
+		}
+	}
+	v.forget(now)
+}
+
+// forget drops changes that are in force by now, and those that take too much memory: until these are in force, too, all is legal for streams
+// that begin.
+func (v *witness) forget(now time.Time) {
+	over := func(p *past) bool { return !p.held.IsZero() || !p.acked.IsZero() && now.After(p.acked.Add(v.deadline)) }
+	keep := 0
+	for keep < len(v.recent) && over(v.recent[keep]) {
+		keep++
+	}
+	pods := 0
+	for _, p := range v.recent[keep:] {
+		pods += len(p.before.Pods)
+	}
+	for ; keep < len(v.recent)-1 && pods > pastPods; keep++ {
+		pods -= len(v.recent[keep].before.Pods)
+		v.blurred = now.Add(v.deadline)
+	}
+	v.recent = slices.Clone(v.recent[keep:])
+}
+
+// legislate makes the law of a stream that begins.
+func (v *witness) legislate(f Flow, now time.Time) *law {
+	if len(v.recent) == 0 {
+		return newLaw(f, v.state, now)
+	}
+	l := newLaw(f, v.recent[0].before, v.recent[0].begun.Add(-v.deadline-1))
+	for _, p := range v.recent {
+		p.apply(l)
+	}
+	if now.Before(v.blurred) {
+		l.spans[0].acked, l.spans[0].held, l.spans[0].between = v.blurred.Add(-v.deadline), time.Time{}, mayPass|mayDrop
+	}
+	return l
+}
+
 // verdictOf asks the oracle. Who has the destination's address at the time is its pod; a source that is gone, or has another address by
 // now, may send nothing.
 func verdictOf(flow Flow, s workloads.State, x *workloads.Index) legal {
@@ -110,8 +202,8 @@ func verdictOf(flow Flow, s workloads.State, x *workloads.Index) legal {
 	if !ok || s.Pods[to].Bare {
 		return mayDrop
 	}
-	d := x.Passes(workloads.Endpoint{Pod: flow.From.Key, Addr: flow.From.Addr}, workloads.Endpoint{Pod: to, Addr: flow.To.Addr}, flow.Protocol, flow.Port)
-	if d.Allowed {
+	flow.To.Key = to
+	if passes(x, flow) {
 		return mayPass
 	}
 	return mayDrop
@@ -146,31 +238,23 @@ func concerns(flow Flow, before, after workloads.State) int {
 			changed++
 		}
 	}
-	for k, b := range before.Policies {
-		if a, is := after.Policies[k]; near[k.Namespace] && (!is || !reflect.DeepEqual(a, b)) {
-			changed++
-		}
-	}
-	for k := range after.Policies {
-		if _, was := before.Policies[k]; near[k.Namespace] && !was {
-			changed++
-		}
-	}
+	changed += differing(before.Policies, after.Policies, func(k workloads.Key) bool { return near[k.Namespace] })
 	// Whom a cluster-wide policy concerns is not looked at: it is better to allow too much for a moment.
-	changed += differing(before.AdminPolicies, after.AdminPolicies) + differing(before.Baseline, after.Baseline)
+	all := func(string) bool { return true }
+	changed += differing(before.AdminPolicies, after.AdminPolicies, all) + differing(before.Baseline, after.Baseline, all)
 	return changed
 }
 
-// differing counts the keys under which two maps do not hold the same.
-func differing[K comparable, V any](before, after map[K]V) int {
+// differing counts the keys that matter under which two maps do not hold the same.
+func differing[K comparable, V any](before, after map[K]V, matters func(K) bool) int {
 	count := 0
 	for k, b := range before {
-		if a, is := after[k]; !is || !reflect.DeepEqual(a, b) {
+		if a, is := after[k]; matters(k) && (!is || !reflect.DeepEqual(a, b)) {
 			count++
 		}
 	}
 	for k := range after {
-		if _, was := before[k]; !was {
+		if _, was := before[k]; !was && matters(k) {
 			count++
 		}
 	}

@@ -38,7 +38,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
-	r.World.Converge = func(ctx context.Context) error { return s.expectAll(ctx, Effects(r.World), 0) }
+	r.World.Converge = func(ctx context.Context) error { return r.World.Check(ctx, 0, s.find) }
 	r.World.Note = s.find
 	r.World.record = func(e report.Entry) {
 		e.Scenario = sc.Name
@@ -60,9 +60,9 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	}
 	if r.World.witness != nil {
 		r.World.witness.stop(r.World)
-		r.World.witness = nil
 	}
-	err = errors.Join(err, s.undo(ctx, err == nil))
+	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(context.WithoutCancel(ctx), s.find))
+	r.World.witness = nil
 	end := time.Now()
 	r.Write(report.Entry{Scenario: sc.Name, End: &end})
 	return err
@@ -135,10 +135,6 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
 	return nil
-}
-
-func (s *run) expectAll(ctx context.Context, all []Expectation, patience time.Duration) error {
-	return s.World.expectAll(ctx, all, patience, s.find)
 }
 
 func (s *run) expect(ctx context.Context, e Expectation) error { return s.World.expect(ctx, e, s.find) }

@@ -24,11 +24,11 @@ type Observation struct {
 
 // Streamer sends on streams. It is safe for concurrent use.
 type Streamer interface {
-	// Open begins a stream with a packet at each interval; os.ErrNotExist, wrapped, while one of its ends has no veth with that address. It
-	// is no error if the stream is open.
-	Open(s Flow, interval time.Duration) error
-	// Close ends a stream. Unplugging the pod from which it comes ends it as well.
-	Close(s Flow)
+	// Start begins a stream with a packet at each interval; os.ErrNotExist, wrapped, while one of its ends has no veth with that address. It
+	// is no error if the stream is under way.
+	Start(s Flow, interval time.Duration) error
+	// Stop ends a stream. Unplugging the pod from which it comes ends it as well.
+	Stop(s Flow)
 	// Observe returns what became of each packet, once it is certain, those of a stream in the order in which they were sent.
 	Observe() []Observation
 }
@@ -48,24 +48,25 @@ const (
 	// disorder is how much older a packet may be than one that was judged before it: of streams that were closed and opened again, and
 	// of closed ones.
 	disorder = 10 * time.Second
-	// pastPods bounds the memory that changes take of which is known what they changed.
-	pastPods = 50_000
 	// violationGap is how long a stream may go right for two wrong packets to be told as one violation.
 	violationGap = 100 * time.Millisecond
 )
 
 // witness watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
-// when it is sent. A change is allowed DefaultBound, once it is acknowledged, until it is in force.
+// when it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed, at the latest
+// DefaultBound after that.
 type witness struct {
 	streamer Streamer
 	deadline time.Duration
-	begun    time.Time
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
+	stopped  time.Time     // zero: it is under way
 
 	mu       sync.Mutex
 	state    workloads.State
+	sample   []Flow    // of the state
+	stale    bool      // the state has changed since the sample was drawn
 	recent   []*past   // oldest first, each the one before the next
 	blurred  time.Time // when the last change that is not among recent any more is in force
 	laws     map[Flow]*law
@@ -103,7 +104,7 @@ func (b breach) String() string {
 func startWitness(ctx context.Context, w *World) *witness {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &witness{
-		streamer: w.Streamer, deadline: DefaultBound, begun: time.Now(), cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(),
+		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(), stale: true,
 		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{}, judged: map[Flow]int{},
 	}
 	w.Fleet.Watch(v.changed)
@@ -112,14 +113,15 @@ func startWitness(ctx context.Context, w *World) *witness {
 	return v
 }
 
-// stop ends the watch and all streams.
+// stop ends the watch and all streams; what their last packets met is for Settle to find.
 func (v *witness) stop(w *World) {
 	w.Fleet.Watch(nil)
 	v.cancel()
 	v.done.Wait()
 	for s := range v.opened {
-		v.streamer.Close(s)
+		v.streamer.Stop(s)
 	}
+	v.stopped = time.Now()
 }
 
 func (v *witness) fail(err error) {
@@ -129,95 +131,6 @@ func (v *witness) fail(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.failed = err
-}
-
-// past is a change of the model that may not be in force everywhere yet.
-type past struct {
-	verb          string
-	begun, acked  time.Time // acked is zero while it is being written
-	held          time.Time // it was seen to be in force; zero: it was not
-	before, after workloads.State
-	index         *workloads.Index // of after
-	spans         []*span          // what it brought to laws
-}
-
-// changed notes a change of the model.
-func (v *witness) changed(verb string, before, after workloads.State) (acknowledged func()) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	p := &past{verb: verb, begun: time.Now(), before: before, after: after, index: workloads.NewIndex(after)}
-	v.state, v.recent = after, append(v.recent, p)
-	for _, l := range v.laws {
-		p.apply(l)
-	}
-	v.forget(p.begun)
-	v.wake()
-	return func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		p.acked = time.Now()
-		for _, s := range p.spans {
-			s.acked = p.acked
-		}
-	}
-}
-
-func (p *past) apply(l *law) {
-	if s := l.change(p.verb, p.begun, p.before, p.after, p.index); s != nil {
-		s.acked, s.held = p.acked, p.held
-		p.spans = append(p.spans, s)
-	}
-}
-
-// converged notes that all that had been acknowledged at a time has been seen to be in force.
-func (v *witness) converged(at time.Time) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	now := time.Now()
-	for _, p := range v.recent {
-		if !p.held.IsZero() || p.acked.IsZero() || !p.acked.Before(at) {
-			continue
-		}
-		p.held = now
-		for _, s := range p.spans {
-			s.held = now
-		}
-	}
-	v.forget(now)
-}
-
-// forget drops changes that are in force by now, and those that take too much memory: until these are in force, too, all is legal for streams
-// that begin.
-func (v *witness) forget(now time.Time) {
-	over := func(p *past) bool { return !p.held.IsZero() || !p.acked.IsZero() && now.After(p.acked.Add(v.deadline)) }
-	keep := 0
-	for keep < len(v.recent) && over(v.recent[keep]) {
-		keep++
-	}
-	pods := 0
-	for _, p := range v.recent[keep:] {
-		pods += len(p.before.Pods)
-	}
-	for ; keep < len(v.recent)-1 && pods > pastPods; keep++ {
-		pods -= len(v.recent[keep].before.Pods)
-		v.blurred = now.Add(v.deadline)
-	}
-	v.recent = slices.Clone(v.recent[keep:])
-}
-
-// legislate makes the law of a stream that begins.
-func (v *witness) legislate(f Flow, now time.Time) *law {
-	if len(v.recent) == 0 {
-		return newLaw(f, v.state, now)
-	}
-	l := newLaw(f, v.recent[0].before, v.recent[0].begun.Add(-v.deadline-1))
-	for _, p := range v.recent {
-		p.apply(l)
-	}
-	if now.Before(v.blurred) {
-		l.spans[0].acked, l.spans[0].held, l.spans[0].between = v.blurred.Add(-v.deadline), time.Time{}, mayPass|mayDrop
-	}
-	return l
 }
 
 // attend opens and closes streams as the model changes.
@@ -242,7 +155,10 @@ func (v *witness) attend(ctx context.Context) {
 func (v *witness) adjust() (pending bool) {
 	v.mu.Lock()
 	now, wanted := time.Now(), map[Flow]time.Duration{}
-	for _, s := range sampleStreams(v.state) {
+	if v.stale {
+		v.sample, v.stale = sampleStreams(v.state), false
+	}
+	for _, s := range v.sample {
 		wanted[s] = sampleInterval
 	}
 	for s, f := range v.followed {
@@ -263,10 +179,10 @@ func (v *witness) adjust() (pending bool) {
 	}
 	v.mu.Unlock()
 	for _, s := range gone {
-		v.streamer.Close(s)
+		v.streamer.Stop(s)
 	}
 	for s, interval := range wanted { // one that is open may have been ended with its pod, which came back
-		err := v.streamer.Open(s, interval)
+		err := v.streamer.Start(s, interval)
 		if errors.Is(err, os.ErrNotExist) {
 			pending = true
 			continue
@@ -337,8 +253,8 @@ func (v *witness) judge(seen []Observation) {
 	defer v.mu.Unlock()
 	for _, o := range seen {
 		l := v.laws[o.Flow]
-		if l == nil || o.Sent.Before(v.begun) {
-			continue // it ended so long ago that its law is forgotten, or was of the scenario before
+		if l == nil {
+			continue // it ended so long ago that its law is forgotten
 		}
 		v.judged[o.Flow]++
 		if f := v.followed[o.Flow]; f != nil {
@@ -384,7 +300,7 @@ func (v *witness) finding() (f report.Finding, any bool) {
 		}
 		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String()})
 	}
-	if v.failed != nil {
+	if v.failed != nil && len(v.breaches) == 0 { // what is proved outweighs what could not be looked at
 		f.Error = v.failed.Error()
 	}
 	any = len(v.judged) > 0 || v.failed != nil
@@ -412,15 +328,24 @@ func (w *World) testify(note func(report.Finding)) error {
 	return nil
 }
 
-// Settle waits until what became of all packets that were sent so far is known, so that the next Check tells of them.
-func (w *World) Settle(ctx context.Context) {
-	if w.witness == nil {
-		return
+// Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet. The error wraps
+// ErrBroken if that was wrong.
+func (w *World) Settle(ctx context.Context, note func(report.Finding)) error {
+	v := w.witness
+	if v == nil {
+		return nil
+	}
+	last := v.stopped
+	if last.IsZero() {
+		last = time.Now()
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(CertainAfter + 2*observeInterval):
+		return context.Cause(ctx)
+	case <-time.After(time.Until(last.Add(CertainAfter))):
 	}
+	v.judge(v.streamer.Observe())
+	return w.testify(note)
 }
 
 // sampleStreams draws flows at even distances of those that are tried after each step. IPv6 is left out until it is known why all of its

@@ -106,7 +106,7 @@ type channel struct {
 	deaf bool // no end is plugged
 }
 
-func (c *channel) Open(s Flow, _ time.Duration) error {
+func (c *channel) Start(s Flow, _ time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.deaf {
@@ -116,7 +116,7 @@ func (c *channel) Open(s Flow, _ time.Duration) error {
 	return nil
 }
 
-func (c *channel) Close(s Flow) {
+func (c *channel) Stop(s Flow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, s)

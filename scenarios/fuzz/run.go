@@ -61,8 +61,10 @@ func (r *run) batch(ctx context.Context, ops []Op, patience time.Duration, note 
 		return fmt.Errorf("plant %q: %w", r.plant.Name, err)
 	}
 	if broke {
-		r.world.Settle(ctx)
-		return r.world.Check(ctx, patience, note)
+		if err := r.world.Check(ctx, patience, note); err != nil {
+			return err
+		}
+		return r.world.Settle(ctx, note)
 	}
 	return nil
 }
@@ -93,8 +95,7 @@ func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration,
 		tell := func(f report.Finding) { failure.add(f); note(f) }
 		err := r.batch(ctx, ops, patience, tell)
 		if err == nil && i == len(batches)-1 {
-			r.world.Settle(ctx)
-			err = r.world.Check(ctx, patience, tell)
+			err = r.world.Settle(ctx, tell)
 		}
 		if errors.Is(err, engine.ErrBroken) {
 			return &failure, nil
@@ -130,16 +131,18 @@ func (r *run) reset(ctx context.Context) error {
 	if err := r.world.Fleet.Clear(ctx); err != nil {
 		return err
 	}
-	r.world.Settle(ctx)
-	_ = r.world.Check(ctx, resetPatience, func(report.Finding) {}) // what packets met until now is of the batches before
-	err := r.world.Check(ctx, resetPatience, func(report.Finding) {})
+	ignore := func(report.Finding) {}
+	if err := r.world.Settle(ctx, ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
+		return err
+	}
+	err := r.world.Check(ctx, resetPatience, ignore)
 	if !errors.Is(err, engine.ErrBroken) {
 		return err
 	}
 	if failed := r.actor().Restart(ctx); failed != nil {
 		return fmt.Errorf("restart the agent, since the emptied cluster does not agree (%w): %w", err, failed)
 	}
-	if err := r.world.Check(ctx, engine.DefaultBound, func(report.Finding) {}); err != nil {
+	if err := r.world.Check(ctx, engine.DefaultBound, ignore); err != nil {
 		return fmt.Errorf("the cluster is emptied and the agent started anew: %w", err)
 	}
 	return nil

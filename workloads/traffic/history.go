@@ -59,12 +59,21 @@ func (h *history) dropped(p *Prober, t *try) (late bool) {
 	return late
 }
 
+// completed reports whether a handshake was completed after it had been given up; of one that began long ago, that says nothing.
+func (h held) completed() bool {
+	if h.socket < 0 || time.Since(h.began) >= 2*regret {
+		return false
+	}
+	_, err := unix.Getpeername(h.socket)
+	return err == nil
+}
+
 // drop lets go of a try, after a last look at it.
 func (h *history) drop(f Flow, was held) {
+	if was.completed() {
+		h.late[f] = true
+	}
 	if was.socket >= 0 {
-		if _, err := unix.Getpeername(was.socket); err == nil && time.Since(was.began) < 2*regret {
-			h.late[f] = true
-		}
 		_ = closeSocket(was.socket)
 	}
 	delete(h.held, f)
@@ -88,10 +97,8 @@ func (h *history) forgive(f Flow) {
 
 func (h *history) lateFlows() []Flow {
 	for f, was := range h.held {
-		if was.socket >= 0 {
-			if _, err := unix.Getpeername(was.socket); err == nil && time.Since(was.began) < 2*regret {
-				h.late[f] = true
-			}
+		if was.completed() {
+			h.late[f] = true
 		}
 	}
 	return slices.Collect(maps.Keys(h.late))

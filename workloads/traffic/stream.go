@@ -4,6 +4,7 @@ package traffic
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -72,8 +73,11 @@ func (p *Prober) Stream(certain time.Duration) (*Stream, error) {
 	s := &Stream{prober: p, certain: certain, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.stream != nil {
+	if p.closed {
 		return nil, fmt.Errorf("begin stream: %w", os.ErrClosed)
+	}
+	if p.stream != nil {
+		return nil, errors.New("begin stream: the prober has one already")
 	}
 	p.stream = s
 	s.done.Go(func() { s.err = netns.Visit(func(*netns.Visitor) error { return s.run() }) })
@@ -88,14 +92,20 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 	defer s.prober.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.Protocol != corev1.ProtocolUDP || interval <= 0 {
+		return fmt.Errorf("stream %s to %s by %q each %v: UDP alone can be streamed, at an interval above zero", f.From, f.To, f.Protocol, interval)
+	}
+	if s.prober.closed {
+		return fmt.Errorf("stream %s to %s: %w", f.From, f.To, os.ErrClosed)
+	}
 	if t := s.tracks[f]; t != nil && t.tag == tag {
 		t.interval = int64(interval)
 		return nil
 	} else if t != nil {
 		s.close(t)
 	}
-	if f.Protocol != corev1.ProtocolUDP || interval <= 0 || len(s.tracks) >= maxStreams || s.prober.closed {
-		return fmt.Errorf("stream %s to %s by %q each %v: UDP alone can be streamed, on up to %d flows", f.From, f.To, f.Protocol, interval, maxStreams)
+	if len(s.tracks) >= maxStreams {
+		return fmt.Errorf("stream %s to %s: %d flows are open, which is the limit", f.From, f.To, maxStreams)
 	}
 	return netns.Visit(func(v *netns.Visitor) error {
 		t := &try{flow: f, socket: -1}

@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -167,13 +165,6 @@ func (f *Fabric) neighbour(ip netip.Addr) *netlink.Neigh {
 	return &netlink.Neigh{
 		LinkIndex: f.device.Attrs().Index, Family: family, State: netlink.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: f.eth0.Attrs().HardwareAddr,
 	}
-}
-
-// Wired lists the addresses that are wired.
-func (f *Fabric) Wired() []netip.Addr {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(f.wired), netip.Addr.Compare)
 }
 
 // Close removes the fabric with its link and routes.

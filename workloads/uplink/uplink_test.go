@@ -96,7 +96,7 @@ func TestRouteIsFoundBeforeTheMainTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, addr := range f.Wired() {
+	for _, addr := range addresses {
 		if got := through(addr); got != f.device.Attrs().Index {
 			t.Errorf("%s goes through link %d", addr, got)
 		}
@@ -106,8 +106,8 @@ func TestRouteIsFoundBeforeTheMainTable(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := through(addresses[0]); got != other.Index || len(f.Wired()) != 1 {
-		t.Errorf("after Unwire %s goes through link %d; wired: %v", addresses[0], got, f.Wired())
+	if got := through(addresses[0]); got != other.Index || len(f.wired) != 1 {
+		t.Errorf("after Unwire %s goes through link %d; wired: %v", addresses[0], got, f.wired)
 	}
 	if undo, err := rules(); err != nil {
 		t.Errorf("a second time: %v", err)
