@@ -15,7 +15,8 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Load composes the record of all journals (journal*.jsonl) in dir; its verdicts are still to be judged. Each Begin
+// Load composes the record of all journals (journal*.jsonl) in dir; its verdicts are still to be judged. A finding that tells
+// when its differences were bears what the agent logged meanwhile. Each Begin
 // makes a scenario; an entry belongs to the latest of its name that its own journal, or else its time, admits. A torn
 // last line is left out. Even if the error is not nil the record holds all that could be read; no journal at all
 // wraps os.ErrNotExist.
@@ -39,7 +40,8 @@ func Load(dir string) (Record, error) {
 	if err := errors.Join(errs...); err != nil {
 		return c.record(), fmt.Errorf("load record: %w", err)
 	}
-	return c.record(), nil
+	rec := c.record()
+	return rec, rec.quote(dir)
 }
 
 func readEntries(path string) ([]Entry, error) {

@@ -120,6 +120,8 @@ type Finding struct {
 	// Differences lists the facts that still differed at the bound, at most 50; Differing is their true number.
 	Differences []Difference `json:"differences,omitempty"`
 	Differing   int          `json:"differing,omitempty"`
+	// Log is what the agent logged while those of its differences were that are over.
+	Log []string `json:"log,omitempty"`
 	// Error is why the probe could not be read (inconclusive), or the cause of a Life or Harness finding.
 	Error string `json:"error,omitempty"`
 }
@@ -130,6 +132,9 @@ type Difference struct {
 	Fact string `json:"fact"`
 	Want string `json:"want,omitempty"`
 	Got  string `json:"got,omitempty"`
+	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Event is something that the harness saw happen to a container.

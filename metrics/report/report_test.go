@@ -42,7 +42,7 @@ func sample() Record {
 					{At: at(25), Kind: Expectation, Name: "in sync", Facts: 1},
 					{
 						At: at(29), Kind: Expectation, Name: "connections", Step: "churn", Cycle: 2, Facts: 100, Bound: 5 * time.Second, Differing: 3,
-						Differences: []Difference{{"a/b to c/d:80", "dropped", "connected"}, {Fact: "10.0.0.1/32", Want: "dev of a/b"}},
+						Differences: []Difference{{Fact: "a/b to c/d:80", Want: "dropped", Got: "connected"}, {Fact: "10.0.0.1/32", Want: "dev of a/b"}},
 					},
 				},
 			},

@@ -143,6 +143,7 @@ func (rec Record) details(sc Scenario) []string {
 		if more := f.Differing - len(f.Differences); more > 0 && len(f.Differences) > 0 {
 			lines = append(lines, fmt.Sprintf("  and %d more", more))
 		}
+		lines = append(lines, quoted(f.Log)...)
 	}
 	for _, e := range rec.deaths(sc) {
 		lines = append(lines, e.lines()...)
@@ -151,8 +152,13 @@ func (rec Record) details(sc Scenario) []string {
 }
 
 func (e Event) lines() []string {
-	lines := []string{plain(e.describe())}
-	for _, l := range e.Log {
+	return append([]string{plain(e.describe())}, quoted(e.Log)...)
+}
+
+// quoted marks lines of a log.
+func quoted(log []string) []string {
+	var lines []string
+	for _, l := range log {
 		lines = append(lines, "  | "+plain(l))
 	}
 	return lines

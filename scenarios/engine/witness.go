@@ -298,7 +298,7 @@ func (v *witness) finding() (f report.Finding, any bool) {
 		if b.arrived {
 			want = "no packet passes"
 		}
-		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String()})
+		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String(), From: b.first, Until: b.last})
 	}
 	if v.failed != nil && len(v.breaches) == 0 { // what is proved outweighs what could not be looked at
 		f.Error = v.failed.Error()

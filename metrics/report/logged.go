@@ -1,0 +1,110 @@
+package report
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// agentLog is where the harness keeps what the agent logged, within the record's folder.
+const agentLog = "logs/agent.log"
+
+const (
+	// around is how long before and after a difference the agent's log is still of interest: its lines are later than what they tell of.
+	around = 200 * time.Millisecond
+	// maxLogged is how many lines of the log a finding bears.
+	maxLogged = 40
+)
+
+// quote adds, to each finding that tells when its differences were, what the agent logged meanwhile. A record without a log is left
+// as it is.
+func (rec *Record) quote(dir string) error {
+	var timed []*Finding
+	for i := range rec.Scenarios {
+		for j := range rec.Scenarios[i].Findings {
+			if f := &rec.Scenarios[i].Findings[j]; len(f.windows()) > 0 {
+				timed = append(timed, f)
+			}
+		}
+	}
+	if len(timed) == 0 {
+		return nil
+	}
+	file, err := os.Open(filepath.Join(dir, agentLog))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the agent's log: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	for _, f := range timed {
+		f.Log = nil
+	}
+	lines := bufio.NewReader(file)
+	for {
+		line, err := lines.ReadString('\n')
+		if at, ok := stamp(line); ok {
+			for _, f := range timed {
+				if f.covers(at) {
+					f.Log = append(f.Log, strings.TrimRight(line, "\r\n"))
+				}
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read the agent's log: %w", err)
+		}
+	}
+	for _, f := range timed {
+		if more := len(f.Log) - maxLogged; more > 0 {
+			f.Log = append(f.Log[:maxLogged:maxLogged], fmt.Sprintf("and %d more lines in %s", more, agentLog))
+		}
+	}
+	return nil
+}
+
+// windows returns the differences that were for a time.
+func (f Finding) windows() []Difference {
+	var timed []Difference
+	for _, d := range f.Differences {
+		if !d.From.IsZero() {
+			timed = append(timed, d)
+		}
+	}
+	return timed
+}
+
+func (f Finding) covers(at time.Time) bool {
+	for _, d := range f.windows() {
+		if !at.Before(d.From.Add(-around)) && !at.After(d.Until.Add(around)) {
+			return true
+		}
+	}
+	return false
+}
+
+// stamps are the layouts of the times with which log lines begin, in UTC unless they say otherwise.
+var stamps = []string{"2006-01-02 15:04:05.000", "2006-01-02T15:04:05.999999999Z07:00"}
+
+// stamp reads the time with which a line of a log begins; false if it begins with none.
+func stamp(line string) (time.Time, bool) {
+	words := strings.SplitN(line, " ", 3)
+	for _, layout := range stamps {
+		n := strings.Count(layout, " ") + 1
+		if len(words) < n {
+			continue
+		}
+		if at, err := time.Parse(layout, strings.TrimRight(strings.Join(words[:n], " "), "\r\n")); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
