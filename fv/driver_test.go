@@ -229,6 +229,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	fleet := workloads.NewFleet(workloads.Config{
 		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
+		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
 	d.follow(fleet)
 	var backend kernel.Backend
@@ -244,6 +245,18 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
 		HostInterface: d.target.HostInterface,
 	}, nil
+}
+
+// purge removes pods and namespaces from etcd, under the keys that the API server gives them.
+func (d *driver) purge(ctx context.Context, pods []workloads.Key, namespaces []string) error {
+	var keys []string
+	for _, k := range pods {
+		keys = append(keys, "/registry/pods/"+k.String())
+	}
+	for _, n := range namespaces {
+		keys = append(keys, "/registry/namespaces/"+n)
+	}
+	return infra.Purge(ctx, d.handoff.Etcd, keys)
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

@@ -45,7 +45,7 @@ func apiserverSpec(run string, etcd netip.Addr, ca *authority) (Spec, error) {
 		Run: run, Role: RoleAPIServer, Component: build.Kubernetes,
 		Files: []File{file("ca.crt", ca.pem), file("tls.crt", serving.cert), file("tls.key", serving.key)},
 		Command: []string{"kube-apiserver",
-			"--etcd-servers=http://" + netip.AddrPortFrom(etcd, 2379).String(),
+			"--etcd-servers=http://" + netip.AddrPortFrom(etcd, etcdPort).String(),
 			"--secure-port=6443", "--tls-cert-file=" + dir + "tls.crt", "--tls-private-key-file=" + dir + "tls.key", "--client-ca-file=" + dir + "ca.crt",
 			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + dir + "tls.key",
 			"--service-account-signing-key-file=" + dir + "tls.key",

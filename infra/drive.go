@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -33,6 +34,7 @@ var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.target.Facts()
+	h.Etcd = netip.AddrPortFrom(e.container(RoleEtcd).Addr(), etcdPort)
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return Exit{}, fmt.Errorf("write handoff: %w", err)

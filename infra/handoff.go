@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 )
 
@@ -20,6 +21,7 @@ type Handoff struct {
 	Kubeconfig string            `json:"kubeconfig"` // path in the driver's container
 	Node       string            `json:"node"`
 	NodeAddr   string            `json:"node_addr"`
+	Etcd       netip.AddrPort    `json:"etcd"` // plain HTTP
 	Target     TargetFacts       `json:"target"`
 	Out        string            `json:"out"`                  // directory for the record, in the driver's container
 	Parameters map[string]string `json:"parameters,omitempty"` // scenario parameters set by the user

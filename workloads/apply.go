@@ -95,8 +95,9 @@ func difference[K comparable, V any](now, to map[K]V, same, equal func(a, b V) b
 }
 
 // Clear removes everything but the local node: what the model holds, and what an earlier removal failed to remove. It goes
-// on after an error and joins them all; it can be called again.
+// on after an error and joins them all; it can be called again. Thousands of pods are purged, if that can be done.
 func (f *Fleet) Clear(ctx context.Context) error {
+	purged := f.purge(ctx)
 	s := f.State()
 	delete(s.Nodes, s.LocalNode)
 	left, err := f.listed(ctx)
@@ -120,7 +121,7 @@ func (f *Fleet) Clear(ctx context.Context) error {
 	for _, name := range left.baseline {
 		s.Baseline[name] = BaselinePolicy{}
 	}
-	return errors.Join(err,
+	return errors.Join(purged, err,
 		f.RemovePods(ctx, sortedKeys(s.Pods), Graceful),
 		f.RemovePolicies(ctx, sortedKeys(s.Policies)),
 		f.RemoveAdminPolicies(ctx, slices.Sorted(maps.Keys(s.AdminPolicies))),
@@ -128,6 +129,27 @@ func (f *Fleet) Clear(ctx context.Context) error {
 		f.RemoveNamespaces(ctx, slices.Sorted(maps.Keys(s.Namespaces))),
 		f.RemoveNodes(ctx, slices.Sorted(maps.Keys(s.Nodes))),
 	)
+}
+
+// purgeMin is how many pods must be there for a purge: fewer go through the API.
+const purgeMin = 2000
+
+// purge removes pods and namespaces past the API if there are many of them.
+func (f *Fleet) purge(ctx context.Context) error {
+	s := f.State()
+	if f.cfg.Purge == nil || f.cfg.Load != (Load{}) || len(s.Pods) < purgeMin {
+		return nil
+	}
+	pods, namespaces := sortedKeys(s.Pods), slices.Sorted(maps.Keys(s.Namespaces))
+	defer f.begin("purge", func(s State) {
+		clear(s.Pods)
+		clear(s.Namespaces)
+	})()
+	names := slices.Clone(namespaces)
+	for _, k := range pods {
+		names = append(names, k.String())
+	}
+	return f.batch("purge", names, func() error { return f.cfg.Purge(ctx, pods, namespaces) })
 }
 
 // veths lists the pods that may have one.

@@ -36,6 +36,8 @@ type Config struct {
 	Workers       int           // concurrent API writes; 0 means 48
 	Load          Load
 	Record        func(report.Operation) // told of each batch; nil: nobody is
+	// Purge removes many pods and namespaces from the cluster at once, past the API, which takes long for thousands; nil: it can't be done.
+	Purge func(ctx context.Context, pods []Key, namespaces []string) error
 }
 
 // Fleet applies changes to the API and the kernel, the model first, and records every batch. It is safe for concurrent use.

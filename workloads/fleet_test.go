@@ -347,3 +347,37 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestThousandsArePurged(t *testing.T) {
+	var r *rig
+	asked := 0
+	r = newRig(t, Config{Purge: func(ctx context.Context, pods []Key, namespaces []string) error {
+		asked++
+		for i, k := range pods {
+			if i == 7 {
+				continue // what a purge left, the API removes
+			}
+			if err := r.client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), k.Namespace, k.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if err := r.Apply(t.Context(), planned(t, 12)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Clear(t.Context()); err != nil || asked > 0 {
+		t.Fatalf("a dozen was purged %d times, %v", asked, err)
+	}
+	plan, err := NewPlan(1, Topology{RemoteNodes: 2, Namespaces: 4, PodsPerNamespace: purgeMin / 4, Local: 5}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Apply(t.Context(), plan.State()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Clear(t.Context()); err != nil || asked != 1 {
+		t.Errorf("thousands were purged %d times, %v", asked, err)
+	}
+	r.check(t)
+}
