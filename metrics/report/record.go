@@ -105,6 +105,7 @@ const (
 	Expectation FindingKind = "expectation" // a probe compared with the model: its Differences decide
 	Life        FindingKind = "life"        // the SUT exited, panicked, was killed or restarted unasked: a failure
 	Harness     FindingKind = "harness"     // the harness or the environment broke: inconclusive
+	Overflow    FindingKind = "overflow"    // the machine lost packets for want of room: inconclusive, whatever else was found
 )
 
 // Finding is one check's result as it was observed; whether it passes follows from it.
@@ -122,7 +123,7 @@ type Finding struct {
 	Differing   int          `json:"differing,omitempty"`
 	// Log is what the agent logged while those of its differences were that are over.
 	Log []string `json:"log,omitempty"`
-	// Error is why the probe could not be read (inconclusive), or the cause of a Life or Harness finding.
+	// Error is why the probe could not be read (inconclusive), or the cause of a Life, Harness or Overflow finding.
 	Error string `json:"error,omitempty"`
 }
 

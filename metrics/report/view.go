@@ -121,6 +121,8 @@ func (f Finding) broken() string {
 		return "the SUT: " + f.Error
 	case f.Kind == Harness:
 		return "the harness: " + f.Error
+	case f.Kind == Overflow:
+		return "the machine: " + f.Error
 	case f.Error != "":
 		return "could not be read: " + f.Error
 	case f.Differing > 0:

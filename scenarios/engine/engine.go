@@ -155,7 +155,10 @@ type World struct {
 	Streamer      Streamer        // nil: no packets are sent but those of Connector
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
-	Cycle         int // of the running step, from 1
+	// Overflows counts the packets that the machine lost for want of room, by the setting that limits it; nil: not known. If there were
+	// some during a scenario, it is inconclusive.
+	Overflows func() (map[string]uint64, error)
+	Cycle     int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
 	// Note records a finding under the running step, for a step that compares by itself (see Check).

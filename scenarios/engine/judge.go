@@ -52,6 +52,9 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	}
 	facts, verdict, why := 0, metrics.Pass, ""
 	for _, f := range sc.Findings {
+		if f.Kind == report.Overflow {
+			return metrics.Inconclusive, f.Error
+		}
 		facts += f.Facts
 		v, w := judgeFinding(f)
 		if worse := metrics.Worst(verdict, v); worse != verdict {

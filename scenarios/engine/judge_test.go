@@ -25,14 +25,17 @@ func TestJudge(t *testing.T) {
 		want     metrics.Verdict
 		says     string
 	}{
-		"all agreed":                {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
-		"nothing compared":          {want: metrics.Inconclusive, says: "nothing was compared"},
-		"a fact differs":            {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
-		"the SUT was killed":        {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "code 137 (SIGKILL); last log line: panic: boom"},
-		"the API server died":       {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver exited"},
-		"then the SUT died":         {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd exited"},
-		"the driver stopped":        {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},
-		"it was skipped":            {skipped: "the target has no wings", want: metrics.Skip, says: "wings"},
+		"all agreed":          {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
+		"nothing compared":    {want: metrics.Inconclusive, says: "nothing was compared"},
+		"a fact differs":      {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
+		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "code 137 (SIGKILL); last log line: panic: boom"},
+		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver exited"},
+		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd exited"},
+		"the driver stopped":  {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},
+		"it was skipped":      {skipped: "the target has no wings", want: metrics.Skip, says: "wings"},
+		"there was no room": {
+			findings: []report.Finding{differs, {Kind: report.Overflow, Error: "raise gc_thresh3"}}, want: metrics.Inconclusive, says: "gc_thresh3",
+		},
 		"a probe could not be read": {findings: []report.Finding{{Kind: report.Expectation, Name: "gauges", Error: "connection refused"}}, want: metrics.Inconclusive, says: "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

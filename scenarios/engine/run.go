@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -47,6 +49,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	if r.World.Streamer != nil {
 		r.World.witness = startWitness(ctx, r.World)
 	}
+	before := s.overflows()
 	err := s.scenario(ctx)
 	if err != nil {
 		s.blame(ctx, err)
@@ -63,6 +66,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	}
 	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(context.WithoutCancel(ctx), s.find))
 	r.World.witness = nil
+	s.overflowed(before, s.overflows())
 	end := time.Now()
 	r.Write(report.Entry{Scenario: sc.Name, End: &end})
 	return err
@@ -172,6 +176,28 @@ func (s *run) blame(ctx context.Context, err error) {
 	case errors.Is(err, ErrBroken):
 	default:
 		s.find(report.Finding{Kind: report.Harness, Name: "harness", Error: err.Error()})
+	}
+}
+
+// overflows asks the machine where it had no room; nil if that is not known.
+func (s *run) overflows() map[string]uint64 {
+	if s.World.Overflows == nil {
+		return nil
+	}
+	counts, err := s.World.Overflows()
+	if err != nil {
+		s.find(report.Finding{Kind: report.Harness, Name: "overflows", Error: err.Error()})
+	}
+	return counts
+}
+
+// overflowed records that the machine lost packets: none of what was found of them says anything of the SUT.
+func (s *run) overflowed(before, after map[string]uint64) {
+	for _, setting := range slices.Sorted(maps.Keys(after)) {
+		if lost := after[setting] - before[setting]; lost > 0 {
+			s.find(report.Finding{Kind: report.Overflow, Name: "overflows", Error: fmt.Sprintf(
+				"the kernel had no room %d times and lost packets: raise %s (all that this machine runs shares it)", lost, setting)})
+		}
 	}
 }
 

@@ -348,10 +348,9 @@ func (w *World) Settle(ctx context.Context, note func(report.Finding)) error {
 	return w.testify(note)
 }
 
-// sampleStreams draws flows at even distances of those that are tried after each step. IPv6 is left out until it is known why all of its
-// streams were cut for a tenth of a second once (docs/architecture.md).
+// sampleStreams draws flows at even distances of those that are tried after each step.
 func sampleStreams(s workloads.State) []Flow {
-	flows := slices.DeleteFunc(sampleFlows(s), func(f Flow) bool { return f.Protocol != corev1.ProtocolUDP || f.To.Addr.Is6() })
+	flows := slices.DeleteFunc(sampleFlows(s), func(f Flow) bool { return f.Protocol != corev1.ProtocolUDP })
 	if len(flows) <= streamLimit {
 		return flows
 	}
