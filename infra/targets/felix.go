@@ -87,7 +87,7 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 		"FELIX_DEBUGPORT": strconv.Itoa(felixDebug), "FELIX_DEBUGHOST": "0.0.0.0",
 		"FELIX_LOGSEVERITYSCREEN": "Info", "FELIX_LOGFILEPATH": "none", "FELIX_LOGSEVERITYFILE": "none", "FELIX_LOGSEVERITYSYS": "none",
 		"FELIX_BPFENABLED": "false",
-		"TZ": "UTC", // of the times in its log
+		"TZ":               "UTC", // of the times in its log
 		// A build without cgo has a stub where libbpf would be and panics when it cleans up BPF state at start.
 		"FELIX_DebugSkipCTLBCleanup": "true",
 	}
