@@ -24,11 +24,11 @@ func TestEstablished(t *testing.T) {
 	write(Entry{Begin: &Scenario{Name: "established", Started: at(0)}})
 	for i, e := range []Established{
 		{Operation: "policy removed", Protocol: "UDP", Direction: "in", Continued: true},
-		{Operation: "peer gone", Protocol: "TCP", Direction: "in", Cut: 40 * time.Millisecond},
+		{Operation: "peer gone", Protocol: "TCP", Direction: "in", Cut: 40 * time.Millisecond, Gap: 12 * time.Millisecond},
 		{Operation: "policy removed", Protocol: "TCP", Direction: "out", Continued: true},
 		{Operation: "policy removed", Protocol: "TCP", Direction: "in", Continued: true},
-		{Operation: "peer gone", Protocol: "TCP", Direction: "in", Cut: 60 * time.Millisecond},
-		{Operation: "policy removed", Protocol: "TCP", Direction: "in", Cut: 20 * time.Millisecond},
+		{Operation: "peer gone", Protocol: "TCP", Direction: "in", Cut: 60 * time.Millisecond, Gap: 10 * time.Millisecond},
+		{Operation: "policy removed", Protocol: "TCP", Direction: "in", Cut: 20 * time.Millisecond, Gap: 10 * time.Millisecond},
 	} {
 		e.At = at(float64(i))
 		write(Entry{Established: &e})
@@ -43,10 +43,10 @@ func TestEstablished(t *testing.T) {
 	var b bytes.Buffer
 	writeEstablished(&b, rec)
 	want := `
-| policy removed | TCP | in | 1 of 2 | 1 of 2 | 20.0 | 20.0 |
-| policy removed | TCP | out | 1 of 1 | 0 of 1 | – | – |
-| policy removed | UDP | in | 1 of 1 | 0 of 1 | – | – |
-| peer gone | TCP | in | 0 of 2 | 2 of 2 | 40.0 | 60.0 |
+| policy removed | TCP | in | 1 of 2 | 1 of 2 | 20.0 | 20.0 | 10.0 |
+| policy removed | TCP | out | 1 of 1 | 0 of 1 | – | – | – |
+| policy removed | UDP | in | 1 of 1 | 0 of 1 | – | – | – |
+| peer gone | TCP | in | 0 of 2 | 2 of 2 | 40.0 | 60.0 | 12.0 |
 `
 	if !strings.HasSuffix(b.String(), want) || !strings.Contains(b.String(), "no verdict follows") {
 		t.Errorf("got %s, want the rows%s", b.String(), want)

@@ -106,6 +106,7 @@ type Established struct {
 	Direction string        `json:"direction"`        // that the policies hold for: "in" or "out"
 	Continued bool          `json:"continued"`        // it went on for as long as it was watched
 	Cut       time.Duration `json:"cut_ns,omitempty"` // from the beginning of the write until the first message was sent that had no answer, nor had any after it
+	Gap       time.Duration `json:"gap_ns,omitempty"` // before that message none was sent for so long: what Cut may be too long by
 }
 
 // FindingKind says what a finding is about, and so who is to blame.

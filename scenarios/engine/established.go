@@ -61,7 +61,7 @@ func (w *World) Outlive(ctx context.Context, c Forbidding) error {
 	}
 	for _, f := range c.Flows {
 		e := report.Established{At: at, Operation: c.Operation, Protocol: string(f.Protocol), Direction: c.Direction}
-		if e.Continued, e.Cut, err = becameOf(said[f], at); err != nil {
+		if err := tell(&e, said[f]); err != nil {
 			return fmt.Errorf("%s: established %s: %w", c.Operation, f, err)
 		}
 		w.record(report.Entry{Established: &e})
@@ -84,14 +84,16 @@ func (w *World) forbid(ctx context.Context, c Forbidding) (at time.Time, err err
 	if err := w.Converge(ctx); err != nil {
 		return at, err
 	}
-	// Of pods that are gone the effects say nothing.
-	outcomes, err := w.Connector.Connect(ctx, c.Flows)
+	outcomes, err := w.Connector.Connect(ctx, c.Flows) // of pods that are gone the effects say nothing
+	if err != nil {
+		return at, err
+	}
 	for f, o := range outcomes {
-		if err == nil && o == Connected {
-			err = fmt.Errorf("%s is in force, but can still be established", f)
+		if o != Dropped && o != Refused {
+			return at, fmt.Errorf("%s, begun anew once it is forbidden: %s", f, o)
 		}
 	}
-	return at, errors.Join(err, pause(ctx, talkAfter))
+	return at, pause(ctx, talkAfter)
 }
 
 // wantVerdicts wants the model to have one verdict for the flows.
@@ -106,25 +108,29 @@ func (w *World) wantVerdicts(flows []Flow, want legal) error {
 	return nil
 }
 
-// becameOf tells whether messages came back to the end, or else how long after a time the first was sent of those that no longer did.
-func becameOf(said []Observation, at time.Time) (continued bool, cut time.Duration, err error) {
-	last := len(said) - 1
-	for last >= 0 && !said[last].Arrived {
-		last--
-	}
-	before := 0
-	for _, o := range said {
-		if o.Sent.Before(at) && o.Arrived {
-			before++
+// tell says what became of the flow: whether messages came back to the end, or else when the first was sent of those that no longer did.
+func tell(e *report.Established, said []Observation) error {
+	before, last := 0, -1
+	for i, o := range said {
+		if o.Arrived {
+			last = i
+			if o.Sent.Before(e.At) {
+				before++
+			}
 		}
 	}
-	switch {
-	case before < silence/2 || last < 0:
-		return false, 0, fmt.Errorf("of %d messages %d came back before the change", len(said), before)
-	case len(said)-1-last < silence:
-		return true, 0, nil
+	if before < silence/2 {
+		return fmt.Errorf("of %d messages %d came back before the change", len(said), before)
 	}
-	return false, said[last+1].Sent.Sub(at), nil
+	if e.Continued = len(said)-1-last < silence; e.Continued {
+		return nil
+	}
+	cut := said[last+1].Sent
+	e.Cut, e.Gap = cut.Sub(e.At), cut.Sub(said[last].Sent)
+	if e.Cut < 0 {
+		return fmt.Errorf("it was cut %v before the change", -e.Cut)
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

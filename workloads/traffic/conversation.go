@@ -41,7 +41,7 @@ func (s *Stream) Converse(ctx context.Context, flows []Flow, interval time.Durat
 	for _, f := range flows {
 		tries = append(tries, &try{flow: f, result: &Result{}, socket: -1, kept: true})
 	}
-	failed := netns.Visit(func(v *netns.Visitor) error {
+	err := netns.Visit(func(v *netns.Visitor) error {
 		unpin, err := pin()
 		if err != nil {
 			return err
@@ -49,28 +49,25 @@ func (s *Stream) Converse(ctx context.Context, flows []Flow, interval time.Durat
 		p.carryOut(ctx, v, tries)
 		return unpin()
 	})
-	failed = errors.Join(failed, p.failure)
-	for _, t := range tries {
-		if t.result.Err != nil {
-			failed = errors.Join(failed, fmt.Errorf("converse: %s to %s by %s: %w", t.flow.From, t.flow.To, t.flow.Protocol, t.result.Err))
-		}
-	}
+	err = errors.Join(err, p.failure)
 	c := &Conversation{stream: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tries {
-		if !t.settled || t.result.Err != nil {
-			continue
-		}
-		track := newTrack(t.flow, t.token, t, interval)
-		s.talks[t.token] = track
-		c.tracks = append(c.tracks, track)
-		if failed != nil {
-			s.leave(track)
+		switch {
+		case t.result.Err != nil:
+			err = errors.Join(err, fmt.Errorf("converse: %s to %s by %s: %w", t.flow.From, t.flow.To, t.flow.Protocol, t.result.Err))
+		case t.settled:
+			track := newTrack(t.flow, t.token, t, interval)
+			s.talks[t.token] = track
+			c.tracks = append(c.tracks, track)
 		}
 	}
-	if failed != nil {
-		return nil, failed
+	if err != nil {
+		for _, t := range c.tracks {
+			s.leave(t)
+		}
+		return nil, err
 	}
 	return c, nil
 }

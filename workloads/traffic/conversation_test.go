@@ -29,7 +29,7 @@ func nft(t *testing.T, rules string) {
 // TestConversation wants flows that are established to go on while new ones like them are dropped, and to be cut by a rule that drops all.
 func TestConversation(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skipf("needs nft: %v", err)
+		lacks(t, "nft", err)
 	}
 	w := newWorld(t, 3)
 	a, b, c := w.pods[0], w.pods[1], w.pods[2]
