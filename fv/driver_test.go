@@ -243,7 +243,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	return &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		HostInterface: d.target.HostInterface, Overflows: netns.Overflows,
+		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows,
 	}, nil
 }
 

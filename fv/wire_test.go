@@ -144,13 +144,47 @@ func (w *wire) Start(f engine.Flow, interval time.Duration) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stream == nil {
-		var err error
-		if w.stream, err = w.prober.Stream(engine.CertainAfter); err != nil {
-			return err
-		}
+	if err := w.sends(); err != nil {
+		return err
 	}
 	return w.stream.Open(onWire(f), f, interval) // remote pods that have one address after the other have one flow
+}
+
+// sends makes the stream if there is none yet. The lock is held.
+func (w *wire) sends() (err error) {
+	if w.stream == nil {
+		w.stream, err = w.prober.Stream(engine.CertainAfter)
+	}
+	return err
+}
+
+// Converse establishes flows and lets both ends talk.
+func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (end func() map[engine.Flow][]engine.Observation, err error) {
+	var established []traffic.Flow
+	for _, f := range flows {
+		if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
+			return nil, err
+		}
+		established = append(established, onWire(f))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.sends(); err != nil {
+		return nil, err
+	}
+	talk, err := w.stream.Converse(ctx, established, interval)
+	if err != nil {
+		return nil, err
+	}
+	return func() map[engine.Flow][]engine.Observation {
+		seen := map[engine.Flow][]engine.Observation{}
+		for i, said := range talk.End() {
+			for _, d := range said {
+				seen[flows[i]] = append(seen[flows[i]], engine.Observation{Flow: flows[i], Sent: d.Sent, Arrived: !d.Received.IsZero()})
+			}
+		}
+		return seen
+	}, nil
 }
 
 // Stop ends a flow.

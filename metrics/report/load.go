@@ -144,6 +144,8 @@ func (e Entry) at() time.Time {
 		return e.Finding.At
 	case e.Timing != nil:
 		return e.Timing.At
+	case e.Established != nil:
+		return e.Established.At
 	case e.End != nil:
 		return *e.End
 	}
@@ -160,6 +162,8 @@ func (sc *Scenario) add(e Entry) {
 		sc.Findings = append(sc.Findings, *e.Finding)
 	case e.Timing != nil:
 		sc.Timings = append(sc.Timings, *e.Timing)
+	case e.Established != nil:
+		sc.Established = append(sc.Established, *e.Established)
 	case e.End != nil:
 		sc.Ended = *e.End
 	}

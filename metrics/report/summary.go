@@ -41,6 +41,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	}
 	writeOccupancy(&b, rec)
 	writeTimings(&b, rec)
+	writeEstablished(&b, rec)
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -138,9 +139,10 @@ func Table(w io.Writer, rec Record) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	var timings bytes.Buffer
-	writeTimings(&timings, rec)
-	if _, err := w.Write(timings.Bytes()); err != nil {
+	var measured bytes.Buffer
+	writeTimings(&measured, rec)
+	writeEstablished(&measured, rec)
+	if _, err := w.Write(measured.Bytes()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))

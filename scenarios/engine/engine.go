@@ -153,6 +153,7 @@ type World struct {
 	Connector     Connector
 	Node          *Node           // nil: traffic of the node itself is not looked at
 	Streamer      Streamer        // nil: no packets are sent but those of Connector
+	Converser     Converser       // nil: no established flows are watched
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
 	// Overflows counts the packets that the machine lost for want of room, by the setting that limits it; nil: not known. If there were

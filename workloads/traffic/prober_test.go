@@ -37,10 +37,7 @@ func enterFresh(t testing.TB) {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
-		if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
-			t.Fatalf("the root tier is required and cannot run: %v", err)
-		}
-		t.Skipf("needs root: %v", err)
+		lacks(t, "root", err)
 	}
 	// The thread is not brought back: it dies with the test's goroutine, and the namespace with it.
 	if err := home.Close(); err != nil {
@@ -51,6 +48,15 @@ func enterFresh(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// lacks skips the test, or fails it if the root tier is required.
+func lacks(t testing.TB, what string, err error) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
+		t.Fatalf("the root tier is required and cannot run: %v", err)
+	}
+	t.Skipf("needs %s: %v", what, err)
 }
 
 // world is two plugged pods with routes and listeners.

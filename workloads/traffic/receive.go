@@ -17,15 +17,17 @@ import (
 // backlog is more than the flows of a round.
 const backlog = 4 * roundSize
 
-// receiver is a socket that waits for flows.
+// receiver is a socket that waits for flows, or the receiving end of a Conversation by TCP.
 type receiver struct {
-	socket   int
-	protocol corev1.Protocol
+	socket int
+	space  *space
+	take   func(*receiver) bool // takes in and answers one of what has arrived; false if there was nothing
 }
 
 // accepted is a TCP connection whose token has not come, or that was answered and is to be closed.
 type accepted struct {
-	socket   int
+	socket   int // -1: it is a Conversation's by now
+	space    *space
 	peer     netip.Addr
 	answered bool
 }
@@ -39,14 +41,14 @@ func (p *Prober) Listen(ns *netns.Namespace, ports []uint16) error {
 		return os.ErrClosed
 	}
 	var opened []int
+	s, take := p.space(ns), map[corev1.Protocol]func(*receiver) bool{corev1.ProtocolTCP: p.accept, corev1.ProtocolUDP: p.receive}
 	err := ns.Do(func() error {
 		for _, port := range ports {
-			for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+			for protocol := range take {
 				socket, err := listen(protocol, port)
 				if err == nil {
 					opened = append(opened, socket)
-					p.receivers[socket] = &receiver{socket, protocol}
-					err = unix.EpollCtl(p.poll, unix.EPOLL_CTL_ADD, socket, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(socket)})
+					err = p.watch(&receiver{socket, s, take[protocol]})
 				}
 				if err != nil {
 					return fmt.Errorf("listen on %s port %d: %w", protocol, port, err)
@@ -58,9 +60,14 @@ func (p *Prober) Listen(ns *netns.Namespace, ports []uint16) error {
 	if err != nil {
 		return errors.Join(err, p.closeReceivers(opened))
 	}
-	s := p.space(ns)
 	s.receivers = append(s.receivers, opened...)
 	return nil
+}
+
+// watch lets a receiver take what arrives.
+func (p *Prober) watch(r *receiver) error {
+	p.receivers[r.socket] = r
+	return unix.EpollCtl(p.poll, unix.EPOLL_CTL_ADD, r.socket, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r.socket)})
 }
 
 // Release closes all that the Prober has in the namespace; it is no error if that is nothing.
@@ -115,11 +122,7 @@ func (p *Prober) collect() (moved bool) {
 		}
 		for _, e := range events[:max(n, 0)] {
 			r := p.receivers[int(e.Fd)]
-			take := p.receive
-			if r.protocol == corev1.ProtocolTCP {
-				take = p.accept
-			}
-			for take(r) {
+			for r.take(r) {
 				moved = true
 			}
 		}
@@ -138,7 +141,7 @@ func (p *Prober) accept(r *receiver) bool {
 	socket, from, err := unix.Accept4(r.socket, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	switch {
 	case err == nil:
-		p.accepted = append(p.accepted, accepted{socket: socket, peer: address(from)})
+		p.accepted = append(p.accepted, accepted{socket: socket, space: r.space, peer: address(from)})
 		return true
 	case errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EINTR):
 		return true
@@ -163,6 +166,9 @@ func (p *Prober) answer(a *accepted) bool {
 	}
 	if t := p.arrived(token, a.peer); t != nil {
 		_ = t.write(a.socket) // the other side sees what becomes of it
+		if t.kept {
+			p.keep(a)
+		}
 	}
 	return true
 }
@@ -180,14 +186,14 @@ func (p *Prober) receive(r *receiver) bool {
 		return false
 	}
 	if d.streamed {
-		if p.stream != nil {
-			p.stream.streamed(d.token, d.number, d.at)
+		if p.stream != nil && p.stream.streamed(d.token, d.number, d.at) {
+			_ = sendBack(r.socket, d)
 		}
 		return true
 	}
 	if t := p.arrived(d.token, address(d.from)); t != nil {
 		t.result.Connected = true
-		_ = sendToken(r.socket, d.token, d.from, d.to)
+		_ = sendBack(r.socket, d)
 	}
 	return true
 }
@@ -206,7 +212,9 @@ func (p *Prober) arrived(token uint64, peer netip.Addr) *try {
 // dismiss closes the connections that were accepted.
 func (p *Prober) dismiss() {
 	for _, a := range p.accepted {
-		_ = closeSocket(a.socket)
+		if a.socket >= 0 {
+			_ = closeSocket(a.socket)
+		}
 	}
 	p.accepted = p.accepted[:0]
 }

@@ -27,6 +27,7 @@ type try struct {
 	started time.Time
 	sent    bool // the token is on its way
 	settled bool
+	kept    bool // a Conversation's: if it succeeds, its sockets stay open
 }
 
 // round tries flows at once, on a visitor's pinned thread, until each has succeeded or failed, or nothing more can come.
@@ -37,15 +38,24 @@ func (p *Prober) round(ctx context.Context, v *netns.Visitor, flows []Flow, resu
 		blame(results, os.ErrClosed)
 		return
 	}
-	p.collect() // what is late must not stand for what comes
 	tries := make([]*try, 0, len(flows))
 	for i, f := range flows {
-		t := &try{flow: f, result: &results[i], socket: -1, started: time.Now()}
+		tries = append(tries, &try{flow: f, result: &results[i], socket: -1})
+	}
+	p.carryOut(ctx, v, tries)
+	if p.failure != nil {
+		blame(results, p.failure)
+	}
+}
+
+// carryOut starts tries and settles each. The lock is held.
+func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try) {
+	p.collect() // what is late must not stand for what comes
+	for _, t := range tries {
+		t.started = time.Now()
 		if err := p.start(v, t); err != nil {
 			p.settle(t, err)
-			continue
 		}
-		tries = append(tries, t)
 	}
 	err := p.await(ctx, tries)
 	for _, t := range tries {
@@ -54,9 +64,6 @@ func (p *Prober) round(ctx context.Context, v *netns.Visitor, flows []Flow, resu
 		}
 	}
 	p.dismiss()
-	if p.failure != nil {
-		blame(results, p.failure)
-	}
 }
 
 // await carries the tries on as their packets arrive, and returns when all are settled, or when a marker that was sent
@@ -218,7 +225,7 @@ func (p *Prober) settle(t *try, err error) {
 	if err == nil {
 		p.history.forgive(t.flow)
 	}
-	if t.socket >= 0 {
+	if t.socket >= 0 && (err != nil || !t.kept) {
 		_ = closeSocket(t.socket)
 	}
 }

@@ -154,7 +154,7 @@ func readToken(socket int) (uint64, error) {
 type datagram struct {
 	token    uint64
 	from     unix.Sockaddr
-	to       []byte // the address that it came to, in the form that sendToken takes
+	to       []byte // the address that it came to, as sixteen bytes; nil on a kernel without IPv6
 	streamed bool   // it is a stream's, and has a number
 	number   uint64
 	at       int64 // when the socket got it, by CLOCK_MONOTONIC
@@ -182,17 +182,22 @@ func receiveDatagram(socket int) (d datagram, err error) {
 		switch {
 		case m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && d.streamed:
 			d.at = (*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Nano() - ahead()
-		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && !d.streamed:
-			// Without the interface: the answer takes the one that routes say.
-			d.to = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: [16]byte(m.Data[:16])})
+		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO:
+			d.to = m.Data[:16]
 		}
 	}
 	return d, nil
 }
 
-// sendToken answers a datagram from the address that it came to.
-func sendToken(socket int, token uint64, to unix.Sockaddr, from []byte) error {
-	var data [8]byte
-	binary.NativeEndian.PutUint64(data[:], token)
-	return unix.Sendmsg(socket, data[:], from, to, 0)
+// sendBack answers a datagram with what it said, from the address that it came to.
+func sendBack(socket int, d datagram) error {
+	data := binary.NativeEndian.AppendUint64(nil, d.token)
+	if d.streamed {
+		data = binary.NativeEndian.AppendUint64(data, d.number)
+	}
+	var from []byte
+	if d.to != nil { // without the interface: the answer takes the one that routes say
+		from = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: [16]byte(d.to)})
+	}
+	return unix.Sendmsg(socket, data, from, d.from, 0)
 }

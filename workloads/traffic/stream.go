@@ -26,7 +26,7 @@ const (
 
 // Stream sends numbered datagrams on its flows, from one thread with absolute deadlines, and notes when each was sent and when it
 // arrived. The datagrams go one way and are never answered, so conntrack never holds a flow to be established: each of them is judged
-// by the policies that are in force when it passes. It is safe for concurrent use.
+// by the policies that are in force when it passes. The flows of its Conversations are established. It is safe for concurrent use.
 type Stream struct {
 	prober  *Prober
 	certain time.Duration
@@ -39,9 +39,10 @@ type Stream struct {
 	mu     sync.Mutex // taken after the Prober's
 	tracks map[Flow]*track
 	tokens map[uint64]*track
+	talks  map[uint64]*track // the flows of Conversations
 }
 
-// track is a flow of a Stream. Its slices have an element for each datagram that was not taken yet.
+// track is a flow of a Stream or of a Conversation. Its slices have an element for each datagram that was not taken yet.
 type track struct {
 	flow     Flow
 	tag      any
@@ -52,15 +53,16 @@ type track struct {
 	due      int64 // of the next datagram
 	first    uint64
 	sent     []Datagram
+	heard    int // by TCP: the bytes that came back
 }
 
-// Datagram is what became of one datagram of a Stream.
+// Datagram is what became of one datagram of a Stream, or of one message of a Conversation.
 type Datagram struct {
 	Flow     Flow
 	Tag      any
 	Sent     time.Time     // when it was given to the kernel
 	Late     time.Duration // how much later that was than it should have been
-	Received time.Time     // when the receiver's socket had it; zero: it did not arrive
+	Received time.Time     // when the receiver's socket had it, or its answer was read; zero: it did not arrive
 	Err      error         // the kernel would not send it
 }
 
@@ -70,7 +72,7 @@ const streamSize = 16
 // Stream begins a stream without flows. A datagram that has not arrived within certain was dropped: that must be far longer than packets
 // wait in the kernel's queues on a busy machine. There is one stream at a time; it must be stopped before the Prober is closed.
 func (p *Prober) Stream(certain time.Duration) (*Stream, error) {
-	s := &Stream{prober: p, certain: certain, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}}
+	s := &Stream{prober: p, certain: certain, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}, talks: map[uint64]*track{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -120,12 +122,19 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 			return fmt.Errorf("stream %s to %s: %w", f.From, f.To, err)
 		}
 		s.prober.token++
-		track := &track{flow: f, tag: tag, token: s.prober.token, socket: t.socket, from: t.from, interval: int64(interval)}
-		// All flows of one interval are due together: a thread that wakes for each takes a whole core for fifty.
-		track.due = (monotonic()/track.interval + 1) * track.interval
+		track := newTrack(f, s.prober.token, t, interval)
+		track.tag = tag
 		s.tracks[f], s.tokens[track.token] = track, track
 		return nil
 	})
+}
+
+// newTrack is the track that goes on with a try's socket.
+func newTrack(f Flow, token uint64, t *try, interval time.Duration) *track {
+	track := &track{flow: f, token: token, socket: t.socket, from: t.from, interval: int64(interval)}
+	// All flows of one interval are due together: a thread that wakes for each takes a whole core for fifty.
+	track.due = (monotonic()/track.interval + 1) * track.interval
+	return track
 }
 
 // Close ends a flow; it is no error if it is not open. What its last datagrams met is still taken.
@@ -151,6 +160,11 @@ func (s *Stream) release(ns *netns.Namespace) {
 	for _, t := range s.tracks {
 		if t.from == ns {
 			s.close(t)
+		}
+	}
+	for _, t := range s.talks {
+		if t.from == ns {
+			s.leave(t)
 		}
 	}
 }
@@ -208,13 +222,23 @@ func (s *Stream) round() (next int64) {
 	for _, t := range s.tracks {
 		if t.due <= now {
 			s.send(t)
-			// What is missed is not made up for: that would be later still.
-			t.due += t.interval * (1 + max(0, now-t.due)/t.interval)
+			t.postpone(now)
+		}
+		next = min(next, t.due)
+	}
+	for _, t := range s.talks {
+		s.hear(t)
+		if t.due <= now {
+			s.say(t)
+			t.postpone(now)
 		}
 		next = min(next, t.due)
 	}
 	return next
 }
+
+// postpone makes the next datagram due. What is missed is not made up for: that would be later still.
+func (t *track) postpone(now int64) { t.due += t.interval * (1 + max(0, now-t.due)/t.interval) }
 
 func (s *Stream) send(t *track) {
 	var data [streamSize]byte
@@ -228,13 +252,14 @@ func (s *Stream) send(t *track) {
 // time is an instant of the monotonic clock.
 func (s *Stream) time(at int64) time.Time { return s.epoch.Add(time.Duration(at - s.began)) }
 
-// streamed notes the arrival of a datagram. The Prober's lock is held.
-func (s *Stream) streamed(token, number uint64, at int64) {
+// streamed notes the arrival of a datagram, and reports whether it is a Conversation's and to be answered. The Prober's lock is held.
+func (s *Stream) streamed(token, number uint64, at int64) (answer bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.tokens[token]; t != nil && number-t.first < uint64(len(t.sent)) {
 		t.sent[number-t.first].Received = s.time(at)
 	}
+	return s.talks[token] != nil
 }
 
 // Stop ends all flows, and returns what had not been taken yet once it is certain. It must be called once.
@@ -244,6 +269,9 @@ func (s *Stream) Stop() ([]Datagram, error) {
 	s.mu.Lock()
 	for _, t := range s.tracks {
 		s.close(t)
+	}
+	for _, t := range s.talks {
+		s.leave(t)
 	}
 	s.mu.Unlock()
 	time.Sleep(s.certain)

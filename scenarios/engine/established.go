@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Converser lets both ends of flows talk.
+type Converser interface {
+	// Converse establishes flows and sends a message at each interval on each, which the receiver sends back. What it returns ends that, and
+	// says of each message, in the order in which they were sent, whether it came back; it must be called once. A flow that can't be
+	// established is an error.
+	Converse(ctx context.Context, flows []Flow, interval time.Duration) (end func() map[Flow][]Observation, err error)
+}
+
+// Forbidding is a change by which flows that were allowed no longer are.
+type Forbidding struct {
+	Operation string // such as "policy added"
+	Direction string // that the policies hold for: "in" or "out"
+	Flows     []Flow
+	Do        func(context.Context) error
+}
+
+const (
+	// talkInterval is how often a message is sent on an established flow: the resolution of when it was cut.
+	talkInterval = 10 * time.Millisecond
+	// talkBefore is how long established flows are watched before a change that forbids them, and talkAfter how long once it is in force.
+	talkBefore, talkAfter = 200 * time.Millisecond, time.Second
+	// silence is how many messages in a row at the end must be without an answer until a flow is held to be cut.
+	silence = 20
+)
+
+// ErrNoConversations is what Outlive returns in a world where flows can't be kept talking.
+var ErrNoConversations = errors.New("no conversations can be held here")
+
+// Outlive establishes flows that are in force, makes a change that forbids them and, once it is seen to be in force for all flows that begin,
+// records of each whether it goes on. That is for nobody to judge: the specification of NetworkPolicy leaves it open.
+func (w *World) Outlive(ctx context.Context, c Forbidding) error {
+	if w.Converser == nil {
+		return ErrNoConversations
+	}
+	if err := w.wantVerdicts(c.Flows, mayPass); err != nil {
+		return fmt.Errorf("before %s: %w", c.Operation, err)
+	}
+	if err := w.Converge(ctx); err != nil {
+		return err
+	}
+	end, err := w.Converser.Converse(ctx, c.Flows, talkInterval)
+	if err != nil {
+		return fmt.Errorf("before %s: %w", c.Operation, err)
+	}
+	at, err := w.forbid(ctx, c)
+	said := end()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Operation, err)
+	}
+	for _, f := range c.Flows {
+		e := report.Established{At: at, Operation: c.Operation, Protocol: string(f.Protocol), Direction: c.Direction}
+		if err := tell(&e, said[f]); err != nil {
+			return fmt.Errorf("%s: established %s: %w", c.Operation, f, err)
+		}
+		w.record(report.Entry{Established: &e})
+	}
+	return nil
+}
+
+// forbid makes the change, which began at the time that it returns, and waits until flows that begin are dropped, and on.
+func (w *World) forbid(ctx context.Context, c Forbidding) (at time.Time, err error) {
+	if err := pause(ctx, talkBefore); err != nil {
+		return at, err
+	}
+	at = time.Now()
+	if err := c.Do(ctx); err != nil {
+		return at, err
+	}
+	if err := w.wantVerdicts(c.Flows, mayDrop); err != nil {
+		return at, err
+	}
+	if err := w.Converge(ctx); err != nil {
+		return at, err
+	}
+	outcomes, err := w.Connector.Connect(ctx, c.Flows) // of pods that are gone the effects say nothing
+	if err != nil {
+		return at, err
+	}
+	for f, o := range outcomes {
+		if o != Dropped && o != Refused {
+			return at, fmt.Errorf("%s, begun anew once it is forbidden: %s", f, o)
+		}
+	}
+	return at, pause(ctx, talkAfter)
+}
+
+// wantVerdicts wants the model to have one verdict for the flows.
+func (w *World) wantVerdicts(flows []Flow, want legal) error {
+	s := w.Fleet.State()
+	x := workloads.NewIndex(s)
+	for _, f := range flows {
+		if verdictOf(f, s, x) != want {
+			return fmt.Errorf("the model says of %s what the scenario does not", f)
+		}
+	}
+	return nil
+}
+
+// tell says what became of the flow: whether messages came back to the end, or else when the first was sent of those that no longer did.
+func tell(e *report.Established, said []Observation) error {
+	before, last := 0, -1
+	for i, o := range said {
+		if o.Arrived {
+			last = i
+			if o.Sent.Before(e.At) {
+				before++
+			}
+		}
+	}
+	if before < silence/2 {
+		return fmt.Errorf("of %d messages %d came back before the change", len(said), before)
+	}
+	if e.Continued = len(said)-1-last < silence; e.Continued {
+		return nil
+	}
+	cut := said[last+1].Sent
+	e.Cut, e.Gap = cut.Sub(e.At), cut.Sub(said[last].Sent)
+	if e.Cut < 0 {
+		return fmt.Errorf("it was cut %v before the change", -e.Cut)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,78 @@
+package scenarios
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// TestEstablishedFlowsAreForbidden runs the changes of the scenario against the model: each must forbid what was allowed, by a policy of the
+// direction that it names, and the stage be as it was in the end.
+func TestEstablishedFlowsAreForbidden(t *testing.T) {
+	plan, err := workloads.NewPlan(1, stage, "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet := workloads.NewFleet(workloads.Config{
+		Client: fake.NewClientset(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
+	}, workloads.NewState("local"))
+	w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1))}
+	planned := plan.State()
+	arrangeStage(planned)
+	if err := fleet.Apply(t.Context(), planned); err != nil {
+		t.Fatal(err)
+	}
+	before := fleet.State()
+	allowed := func(f engine.Flow) bool {
+		s := fleet.State()
+		_, sends := s.Pods[f.From.Key]
+		_, receives := s.Pods[f.To.Key]
+		from, to := workloads.Endpoint{Pod: f.From.Key, Addr: f.From.Addr}, workloads.Endpoint{Pod: f.To.Key, Addr: f.To.Addr}
+		return sends && receives && workloads.NewIndex(s).Passes(from, to, f.Protocol, f.Port).Allowed
+	}
+	seen := map[string]int{}
+	forbidden := func(ctx context.Context, c engine.Forbidding) error {
+		for _, f := range c.Flows {
+			if !allowed(f) {
+				t.Errorf("%s, %s: %s is denied before", c.Operation, c.Direction, f)
+			}
+		}
+		if err := c.Do(ctx); err != nil {
+			return err
+		}
+		for _, f := range c.Flows {
+			policed, kind := f.To, networkingv1.PolicyTypeIngress
+			if c.Direction == "out" {
+				policed, kind = f.From, networkingv1.PolicyTypeEgress
+			}
+			if allowed(f) || policed.Key != onStage(w, 0, server).Key {
+				t.Errorf("%s, %s: %s is allowed after", c.Operation, c.Direction, f)
+			}
+			for _, p := range fleet.State().Policies {
+				if !slices.Equal(p.Spec.PolicyTypes, []networkingv1.PolicyType{kind}) {
+					t.Errorf("%s, %s: %s holds for %v", c.Operation, c.Direction, p.Key, p.Spec.PolicyTypes)
+				}
+			}
+			seen[c.Operation+" "+string(f.Protocol)+" "+c.Direction]++
+		}
+		return nil
+	}
+	if err := forbidAll(t.Context(), w, forbidden); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 20 {
+		t.Errorf("forbidden: %v", slices.Sorted(maps.Keys(seen)))
+	}
+	if after := fleet.State(); !reflect.DeepEqual(before.Pods, after.Pods) || len(after.Policies) > 0 {
+		t.Errorf("the stage was %+v and is %+v", before, after)
+	}
+}
