@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,9 @@ const (
 	revisionTime = 100 * time.Millisecond
 	revisionTry  = 20
 )
+
+// errSlow is what a machine makes of the scenario that can't write as fast as it needs.
+var errSlow = errors.New("the machine is too slow")
 
 // drafts are what the revisions say in turn, each of them unlike the one before.
 var drafts = []func(*networkingv1.NetworkPolicySpec){
@@ -55,7 +59,7 @@ var _ = register(func(p Params) engine.Scenario {
 					}
 					fastest = min(fastest, took)
 				}
-				return fmt.Errorf("%d revisions took %v at best, want them within %v", revisions, fastest, revisionTime)
+				return fmt.Errorf("%d revisions took %v at best, want them within %v: %w", revisions, fastest, revisionTime, errSlow)
 			}},
 		},
 	}
