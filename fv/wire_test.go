@@ -158,6 +158,16 @@ func (w *wire) sends() (err error) {
 	return err
 }
 
+// Settle waits until what became of each packet is certain.
+func (w *wire) Settle() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stream == nil {
+		return nil
+	}
+	return w.stream.Settle()
+}
+
 // Converse establishes flows and lets both ends talk.
 func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (end func() map[engine.Flow][]engine.Observation, err error) {
 	var established []traffic.Flow

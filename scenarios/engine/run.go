@@ -64,7 +64,7 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	if r.World.witness != nil {
 		r.World.witness.stop(r.World)
 	}
-	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(context.WithoutCancel(ctx), s.find))
+	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(s.find))
 	r.World.witness = nil
 	s.overflowed(before, s.overflows())
 	end := time.Now()

@@ -31,6 +31,8 @@ type Streamer interface {
 	Stop(s Flow)
 	// Observe returns what became of each packet, once it is certain, those of a stream in the order in which they were sent.
 	Observe() []Observation
+	// Settle returns once it is certain what became of each packet that was sent before, so that Observe tells of it.
+	Settle() error
 }
 
 // CertainAfter is how long a Streamer may take until it knows that a packet was dropped.
@@ -61,7 +63,6 @@ type witness struct {
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
-	stopped  time.Time     // zero: it is under way
 
 	mu       sync.Mutex
 	state    workloads.State
@@ -121,7 +122,6 @@ func (v *witness) stop(w *World) {
 	for s := range v.opened {
 		v.streamer.Stop(s)
 	}
-	v.stopped = time.Now()
 }
 
 func (v *witness) fail(err error) {
@@ -330,20 +330,12 @@ func (w *World) testify(note func(report.Finding)) error {
 
 // Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet. The error wraps
 // ErrBroken if that was wrong.
-func (w *World) Settle(ctx context.Context, note func(report.Finding)) error {
+func (w *World) Settle(note func(report.Finding)) error {
 	v := w.witness
 	if v == nil {
 		return nil
 	}
-	last := v.stopped
-	if last.IsZero() {
-		last = time.Now()
-	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(time.Until(last.Add(CertainAfter))):
-	}
+	v.fail(v.streamer.Settle())
 	v.judge(v.streamer.Observe())
 	return w.testify(note)
 }

@@ -130,6 +130,8 @@ func (c *channel) Observe() []Observation {
 	return seen
 }
 
+func (*channel) Settle() error { return nil }
+
 func (c *channel) streams() map[Flow]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -64,7 +64,7 @@ func (r *run) batch(ctx context.Context, ops []Op, patience time.Duration, note 
 		if err := r.world.Check(ctx, patience, note); err != nil {
 			return err
 		}
-		return r.world.Settle(ctx, note)
+		return r.world.Settle(note)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration,
 		tell := func(f report.Finding) { failure.add(f); note(f) }
 		err := r.batch(ctx, ops, patience, tell)
 		if err == nil && i == len(batches)-1 {
-			err = r.world.Settle(ctx, tell)
+			err = r.world.Settle(tell)
 		}
 		if errors.Is(err, engine.ErrBroken) {
 			return &failure, nil
@@ -132,7 +132,7 @@ func (r *run) reset(ctx context.Context) error {
 		return err
 	}
 	ignore := func(report.Finding) {}
-	if err := r.world.Settle(ctx, ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
+	if err := r.world.Settle(ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
 		return err
 	}
 	err := r.world.Check(ctx, resetPatience, ignore)

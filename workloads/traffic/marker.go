@@ -129,6 +129,30 @@ func pin() (unpin func() error, err error) {
 	}, nil
 }
 
+// onEachCPU calls do with the calling thread, which must be locked, on each CPU that it may run on, one after the other.
+func onEachCPU(do func() error) (err error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return fmt.Errorf("get CPU affinity: %w", err)
+	}
+	defer func() { err = errors.Join(err, unix.SchedSetaffinity(0, &all)) }()
+	for cpu, left := 0, all.Count(); left > 0; cpu++ {
+		if !all.IsSet(cpu) {
+			continue
+		}
+		left--
+		var one unix.CPUSet
+		one.Set(cpu)
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+		}
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // spreads reports whether the kernel hands the packets of new interfaces of the namespace, or of new namespaces, to other CPUs.
 func spreads(ns *netns.Namespace) (spread bool, err error) {
 	look := func() error {

@@ -151,11 +151,11 @@ func (p *Prober) Probe(ctx context.Context, flows []Flow) []Result {
 	return results
 }
 
-// blame adds an error of the prober's own to results that it may have caused.
+// blame gives results that an error of the prober's own may have caused that error: what they said is no verdict.
 func blame(results []Result, own error) {
 	for i := range results {
 		if r := &results[i]; r.Err != nil || !r.SourceSeen.IsValid() {
-			r.Err = errors.Join(r.Err, own)
+			r.Err = own
 		}
 	}
 }

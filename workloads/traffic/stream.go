@@ -37,6 +37,8 @@ type Stream struct {
 	err     error // of the sending thread
 
 	mu     sync.Mutex // taken after the Prober's
+	sure   time.Time  // what was sent until then and has not arrived was dropped
+	late   int        // datagrams that arrived after they had been taken for dropped
 	tracks map[Flow]*track
 	tokens map[uint64]*track
 	talks  map[uint64]*track // the flows of Conversations
@@ -169,6 +171,33 @@ func (s *Stream) release(ns *netns.Namespace) {
 	}
 }
 
+// Settle returns once it is certain what became of each datagram that was sent before, so that Take tells of it.
+func (s *Stream) Settle() error {
+	s.mu.Lock() // nothing is being sent
+	until := s.time(monotonic())
+	s.mu.Unlock()
+	p := s.prober
+	if p.marker == nil {
+		time.Sleep(time.Until(until.Add(s.certain)))
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("settle stream: %w", os.ErrClosed)
+	}
+	for range 2 { // as in a round of flows
+		if err := netns.Visit(func(*netns.Visitor) error { return onEachCPU(p.marker.pass) }); err != nil {
+			return fmt.Errorf("settle stream: %w", err)
+		}
+		time.Sleep(grace)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sure = until
+	return nil
+}
+
 // Take returns what became of the datagrams of which that is certain by now, each once; those of a flow in the order of sending.
 func (s *Stream) Take() []Datagram {
 	s.prober.mu.Lock()
@@ -178,6 +207,9 @@ func (s *Stream) Take() []Datagram {
 	s.prober.dismiss()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.sure.After(before) {
+		before = s.sure
+	}
 	var taken []Datagram
 	for token, t := range s.tokens {
 		n := 0
@@ -206,8 +238,10 @@ func (s *Stream) run() error {
 		sleepUntil(next)
 		next = s.round()
 		if s.prober.mu.TryLock() {
-			s.prober.collect()
-			s.prober.dismiss()
+			if !s.prober.closed {
+				s.prober.collect()
+				s.prober.dismiss()
+			}
 			s.prober.mu.Unlock()
 		}
 	}
@@ -256,13 +290,18 @@ func (s *Stream) time(at int64) time.Time { return s.epoch.Add(time.Duration(at 
 func (s *Stream) streamed(token, number uint64, at int64) (answer bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tokens[token]; t != nil && number-t.first < uint64(len(t.sent)) {
+	switch t := s.tokens[token]; {
+	case t == nil:
+	case number < t.first:
+		s.late++
+	case number-t.first < uint64(len(t.sent)):
 		t.sent[number-t.first].Received = s.time(at)
 	}
 	return s.talks[token] != nil
 }
 
-// Stop ends all flows, and returns what had not been taken yet once it is certain. It must be called once.
+// Stop ends all flows, and returns what had not been taken yet once it is certain. It must be called once. It is an error if datagrams
+// arrived after they had been taken for dropped.
 func (s *Stream) Stop() ([]Datagram, error) {
 	close(s.stop)
 	s.done.Wait()
@@ -274,12 +313,15 @@ func (s *Stream) Stop() ([]Datagram, error) {
 		s.leave(t)
 	}
 	s.mu.Unlock()
-	time.Sleep(s.certain)
+	err := s.Settle()
 	rest := s.Take()
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
 	s.prober.stream = nil
-	return rest, s.err
+	if s.late > 0 {
+		err = errors.Join(err, fmt.Errorf("%d datagrams arrived after they had been taken for dropped", s.late))
+	}
+	return rest, errors.Join(err, s.err)
 }
 
 // hurry lets the calling thread run before others where the kernel and its rights allow that: by a short slice (Linux 6.12), which

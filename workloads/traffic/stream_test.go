@@ -3,7 +3,11 @@
 package traffic
 
 import (
+	"errors"
+	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -182,4 +186,98 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(syscall.TimevalToNsec(syscall.Timeval(u.Utime)) + syscall.TimevalToNsec(syscall.Timeval(u.Stime)))
+}
+
+// TestStreamSettles wants each datagram's fate to be certain at once, though a stream would wait an hour for it, and to be the right one.
+func TestStreamSettles(t *testing.T) {
+	w := newWorld(t, 3)
+	drop(t, w.pods[0].IPs[0], w.pods[2].IPs[0])
+	stream, err := w.prober.Stream(time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := func(to netip.Addr) Flow {
+		return Flow{From: w.pods[0].Pod, To: to, Port: open, Protocol: corev1.ProtocolUDP}
+	}
+	stays := flow(w.pods[2].IPs[0])
+	count, asked := map[Flow]int{flow(w.pods[1].IPs[0]): 0, flow(w.pods[1].IPs[1]): 0, stays: 0}, time.Time{}
+	for f := range count {
+		if err := stream.Open(f, nil, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 100 {
+		time.Sleep(5 * time.Millisecond)
+		before := asked.Add(-time.Millisecond) // the stream's clock is another
+		asked = time.Now()
+		if err := stream.Settle(); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range stream.Take() {
+			if arrived := !d.Received.IsZero(); d.Err != nil || arrived != (d.Flow != stays) {
+				t.Errorf("%+v", d)
+			}
+			if d.Sent.Before(before) {
+				t.Errorf("sent %v before it was last asked for, and not told then", before.Sub(d.Sent))
+			}
+			count[d.Flow]++
+		}
+	}
+	if rest, err := stream.Stop(); err != nil {
+		t.Errorf("%v; %d left", err, len(rest))
+	}
+	for f, n := range count {
+		if n == 0 {
+			t.Errorf("nothing is known of %+v", f)
+		}
+	}
+}
+
+// TestOverflowIsNoVerdict wants a prober whose sockets lost what had arrived to fail, and not to call that dropped.
+func TestOverflowIsNoVerdict(t *testing.T) {
+	w := newWorld(t, 2)
+	f := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
+	for socket, r := range w.prober.receivers {
+		if kind, err := unix.GetsockoptInt(r.socket, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_DGRAM {
+			continue
+		}
+		if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream := newStream(t, w)
+	w.prober.mu.Lock() // nobody takes them
+	err := func() error {
+		defer w.prober.mu.Unlock()
+		for range 50 {
+			ns, _ := w.prober.pods.Namespace(f.From)
+			if err := ns.Do(func() error { return sendDatagrams(f, 5) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.prober.Probe(t.Context(), []Flow{f})[0]; r.Err == nil || errors.Is(r.Err, ErrDropped) || !strings.Contains(r.Err.Error(), "too busy") {
+		t.Errorf("got %v", r.Err)
+	}
+	_, _ = stream.Stop()
+	w.prober.failure = nil
+}
+
+// sendDatagrams sends a stream's datagrams of nobody's.
+func sendDatagrams(f Flow, n int) error {
+	c, err := net.Dial("udp", netip.AddrPortFrom(f.To, f.Port).String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for range n {
+		if _, err := c.Write(make([]byte, streamSize)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
