@@ -243,7 +243,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	return &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows,
+		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, CutsIPv6: cutsIPv6(d.target),
 	}, nil
 }
 
@@ -257,6 +257,11 @@ func (d *driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 		keys = append(keys, "/registry/namespaces/"+n)
 	}
 	return infra.Purge(ctx, d.handoff.Etcd, keys)
+}
+
+func cutsIPv6(t targets.Target) bool {
+	r, ok := t.(targets.RouteRemaker)
+	return ok && r.CutsIPv6()
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

@@ -86,16 +86,21 @@ func podsPeer(namespace string, namespaces, pods *metav1.LabelSelector) Peer {
 	return p
 }
 
-// networkRuleset applies the defaults of the API: of policy types ingress always, egress if there are egress rules; of
-// protocols TCP.
-func networkRuleset(p Policy) *Ruleset {
-	r := &Ruleset{Tier: NetworkTier, Key: p.Key, Subject: podsPeer(p.Namespace, nil, &p.Spec.PodSelector), types: p.Spec.PolicyTypes}
-	if len(r.types) == 0 {
-		r.types = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
-		if len(p.Spec.Egress) > 0 {
-			r.types = append(r.types, networkingv1.PolicyTypeEgress)
-		}
+// Directions are a policy's types, by the default of the API if it says none: ingress always, egress if there are egress rules.
+func Directions(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
+	if len(spec.PolicyTypes) > 0 {
+		return spec.PolicyTypes
 	}
+	types := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+	if len(spec.Egress) > 0 {
+		types = append(types, networkingv1.PolicyTypeEgress)
+	}
+	return types
+}
+
+// networkRuleset applies the defaults of the API: of policy types, and of protocols TCP.
+func networkRuleset(p Policy) *Ruleset {
+	r := &Ruleset{Tier: NetworkTier, Key: p.Key, Subject: podsPeer(p.Namespace, nil, &p.Spec.PodSelector), types: Directions(p.Spec)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, networkRule(p.Namespace, rule.From, rule.Ports))
 	}

@@ -48,6 +48,12 @@ type Host interface {
 	NodeTraffic() (sends, listens bool)
 }
 
+// RouteRemaker is a target that now and then removes the routes of one address family and makes them again.
+type RouteRemaker interface {
+	// CutsIPv6 reports whether that cuts what pods send by IPv6, which is known of the target and need not fail every run.
+	CutsIPv6() bool
+}
+
 // Target is both halves.
 type Target interface {
 	infra.Target

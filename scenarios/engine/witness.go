@@ -65,6 +65,7 @@ type witness struct {
 	nudge    chan struct{} // the model has changed
 
 	mu       sync.Mutex
+	excuses  bool // packets of IPv6 that were dropped
 	state    workloads.State
 	sample   []Flow    // of the state
 	stale    bool      // the state has changed since the sample was drawn
@@ -105,7 +106,7 @@ func (b breach) String() string {
 func startWitness(ctx context.Context, w *World) *witness {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &witness{
-		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(), stale: true,
+		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(), stale: true, excuses: w.CutsIPv6,
 		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{}, judged: map[Flow]int{},
 	}
 	w.Fleet.Watch(v.changed)
@@ -264,7 +265,7 @@ func (v *witness) judge(seen []Observation) {
 		if o.Arrived {
 			met = mayPass
 		}
-		if l.at(o.Sent, v.deadline)&met == 0 {
+		if excused := v.excuses && !o.Arrived && o.Flow.To.Addr.Is6(); !excused && l.at(o.Sent, v.deadline)&met == 0 {
 			v.breached(o, *l.since(o.Sent))
 		}
 		l.forget(o.Sent.Add(-disorder), v.deadline)
@@ -326,6 +327,15 @@ func (w *World) testify(note func(report.Finding)) error {
 		return fmt.Errorf("%s: %s, %s, but %s: %w", f.Name, d.Fact, d.Want, d.Got, ErrBroken)
 	}
 	return nil
+}
+
+// JudgeCuts makes packets of IPv6 that were dropped a finding, whatever is known of the SUT.
+func (w *World) JudgeCuts() {
+	if v := w.witness; v != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.excuses = false
+	}
 }
 
 // Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet. The error wraps

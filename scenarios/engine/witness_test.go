@@ -194,3 +194,29 @@ func TestWitness(t *testing.T) {
 		}
 	})
 }
+
+func TestCutsOfIPv6(t *testing.T) {
+	s, flow := town()
+	for i, e := range []*End{&flow.From, &flow.To} {
+		p := s.Pods[e.Key]
+		e.Addr = netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i)})
+		p.IPs = []netip.Addr{e.Addr}
+		s.Pods[e.Key] = p
+	}
+	now := time.Now()
+	v := &witness{laws: map[Flow]*law{flow: newLaw(flow, s, now)}, judged: map[Flow]int{}, excuses: true}
+	w := &World{witness: v}
+	for i, want := range []int{0, 1} {
+		v.judge([]Observation{{Flow: flow, Sent: now.Add(time.Duration(i) * time.Second)}})
+		if f, _ := v.finding(); f.Differing != want {
+			t.Errorf("found %+v, want %d", f, want)
+		}
+		w.JudgeCuts()
+	}
+	shut := closing(s, "shut")
+	v = &witness{laws: map[Flow]*law{flow: newLaw(flow, shut, now)}, judged: map[Flow]int{}, excuses: true}
+	v.judge([]Observation{{Flow: flow, Sent: now, Arrived: true}})
+	if f, _ := v.finding(); f.Differing != 1 {
+		t.Errorf("a leak is excused: %+v", f)
+	}
+}

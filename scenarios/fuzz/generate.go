@@ -14,7 +14,8 @@ import (
 type Wishes struct {
 	Restarts bool `json:"restarts,omitempty"` // of the agent
 	// Known draws also what is known to break Felix v3.31.0 (docs/findings.md), which every run would find again: local pods that come
-	// back under a name whose interface has gone in the same batch, and policies changed into rules of a port range among other ports.
+	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports, and
+	// policies changed so that they select other pods or are for other directions.
 	Known bool `json:"known,omitempty"`
 }
 

@@ -67,6 +67,9 @@ type fuzzing struct {
 // fuzz draws operations until one of the ends comes, or until something does not hold.
 func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	f.world = w
+	if f.Known {
+		w.JudgeCuts()
+	}
 	f.begin()
 	gen, begun, made := NewGenerator(f.seed, f.Wishes), time.Now(), 0
 	for (f.Ops == 0 || made < f.Ops) && (f.For == 0 || time.Since(begun) < f.For) {
@@ -108,6 +111,7 @@ func (f *fuzzing) failed(ctx context.Context, err error, failure Failure, made i
 // replay makes the operations of a failure again, each time on an empty cluster, and counts how often it comes back.
 func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
 	f.world = w
+	w.JudgeCuts()
 	failed := 0
 	var last *Failure
 	for i := range f.Times {

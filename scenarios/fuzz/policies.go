@@ -27,7 +27,10 @@ func (g *Generator) policy() (namespace, name string) {
 
 func (g *Generator) changePolicy() Op {
 	op := Op{Do: ChangePolicy, Spec: g.spec()}
+	op.Namespace, op.Name = g.policy()
 	if !g.wishes.Known {
+		before := g.model.Policies[workloads.Key{Namespace: op.Namespace, Name: op.Name}].Spec
+		op.Spec.PodSelector, op.Spec.PolicyTypes = *before.PodSelector.DeepCopy(), slices.Clone(workloads.Directions(before))
 		for i := range op.Spec.Ingress {
 			rangesAlone(&op.Spec.Ingress[i].Ports)
 		}
@@ -35,7 +38,6 @@ func (g *Generator) changePolicy() Op {
 			rangesAlone(&op.Spec.Egress[i].Ports)
 		}
 	}
-	op.Namespace, op.Name = g.policy()
 	return op
 }
 
