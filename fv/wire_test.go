@@ -125,7 +125,7 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 	for i, r := range w.prober.Probe(ctx, probes) {
 		outcomes[tried[i]] = outcome(tried[i], r)
 	}
-	return outcomes, context.Cause(ctx)
+	return outcomes, errors.Join(context.Cause(ctx), w.prober.Err())
 }
 
 // onWire is the flow as the prober knows it.

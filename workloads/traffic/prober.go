@@ -160,6 +160,13 @@ func blame(results []Result, own error) {
 	}
 }
 
+// Err is why nothing that the Prober or its Stream says since is a verdict; nil if there is no such reason.
+func (p *Prober) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure
+}
+
 // Node is the namespace that New was called in.
 func (p *Prober) Node() *netns.Namespace { return p.node }
 

@@ -187,7 +187,6 @@ func (p *Prober) receive(r *receiver) bool {
 	}
 	if d.lost > 0 {
 		p.fail(fmt.Errorf("receive: %d datagrams had arrived, and were lost because nobody took them: this machine is too busy", d.lost))
-		return false
 	}
 	if d.streamed {
 		if p.stream != nil && p.stream.streamed(d.token, d.number, d.at) {

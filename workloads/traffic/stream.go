@@ -195,16 +195,20 @@ func (s *Stream) Settle() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sure = until
-	return nil
+	return p.failure
 }
 
-// Take returns what became of the datagrams of which that is certain by now, each once; those of a flow in the order of sending.
+// Take returns what became of the datagrams of which that is certain by now, each once; those of a flow in the order of sending. Once the
+// Prober has failed (see Prober.Err), that is nothing.
 func (s *Stream) Take() []Datagram {
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
 	before := time.Now().Add(-s.certain)
 	s.prober.collect()
 	s.prober.dismiss()
+	if s.prober.failure != nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sure.After(before) {
