@@ -23,6 +23,7 @@ fv-faults: build ## break things on purpose: each must be found, for the right c
 
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
 	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
+	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
 
 test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
 	@scripts/test

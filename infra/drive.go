@@ -41,8 +41,9 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	}
 	spec := Spec{
 		Role: RoleDriver, Component: build.Driver, Command: append([]string{"fv.test"}, args...),
-		Env:   map[string]string{HandoffEnv: driverHandoff},
-		Files: []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
+		Prompt: true, // else its packets are milliseconds late as soon as the SUT is busy
+		Env:    map[string]string{HandoffEnv: driverHandoff},
+		Files:  []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
 	}
 	kubeconfig, err := os.ReadFile(e.driverKubeconfigPath())
 	if err != nil {

@@ -56,6 +56,7 @@ type Spec struct {
 	RawSystem bool              // unmasked, writable /proc/sys, no seccomp or AppArmor profile: what a node agent needs
 	Memory    int64             // limit in bytes, 0: none
 	CPUs      float64           // limit in cores, 0: none
+	Prompt    bool              // gets the processors before other containers where they are scarce, if the machine lets that be asked for
 
 	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
 	// nothing waits for it.

@@ -430,6 +430,21 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestPrompt lets two containers want the same processor.
+func TestPrompt(t *testing.T) {
+	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
+		busy := "taskset -cp 0 $$; while :; do :; done"
+		first, second := shell(run, infra.RoleNode, busy), shell(run, infra.RoleEtcd, busy)
+		first.Prompt = true
+		prompt, other := start(t, rt, first), start(t, rt, second)
+		begun := [2]float64{cpu(t, prompt), cpu(t, other)}
+		<-time.After(2 * time.Second)
+		if ours, its := cpu(t, prompt)-begun[0], cpu(t, other)-begun[1]; ours < 4*its {
+			t.Errorf("it had the processor for %.2f s, the other one for %.2f s", ours, its)
+		}
+	})
+}
+
 // cpu returns the seconds that a container's first process has used.
 func cpu(t *testing.T, c infra.Container) float64 {
 	t.Helper()

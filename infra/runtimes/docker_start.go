@@ -74,6 +74,9 @@ func (d *Docker) config(ctx context.Context, spec infra.Spec, image string) (*co
 	if spec.Memory > 0 {
 		host.MemorySwap = spec.Memory // the same: no swap beyond it
 	}
+	if spec.Prompt {
+		host.CPUShares = mostShares
+	}
 	if spec.RawSystem {
 		// Privileged fails where the machine's bounding set lacks a capability; this is also less.
 		host.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined"}

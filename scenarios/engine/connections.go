@@ -10,8 +10,10 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// How many local and remote pods, at most, take part in the connection checks.
+// Which pods take part in the connection checks: all of a cluster that has no more than WholeCluster, else so many local and remote
+// ones at most.
 const (
+	WholeCluster  = 24
 	SampledPods   = 8
 	SampledRemote = 3
 )
@@ -22,8 +24,8 @@ var Ports = []uint16{8080, 9090}
 // Protocols are what flows are tried by.
 var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
 
-// Connections wants TCP connections and UDP exchanges between a sample of the local pods, and between them and a sample of the
-// remote ones, in both directions and on each of Ports, to end as the policies in force say.
+// Connections wants TCP connections and UDP exchanges between the local pods, and between them and the remote ones, in both directions
+// and on each of Ports, to end as the policies in force say; in a large cluster, between a sample of them.
 type Connections struct{}
 
 // Name returns the probe's name.
@@ -106,10 +108,13 @@ func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
 	return facts, nil
 }
 
-// samplePods draws local and remote pods that have an address and, if they are local, a veth.
+// samplePods chooses local and remote pods that have an address and, if they are local, a veth.
 func samplePods(s workloads.State) (local, remote []workloads.Pod) {
 	mute := func(p workloads.Pod) bool { return len(p.IPs) == 0 || p.Bare }
 	local, remote = slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
+	if len(local)+len(remote) <= WholeCluster {
+		return local, remote
+	}
 	return spread(local, SampledPods), spread(remote, SampledRemote)
 }
 

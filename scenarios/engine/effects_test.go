@@ -107,6 +107,13 @@ func TestSampleIsBounded(t *testing.T) {
 	if got, want := len(sampleFlows(plan.State())), (SampledPods*(SampledPods-1)+2*SampledPods*SampledRemote)*ways; got != want {
 		t.Errorf("%d flows, want %d", got, want)
 	}
+	small, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 1, Namespaces: 1, PodsPerNamespace: WholeCluster, Local: WholeCluster - 4}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(sampleFlows(small.State())), (WholeCluster*(WholeCluster-1)-4*3)*ways; got != want {
+		t.Errorf("%d flows of a small cluster, want all %d", got, want)
+	}
 	if got := len(spread(plan.State().LocalPods(), 1)); got != 1 {
 		t.Errorf("%d pods are one", got)
 	}
