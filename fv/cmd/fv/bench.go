@@ -141,7 +141,8 @@ func (h *harness) benchOnce(ctx context.Context, o environmentOptions, s suiteOp
 	return nil
 }
 
-var benchLine = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+((?:\s+[0-9.e+]+ \S+)+)$`)
+// benchLine is a line of a benchmark's output: its name, without the number of what runs more than once, and what it measured.
+var benchLine = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:#\d+)?(?:-\d+)?\s+\d+((?:\s+[0-9.e+]+ \S+)+)$`)
 
 // benchLoops runs the driver's benchmarks and reads what they print.
 func (h *harness) benchLoops(ctx context.Context, env *infra.Environment, sess *session, m *measurements) error {
