@@ -158,7 +158,7 @@ func TestCreationFails(t *testing.T) {
 		return nil
 	})
 	err := r.Apply(t.Context(), planned(t, 12))
-	if !apierrors.IsBadRequest(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000002: ") || made != 3 {
+	if !apierrors.IsBadRequest(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000007: ") || made != 3 {
 		t.Errorf("after %d: %v", made, err)
 	}
 	if i := slices.IndexFunc(r.operations, func(op report.Operation) bool { return op.Verb == "create pod" }); i < 0 || r.operations[i].Error != err.Error() {

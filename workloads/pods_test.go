@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8stesting "k8s.io/client-go/testing"
 )
 
 // first makes a cluster of few pods and returns its first local one, which is not there yet.
@@ -49,6 +50,28 @@ func TestVethAheadOfItsPod(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.check(t)
+	}
+}
+
+func TestLocalPodsComeFirst(t *testing.T) {
+	for _, c := range []struct {
+		load  Load
+		first bool
+	}{{Load{}, true}, {Load{Rate: 1e6}, false}} {
+		r := newRig(t, Config{OneWrite: true, Workers: 1, Load: c.load})
+		want := planned(t, 12)
+		if err := r.Apply(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		var local []bool
+		for _, a := range r.client.Actions() {
+			if made, ok := a.(k8stesting.CreateAction); ok && a.GetResource().Resource == "pods" {
+				local = append(local, made.GetObject().(*corev1.Pod).Spec.NodeName == want.LocalNode)
+			}
+		}
+		if first := !slices.Contains(local[:12], false); len(local) != 30 || first != c.first {
+			t.Errorf("load %+v: %d pods, local ones first: %v", c.load, len(local), first)
+		}
 	}
 }
 
