@@ -118,14 +118,14 @@ func samplePods(s workloads.State) (local, remote []workloads.Pod) {
 	return spread(local, SampledPods), spread(remote, SampledRemote)
 }
 
-// spread draws up to n pods at even distances of the list, so that first and last are always among them.
-func spread(pods []workloads.Pod, n int) []workloads.Pod {
-	if len(pods) <= n {
-		return pods
+// spread draws up to n elements at even distances of the list, so that first and last are always among them.
+func spread[T any](all []T, n int) []T {
+	if len(all) <= n {
+		return all
 	}
-	sample := make([]workloads.Pod, 0, n)
+	sample := make([]T, 0, n)
 	for i := range n {
-		sample = append(sample, pods[i*(len(pods)-1)/max(n-1, 1)])
+		sample = append(sample, all[i*(len(all)-1)/max(n-1, 1)])
 	}
 	return sample
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Observation is what became of one packet of a stream.
+// Observation is what became of one packet of a stream; by TCP, of a connection's first one.
 type Observation struct {
 	Flow    Flow
 	Sent    time.Time
@@ -39,14 +39,17 @@ type Streamer interface {
 const CertainAfter = 300 * time.Millisecond
 
 const (
-	// streamLimit is how many streams are observed at once.
-	streamLimit = 48
+	// streamLimit is how many streams by UDP are observed at once, and attemptLimit by TCP: each packet of theirs costs the kernel and us
+	// eight times as much.
+	streamLimit  = 40
+	attemptLimit = 8
 	// observeInterval is how often observations are judged.
 	observeInterval = 50 * time.Millisecond
 	// openInterval is how often a stream that can't be opened yet is tried.
 	openInterval = 5 * time.Millisecond
-	// sampleInterval is how often each stream of the sample sends.
-	sampleInterval = 10 * time.Millisecond
+	// sampleInterval is how often each stream of the sample sends, and attemptInterval those by TCP.
+	sampleInterval  = 10 * time.Millisecond
+	attemptInterval = 20 * time.Millisecond
 	// disorder is how much older a packet may be than one that was judged before it: of streams that were closed and opened again, and
 	// of closed ones.
 	disorder = 10 * time.Second
@@ -161,6 +164,9 @@ func (v *witness) adjust() (pending bool) {
 	}
 	for _, s := range v.sample {
 		wanted[s] = sampleInterval
+		if s.Protocol == corev1.ProtocolTCP {
+			wanted[s] = attemptInterval
+		}
 	}
 	for s, f := range v.followed {
 		wanted[s] = f.interval
@@ -350,15 +356,15 @@ func (w *World) Settle(note func(report.Finding)) error {
 	return w.testify(note)
 }
 
-// sampleStreams draws flows at even distances of those that are tried after each step.
+// sampleStreams draws flows of both protocols at even distances of those that are tried after each step.
 func sampleStreams(s workloads.State) []Flow {
-	flows := slices.DeleteFunc(sampleFlows(s), func(f Flow) bool { return f.Protocol != corev1.ProtocolUDP })
-	if len(flows) <= streamLimit {
-		return flows
+	var udp, tcp []Flow
+	for _, f := range sampleFlows(s) {
+		if f.Protocol == corev1.ProtocolUDP {
+			udp = append(udp, f)
+		} else {
+			tcp = append(tcp, f)
+		}
 	}
-	sample := make([]Flow, 0, streamLimit)
-	for i := range streamLimit {
-		sample = append(sample, flows[i*len(flows)/streamLimit])
-	}
-	return sample
+	return append(spread(udp, streamLimit), spread(tcp, attemptLimit)...)
 }

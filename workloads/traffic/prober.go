@@ -68,7 +68,7 @@ type Prober struct {
 	pods   Namespaces
 	node   *netns.Namespace
 	wait   time.Duration // per flow, where the marker can't be relied upon
-	memory time.Duration // how long conntrack may remember a UDP flow that is over
+	memory time.Duration // how long conntrack may remember a flow that is over
 	marker *marker       // nil: it can't be relied upon
 
 	mu        sync.Mutex // held for one round at a time
@@ -87,8 +87,7 @@ type Prober struct {
 // space is what the Prober has in a namespace.
 type space struct {
 	receivers []int
-	port      uint16    // the UDP source port used last
-	lap       time.Time // when the ports began from the first
+	udp, tcp  ports
 }
 
 // New returns a Prober whose node is the current network namespace. It must be closed. Where the kernel spreads packets over CPUs
@@ -98,7 +97,7 @@ func New(pods Namespaces, wait time.Duration) (p *Prober, err error) {
 		wait = DefaultWait
 	}
 	p = &Prober{
-		pods: pods, wait: wait, memory: udpMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{},
+		pods: pods, wait: wait, memory: flowMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{},
 		tries: map[uint64]*try{}, history: newHistory(), token: uint64(time.Now().UnixNano()),
 	}
 	defer func() {

@@ -286,18 +286,22 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 
 func TestSourcePortsAreFresh(t *testing.T) {
 	w := newWorld(t, 2)
-	flow := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
-	ns, _ := w.plugger.Namespace(flow.From)
-	w.prober.space(ns).port, w.prober.space(ns).lap = 65533, time.Now()
-	results := w.prober.Probe(t.Context(), slices.Repeat([]Flow{flow}, 4))
-	for i, r := range results {
-		if (r.Err == nil) != (i < 2) {
-			t.Errorf("flow %d: %v", i, r.Err)
+	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
+	space, memory := w.prober.space(ns), w.prober.memory
+	for protocol, ports := range map[corev1.Protocol]*ports{corev1.ProtocolUDP: &space.udp, corev1.ProtocolTCP: &space.tcp} {
+		flow := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: protocol}
+		ports.last, ports.lap = 65533, time.Now()
+		results := w.prober.Probe(t.Context(), slices.Repeat([]Flow{flow}, 4))
+		for i, r := range results {
+			if (r.Err == nil) != (i < 2) {
+				t.Errorf("%s flow %d: %v", protocol, i, r.Err)
+			}
 		}
-	}
-	w.prober.memory = 0
-	if r := w.prober.Probe(t.Context(), []Flow{flow})[0]; r.Err != nil {
-		t.Error(r.Err)
+		w.prober.memory = 0
+		if r := w.prober.Probe(t.Context(), []Flow{flow})[0]; r.Err != nil {
+			t.Error(r.Err)
+		}
+		w.prober.memory = memory
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/nodefv/nodefv/workloads/netns"
 )
 
-// backlog is more than the flows of a round.
-const backlog = 4 * roundSize
+// backlog is what the kernel lets a socket have by default: more than the flows of a round, and than a stream by TCP begins in some seconds.
+const backlog = 4096
 
 // receiver is a socket that waits for flows, or the receiving end of a Conversation by TCP.
 type receiver struct {

@@ -127,7 +127,7 @@ func (p *Prober) start(v *netns.Visitor, t *try) error {
 	p.tries[t.token] = t
 	switch t.flow.Protocol {
 	case "", corev1.ProtocolTCP:
-		return t.connect()
+		return p.connect(t, &p.space(t.from).tcp)
 	case corev1.ProtocolUDP:
 		return p.send(t)
 	}
@@ -135,7 +135,7 @@ func (p *Prober) start(v *netns.Visitor, t *try) error {
 }
 
 // connect begins a TCP handshake.
-func (t *try) connect() (err error) {
+func (p *Prober) connect(t *try, from *ports) (err error) {
 	if t.socket, err = openSocket(t.flow.To, unix.SOCK_STREAM); err != nil {
 		return err
 	}
@@ -143,10 +143,8 @@ func (t *try) connect() (err error) {
 	if err := unix.SetsockoptLinger(t.socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
 		return fmt.Errorf("set linger: %w", err)
 	}
-	if t.flow.Source.IsValid() {
-		if err := unix.Bind(t.socket, sockaddr(t.flow.Source, 0)); err != nil {
-			return fmt.Errorf("bind to %s: %w", t.flow.Source, err)
-		}
+	if err := p.bindFresh(t, from); err != nil {
+		return err
 	}
 	if err := unix.Connect(t.socket, sockaddr(t.flow.To, t.flow.Port)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return refusal(err)
@@ -159,7 +157,7 @@ func (p *Prober) connectUDP(t *try) (err error) {
 	if t.socket, err = openSocket(t.flow.To, unix.SOCK_DGRAM); err != nil {
 		return err
 	}
-	if err := p.bindFresh(t); err != nil {
+	if err := p.bindFresh(t, &p.space(t.from).udp); err != nil {
 		return err
 	}
 	if err := unix.Connect(t.socket, sockaddr(t.flow.To, t.flow.Port)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -17,9 +18,10 @@ import (
 
 const (
 	firstPort = 1024
-	// udpMemory is how long conntrack remembers a UDP flow of one datagram each way: within that time its ports must not be used again,
-	// for the new flow would be taken for the old one and pass with it.
-	udpMemory = 31 * time.Second
+	// flowMemory is longer than conntrack remembers a flow of ours: 30 s by UDP with one datagram each way, 10 s by TCP once it was reset.
+	// Within that time its ports must not be used again, for the new flow would be taken for the old one and pass with it; by TCP, if the
+	// reset came from the other side.
+	flowMemory = 31 * time.Second
 )
 
 func isUDP(f Flow) bool { return f.Protocol == corev1.ProtocolUDP }
@@ -70,7 +72,7 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 	if kind == unix.SOCK_STREAM {
 		set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 		set(unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1) // requests whose answer is dropped do not fill the queue for a minute
-		if err == nil {                           // for the connections: see try.connect
+		if err == nil {                           // for the connections: see Prober.connect
 			err = unix.SetsockoptLinger(socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		}
 	} else {
@@ -93,9 +95,15 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 	return socket, nil
 }
 
-// bindFresh binds to a port that the namespace has not sent a datagram from for the longest time.
-func (p *Prober) bindFresh(t *try) error {
-	s := p.space(t.from)
+// ports deals out the source ports of a protocol in a namespace. It is safe for concurrent use.
+type ports struct {
+	mu   sync.Mutex
+	last uint16
+	lap  time.Time // when they began from the first
+}
+
+// bindFresh binds to a port that the namespace has not begun a flow of that protocol from for the longest time.
+func (p *Prober) bindFresh(t *try, s *ports) error {
 	from := t.flow.Source
 	switch {
 	case from.IsValid():
@@ -104,15 +112,17 @@ func (p *Prober) bindFresh(t *try) error {
 	default:
 		from = netip.IPv6Unspecified()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for {
-		if s.port++; s.port < firstPort {
+		if s.last++; s.last < firstPort {
 			if !s.lap.IsZero() && time.Since(s.lap) < p.memory {
-				s.port--
+				s.last--
 				return fmt.Errorf("send: all source ports were used within %v", p.memory)
 			}
-			s.port, s.lap = firstPort, time.Now()
+			s.last, s.lap = firstPort, time.Now()
 		}
-		if err := unix.Bind(t.socket, sockaddr(from, s.port)); !errors.Is(err, unix.EADDRINUSE) {
+		if err := unix.Bind(t.socket, sockaddr(from, s.last)); !errors.Is(err, unix.EADDRINUSE) {
 			return err
 		}
 	}

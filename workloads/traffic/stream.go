@@ -24,9 +24,10 @@ const (
 	idle = 10 * time.Millisecond
 )
 
-// Stream sends numbered datagrams on its flows, from one thread with absolute deadlines, and notes when each was sent and when it
-// arrived. The datagrams go one way and are never answered, so conntrack never holds a flow to be established: each of them is judged
-// by the policies that are in force when it passes. The flows of its Conversations are established. It is safe for concurrent use.
+// Stream sends numbered packets on its flows, from one thread with absolute deadlines, and notes when each was sent and when it
+// arrived. By UDP they are datagrams that go one way and are never answered; by TCP each is the first packet of a connection of its own,
+// which is closed once it is established. So conntrack never holds them to belong to what is established: each is judged by the policies
+// that are in force when it passes. The flows of its Conversations are established. It is safe for concurrent use.
 type Stream struct {
 	prober  *Prober
 	certain time.Duration
@@ -44,7 +45,7 @@ type Stream struct {
 	talks  map[uint64]*track // the flows of Conversations
 }
 
-// track is a flow of a Stream or of a Conversation. Its slices have an element for each datagram that was not taken yet.
+// track is a flow of a Stream or of a Conversation.
 type track struct {
 	flow     Flow
 	tag      any
@@ -52,26 +53,29 @@ type track struct {
 	socket   int
 	from     *netns.Namespace
 	interval int64
-	due      int64 // of the next datagram
-	first    uint64
-	sent     []Datagram
-	heard    int // by TCP: the bytes that came back
+	due      int64      // of the next packet
+	first    uint64     // number of the first of sent
+	sent     []Datagram // those that were not taken yet
+	ended    bool
+	ports    *ports    // of a Stream by TCP
+	attempts []attempt // of a Stream by TCP: those of which nothing is certain yet, in the order of their numbers
+	heard    int       // of a Conversation by TCP: the bytes that came back
 }
 
-// Datagram is what became of one datagram of a Stream, or of one message of a Conversation.
+// Datagram is what became of one packet of a Stream, or of one message of a Conversation.
 type Datagram struct {
 	Flow     Flow
 	Tag      any
 	Sent     time.Time     // when it was given to the kernel
 	Late     time.Duration // how much later that was than it should have been
-	Received time.Time     // when the receiver's socket had it, or its answer was read; zero: it did not arrive
-	Err      error         // the kernel would not send it
+	Received time.Time     // when the receiver's socket had it; by TCP, or of a message, when its answer was noticed; zero: it did not arrive
+	Err      error         // nothing can be said: the kernel would not send it, or an end of it went, or refused
 }
 
 // streamSize is the length of a stream's datagram: the flow's token, and its number.
 const streamSize = 16
 
-// Stream begins a stream without flows. A datagram that has not arrived within certain was dropped: that must be far longer than packets
+// Stream begins a stream without flows. A packet that has not arrived within certain was dropped: that must be far longer than packets
 // wait in the kernel's queues on a busy machine. There is one stream at a time; it must be stopped before the Prober is closed.
 func (p *Prober) Stream(certain time.Duration) (*Stream, error) {
 	s := &Stream{prober: p, certain: certain, epoch: time.Now(), began: monotonic(), stop: make(chan struct{}), tracks: map[Flow]*track{}, tokens: map[uint64]*track{}, talks: map[uint64]*track{}}
@@ -84,11 +88,11 @@ func (p *Prober) Stream(certain time.Duration) (*Stream, error) {
 		return nil, errors.New("begin stream: the prober has one already")
 	}
 	p.stream = s
-	s.done.Go(func() { s.err = netns.Visit(func(*netns.Visitor) error { return s.run() }) })
+	s.done.Go(func() { s.err = netns.Visit(s.run) })
 	return s, nil
 }
 
-// Open begins to send on a flow by UDP, a datagram each interval, all of which bear the tag, which must be comparable. It is no error if
+// Open begins to send on a flow by UDP or TCP, a packet each interval, all of which bear the tag, which must be comparable. It is no error if
 // the flow is open already; under another tag it begins anew. Its port must be listened on (see Listen). Release of the namespace from
 // which it comes closes it.
 func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
@@ -96,8 +100,8 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 	defer s.prober.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f.Protocol != corev1.ProtocolUDP || interval <= 0 {
-		return fmt.Errorf("stream %s to %s by %q each %v: UDP alone can be streamed, at an interval above zero", f.From, f.To, f.Protocol, interval)
+	if !isUDP(f) && f.Protocol != corev1.ProtocolTCP || interval <= 0 {
+		return fmt.Errorf("stream %s to %s by %q each %v: UDP and TCP can be streamed, at an interval above zero", f.From, f.To, f.Protocol, interval)
 	}
 	if s.prober.closed {
 		return fmt.Errorf("stream %s to %s: %w", f.From, f.To, os.ErrClosed)
@@ -114,7 +118,7 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 	return netns.Visit(func(v *netns.Visitor) error {
 		t := &try{flow: f, socket: -1}
 		err := s.prober.enter(v, t)
-		if err == nil {
+		if err == nil && isUDP(f) {
 			err = s.prober.connectUDP(t)
 		}
 		if err != nil {
@@ -125,7 +129,7 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 		}
 		s.prober.token++
 		track := newTrack(f, s.prober.token, t, interval)
-		track.tag = tag
+		track.tag, track.ports = tag, &s.prober.space(t.from).tcp
 		s.tracks[f], s.tokens[track.token] = track, track
 		return nil
 	})
@@ -139,7 +143,7 @@ func newTrack(f Flow, token uint64, t *try, interval time.Duration) *track {
 	return track
 }
 
-// Close ends a flow; it is no error if it is not open. What its last datagrams met is still taken.
+// Close ends a flow; it is no error if it is not open. What its last packets met is still taken.
 func (s *Stream) Close(f Flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,20 +152,25 @@ func (s *Stream) Close(f Flow) {
 	}
 }
 
-// close closes a flow's socket. The lock is held.
+// close ends a flow. The lock is held.
 func (s *Stream) close(t *track) {
-	_ = closeSocket(t.socket)
+	if t.socket >= 0 {
+		_ = closeSocket(t.socket)
+	}
 	delete(s.tracks, t.flow)
-	t.socket = -1
+	t.socket, t.ended = -1, true
 }
 
 // release closes the flows that come from a namespace.
 func (s *Stream) release(ns *netns.Namespace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.tracks {
-		if t.from == ns {
+	for _, t := range s.tokens {
+		if t.from == ns && !t.ended {
 			s.close(t)
+		}
+		if t.from == ns {
+			s.abandon(t)
 		}
 	}
 	for _, t := range s.talks {
@@ -171,7 +180,7 @@ func (s *Stream) release(ns *netns.Namespace) {
 	}
 }
 
-// Settle returns once it is certain what became of each datagram that was sent before, so that Take tells of it.
+// Settle returns once it is certain what became of each packet that was sent before, so that Take tells of it.
 func (s *Stream) Settle() error {
 	s.mu.Lock() // nothing is being sent
 	until := s.time(monotonic())
@@ -198,7 +207,7 @@ func (s *Stream) Settle() error {
 	return p.failure
 }
 
-// Take returns what became of the datagrams of which that is certain by now, each once; those of a flow in the order of sending. Once the
+// Take returns what became of the packets of which that is certain by now, each once; those of a flow in the order of sending. Once the
 // Prober has failed (see Prober.Err), that is nothing.
 func (s *Stream) Take() []Datagram {
 	s.prober.mu.Lock()
@@ -216,13 +225,15 @@ func (s *Stream) Take() []Datagram {
 	}
 	var taken []Datagram
 	for token, t := range s.tokens {
+		s.meet(t)
 		n := 0
-		for n < len(t.sent) && (!t.sent[n].Received.IsZero() || t.sent[n].Sent.Before(before)) {
+		for n < len(t.sent) && (!t.sent[n].Received.IsZero() || t.sent[n].Err != nil || t.sent[n].Sent.Before(before)) {
 			n++
 		}
 		taken = append(taken, t.sent[:n]...)
 		t.first += uint64(n)
-		if t.sent = append([]Datagram(nil), t.sent[n:]...); t.socket < 0 && len(t.sent) == 0 {
+		t.forget()
+		if t.sent = append([]Datagram(nil), t.sent[n:]...); t.ended && len(t.sent) == 0 {
 			delete(s.tokens, token)
 		}
 	}
@@ -230,7 +241,7 @@ func (s *Stream) Take() []Datagram {
 }
 
 // run sends until it is stopped. It never waits for the Prober: what arrived is taken in when that has nothing to do.
-func (s *Stream) run() error {
+func (s *Stream) run(v *netns.Visitor) error {
 	runtime.LockOSThread() // for good: the thread ends with its priority
 	hurry()
 	for next := monotonic(); ; {
@@ -240,7 +251,7 @@ func (s *Stream) run() error {
 		default:
 		}
 		sleepUntil(next)
-		next = s.round()
+		next = s.round(v)
 		if s.prober.mu.TryLock() {
 			if !s.prober.closed {
 				s.prober.collect()
@@ -252,14 +263,19 @@ func (s *Stream) run() error {
 }
 
 // round sends what is due and returns when something is due again.
-func (s *Stream) round() (next int64) {
+func (s *Stream) round(v *netns.Visitor) (next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := monotonic()
 	next = now + int64(idle)
 	for _, t := range s.tracks {
 		if t.due <= now {
-			s.send(t)
+			if isUDP(t.flow) {
+				s.send(t)
+			} else {
+				s.meet(t)
+				s.attempt(v, t)
+			}
 			t.postpone(now)
 		}
 		next = min(next, t.due)
@@ -322,6 +338,9 @@ func (s *Stream) Stop() ([]Datagram, error) {
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()
 	s.prober.stream = nil
+	for _, t := range s.tokens {
+		s.abandon(t)
+	}
 	if s.late > 0 {
 		err = errors.Join(err, fmt.Errorf("%d datagrams arrived after they had been taken for dropped", s.late))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,20 +20,26 @@ import (
 // TestStream wants the record to say of each datagram whether it arrived, and that the one rule that is made meanwhile drops all from some
 // datagram on, while flows are tried as well.
 func TestStream(t *testing.T) {
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+		t.Run(string(protocol), func(t *testing.T) { testStream(t, protocol) })
+	}
+}
+
+func testStream(t *testing.T, protocol corev1.Protocol) {
 	w := newWorld(t, 3)
-	udp := func(i, j int) Flow {
-		return Flow{From: w.pods[i].Pod, To: w.pods[j].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
+	flow := func(i, j int) Flow {
+		return Flow{From: w.pods[i].Pod, To: w.pods[j].IPs[0], Port: open, Protocol: protocol}
 	}
 	drop(t, w.pods[0].IPs[0], w.pods[2].IPs[0])
 	stream := newStream(t, w)
-	passes, stays, cut := udp(0, 1), udp(0, 2), udp(1, 2)
+	passes, stays, cut := flow(0, 1), flow(0, 2), flow(1, 2)
 	for _, f := range []Flow{passes, stays, cut, cut} { // the last is open already
 		if err := stream.Open(f, nil, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 20 {
-		if r := w.prober.Probe(t.Context(), []Flow{udp(2, 1)})[0]; r.Err != nil {
+		if r := w.prober.Probe(t.Context(), []Flow{flow(2, 1)})[0]; r.Err != nil {
 			t.Error(r.Err)
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -62,6 +69,38 @@ func TestStream(t *testing.T) {
 	}
 	if count[passes] == 0 || count[stays] == 0 || !last[cut].After(after) {
 		t.Errorf("sent %v", count)
+	}
+}
+
+// TestAttemptsEnd wants no verdict of handshakes that nobody can answer: those that are refused, and those whose sender goes.
+func TestAttemptsEnd(t *testing.T) {
+	w := newWorld(t, 3)
+	stream := newStream(t, w)
+	refused := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open + 1, Protocol: corev1.ProtocolTCP}
+	goes := Flow{From: w.pods[2].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolTCP}
+	drop(t, w.pods[2].IPs[0], w.pods[1].IPs[0])
+	for _, f := range []Flow{refused, goes} {
+		if err := stream.Open(f, nil, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	ns, _ := w.plugger.Namespace(goes.From)
+	if err := w.prober.Release(ns); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := stream.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := map[Flow]error{refused: unix.ECONNREFUSED, goes: os.ErrClosed}
+	for _, d := range rest {
+		if !errors.Is(d.Err, ends[d.Flow]) {
+			t.Errorf("%+v, want %v", d, ends[d.Flow])
+		}
+	}
+	if len(rest) < 2 {
+		t.Errorf("%d packets", len(rest))
 	}
 }
 
@@ -123,9 +162,9 @@ func TestImpossibleStreams(t *testing.T) {
 		t.Errorf("two streams: %v", again)
 	}
 	good := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolUDP}
-	tcp, unknown := good, good
-	tcp.Protocol, unknown.From.Name = corev1.ProtocolTCP, "unknown"
-	for name, f := range map[string]Flow{"tcp": tcp, "unknown": unknown} {
+	sctp, unknown := good, good
+	sctp.Protocol, unknown.From.Name = corev1.ProtocolSCTP, "unknown"
+	for name, f := range map[string]Flow{"sctp": sctp, "unknown": unknown} {
 		if err := stream.Open(f, nil, time.Millisecond); err == nil {
 			t.Errorf("%s was opened", name)
 		}
