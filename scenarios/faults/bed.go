@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,17 +18,22 @@ import (
 // patience is how long a bed waits for what a fault keeps from coming.
 const patience = 6 * time.Second
 
+// quiet is how long the kernel must have announced no change for the agent to be at rest.
+const quiet = time.Second
+
 // Bed returns the scenario in which a fault is made: pods come and go under policies that select them, the fault happens, and what
-// every scenario is checked for is checked. If the fault is to be survived, churn goes on after it.
+// every scenario is checked for is checked. If the fault is to be survived, churn goes on after it; else the agent is at rest before.
 func Bed(f Fault, s Saboteur) engine.Scenario {
 	steps := []engine.Step{
 		{Name: "policies", Do: addPolicies},
 		{Name: "churn", Repeat: 2, Do: churn},
-		{Name: "break", Patience: patience, Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }},
 	}
+	breaks := engine.Step{Name: "break", Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }}
 	if f.Cause == nil {
-		steps[len(steps)-1].Patience = engine.DefaultBound
-		steps = append(steps, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
+		steps = append(steps, breaks, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
+	} else {
+		breaks.Patience = patience
+		steps = append(steps, engine.Step{Name: "rest", Do: rest}, breaks)
 	}
 	return engine.Scenario{
 		Name: f.Name, Doc: "A fault made on purpose.", Labels: []string{"fault"}, Timeout: 3 * time.Minute,
@@ -72,4 +78,22 @@ func churn(ctx context.Context, w *engine.World) error {
 		gone, fresh = append(gone, p.Key), append(fresh, next)
 	}
 	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
+}
+
+// rest waits until the agent has nothing left to do: in nftables mode Felix reads the whole table again before it writes the next time, so
+// that what the churn has left to be done would mend a fault at once.
+func rest(ctx context.Context, w *engine.World) error {
+	bound := time.After(engine.DefaultBound)
+	for calm := time.NewTimer(quiet); ; {
+		select {
+		case <-calm.C:
+			return nil
+		case <-w.Wake:
+			calm.Reset(quiet)
+		case <-bound:
+			return fmt.Errorf("the kernel announces changes without end: no %v in %v without one", quiet, engine.DefaultBound)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
