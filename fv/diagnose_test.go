@@ -1,7 +1,6 @@
 package fv
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -89,30 +90,31 @@ func fetch(ctx context.Context, url, path string) error {
 	return os.WriteFile(path, body, 0o644)
 }
 
-// dumpAPI writes the objects of the run that a scenario can change.
-func (d *driver) dumpAPI(ctx context.Context, path string) error {
-	var all bytes.Buffer
-	lists := []func() (any, error){
-		func() (any, error) { return d.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{}) },
-		func() (any, error) { return d.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{}) },
-		func() (any, error) {
-			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, metav1.ListOptions{})
-		},
-		func() (any, error) { return d.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{}) },
+// dumpAPI writes the objects of the run that a scenario can change, one after the other: there may be tens of thousands.
+func (d *driver) dumpAPI(ctx context.Context, path string) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
 	}
-	var failed []error
-	for _, list := range lists {
-		objects, err := list()
-		if err != nil {
-			failed = append(failed, fmt.Errorf("list objects: %w", err))
-			continue
-		}
-		text, err := yaml.Marshal(objects)
-		if err != nil {
+	defer func() { err = errors.Join(err, file.Close()) }()
+	for _, list := range []pager.ListPageFunc{
+		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Nodes().List(ctx, o) }),
+		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Namespaces().List(ctx, o) }),
+		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) {
+			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, o)
+		}),
+		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Pods("").List(ctx, o) }),
+	} {
+		failed := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+			text, err := yaml.Marshal(object)
+			if err == nil {
+				_, err = fmt.Fprintf(file, "--- # %T\n%s", object, text)
+			}
 			return err
+		})
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("list objects: %w", failed))
 		}
-		all.WriteString("---\n")
-		all.Write(text)
 	}
-	return errors.Join(append(failed, os.WriteFile(path, all.Bytes(), 0o644))...)
+	return err
 }

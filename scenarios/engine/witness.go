@@ -105,9 +105,10 @@ func (b breach) String() string {
 	return told
 }
 
-// startWitness watches the world until stop is called.
+// startWitness watches the world until stop is called, also when ctx ends before: streams go on until then, and what becomes of their
+// packets must be taken.
 func startWitness(ctx context.Context, w *World) *witness {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v := &witness{
 		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(), stale: true, excuses: w.CutsIPv6,
 		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{}, judged: map[Flow]int{},

@@ -215,9 +215,6 @@ func (s *Stream) Take() []Datagram {
 	before := time.Now().Add(-s.certain)
 	s.prober.collect()
 	s.prober.dismiss()
-	if s.prober.failure != nil {
-		return nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sure.After(before) {
@@ -236,6 +233,9 @@ func (s *Stream) Take() []Datagram {
 		if t.sent = append([]Datagram(nil), t.sent[n:]...); t.ended && len(t.sent) == 0 {
 			delete(s.tokens, token)
 		}
+	}
+	if s.prober.failure != nil {
+		return nil
 	}
 	return taken
 }
