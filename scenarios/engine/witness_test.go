@@ -195,6 +195,27 @@ func TestWitness(t *testing.T) {
 	})
 }
 
+// TestWitnessOutlivesTheSUT wants packets to be taken until the watch is stopped: streams send until then.
+func TestWitnessOutlivesTheSUT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMirror(t)
+		c := &channel{open: map[Flow]bool{}}
+		m.world.Streamer = c
+		ctx, died := context.WithCancel(context.Background())
+		v := startWitness(ctx, m.world)
+		time.Sleep(time.Second)
+		died()
+		for stream := range c.streams() {
+			c.send(stream, true, 3)
+		}
+		time.Sleep(time.Second)
+		if left := c.Observe(); len(left) > 0 {
+			t.Errorf("%d packets were not taken", len(left))
+		}
+		v.stop(m.world)
+	})
+}
+
 func TestCutsOfIPv6(t *testing.T) {
 	s, flow := town()
 	for i, e := range []*End{&flow.From, &flow.To} {

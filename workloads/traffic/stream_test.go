@@ -155,6 +155,29 @@ func TestStreamEndsWithItsNamespace(t *testing.T) {
 	}
 }
 
+// TestFailedProberHoldsNothing wants a Stream whose Prober has failed to give no verdict, and not to keep what it sends for ever.
+func TestFailedProberHoldsNothing(t *testing.T) {
+	w := newWorld(t, 3)
+	stream := newStream(t, w)
+	drop(t, w.pods[0].IPs[0], w.pods[2].IPs[0])
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+		if err := stream.Open(Flow{From: w.pods[0].Pod, To: w.pods[2].IPs[0], Port: open, Protocol: protocol}, nil, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	w.prober.mu.Lock()
+	w.prober.fail(errors.New("made up"))
+	w.prober.mu.Unlock()
+	rest, err := stream.Stop()
+	if err == nil || len(rest) > 0 || len(stream.tokens) > 0 {
+		t.Errorf("%v: %d packets are told, %d flows are left", err, len(rest), len(stream.tokens))
+	}
+	w.prober.mu.Lock()
+	w.prober.failure = nil
+	w.prober.mu.Unlock()
+}
+
 func TestImpossibleStreams(t *testing.T) {
 	w := newWorld(t, 2)
 	stream := newStream(t, w)
