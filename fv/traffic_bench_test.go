@@ -12,17 +12,19 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/traffic"
 )
 
-// benchCluster deploys twenty local pods and waits until all hear each other. It returns them, and all flows between them on three ports by TCP and UDP.
+// benchCluster deploys twenty local pods and waits until all hear each other. It returns them, and all flows between them on three ports
+// by TCP and UDP.
 func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Pod, flows []traffic.Flow) {
 	b.Helper()
 	d = benchDriver(b)
@@ -75,7 +77,7 @@ func benchAwait(b *testing.B, d *driver, flows []traffic.Flow, want error) {
 	err := lifecycle.Wait(b.Context(), "the same end of all flows", time.Minute, func(ctx context.Context) error {
 		for i, r := range d.wire.prober.Probe(ctx, flows) {
 			if !errors.Is(r.Err, want) {
-				return fmt.Errorf("%+v: %w", flows[i], errors.Join(r.Err, errors.New("not as it shall be")))
+				return fmt.Errorf("%+v: got %v, want %v", flows[i], r.Err, want)
 			}
 		}
 		return nil
@@ -136,7 +138,7 @@ func BenchmarkStreams(b *testing.B) {
 				within, end := context.WithTimeout(b.Context(), span)
 				group, _ := errgroup.WithContext(b.Context())
 				if churn {
-					group.Go(func() error { return benchChurn(within, w, pods[0], perSecond) })
+					group.Go(func() error { return scenarios.ComeAndGo(within, w, pods[0], perSecond) })
 				}
 				<-within.Done()
 				end()
@@ -152,40 +154,14 @@ func BenchmarkStreams(b *testing.B) {
 					}
 				}
 			}
-			slices.Sort(late)
-			at := func(q float64) float64 { return float64(late[int(q*float64(len(late)-1))].Microseconds()) / 1000 }
-			b.ReportMetric(at(0.5), "ms-late-P50")
-			b.ReportMetric(at(0.99), "ms-late-P99")
+			b.ReportMetric(1000*report.Quantile(late, 0.5).Seconds(), "ms-late-P50")
+			b.ReportMetric(1000*report.Quantile(late, 0.99).Seconds(), "ms-late-P99")
 			b.ReportMetric(100*cpu.Seconds()/wall.Seconds(), "%CPU")
 			b.ReportMetric(float64(len(late))/wall.Seconds()/flows, "datagrams/s/flow")
 			b.ReportMetric(100*float64(received)/float64(len(late)), "%received")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// benchChurn adds and removes local pods, at most five of them at once, so many times a second until the context ends.
-func benchChurn(ctx context.Context, w *engine.World, parent workloads.Pod, perSecond float64) error {
-	clock, finish := rate.NewLimiter(rate.Limit(perSecond), 1), context.WithoutCancel(ctx)
-	var living []workloads.Key
-	for clock.Wait(ctx) == nil {
-		if len(living) == 5 {
-			if err := w.Fleet.RemovePods(finish, living[:1], workloads.Graceful); err != nil {
-				return err
-			}
-			living = living[1:]
-			continue
-		}
-		pod, err := w.Plan.Successor(parent)
-		if err != nil {
-			return err
-		}
-		if err := w.Fleet.AddPods(finish, []workloads.Pod{pod}); err != nil {
-			return err
-		}
-		living = append(living, pod.Key)
-	}
-	return w.Fleet.RemovePods(finish, living, workloads.Graceful)
 }
 
 func cpuTime(b *testing.B) time.Duration {

@@ -173,14 +173,15 @@ func timePeers(ctx context.Context, t *timekeeper) error {
 func amidChurn(ctx context.Context, w *engine.World, perSecond float64, do func(context.Context) error) error {
 	within, cancel := context.WithCancel(ctx)
 	churned := make(chan error, 1)
-	go func() { churned <- churnUntil(within, w, perSecond) }()
+	go func() { churned <- ComeAndGo(within, w, onStage(w, 1, localClient), perSecond) }()
 	err := do(ctx)
 	cancel()
 	return errors.Join(err, <-churned)
 }
 
-func churnUntil(ctx context.Context, w *engine.World, perSecond float64) error {
-	parent := onStage(w, 1, localClient)
+// ComeAndGo adds and removes pods like parent, which stays, so many times a second, five of them there at once, until ctx ends; then it removes
+// what is left of them.
+func ComeAndGo(ctx context.Context, w *engine.World, parent workloads.Pod, perSecond float64) error {
 	clock := rate.NewLimiter(rate.Limit(perSecond), 1)
 	var living []workloads.Key
 	finish := context.WithoutCancel(ctx)

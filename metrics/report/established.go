@@ -44,7 +44,7 @@ func writeEstablished(b *bytes.Buffer, rec Record) {
 	for _, k := range order {
 		n, cut, median, longest, gap := count[k], len(cuts[k]), "–", "–", "–"
 		if cut > 0 {
-			median, longest, gap = ms(quantile(cuts[k], 0.5)), ms(quantile(cuts[k], 1)), ms(quantile(gaps[k], 1))
+			median, longest, gap = ms(Quantile(cuts[k], 0.5)), ms(Quantile(cuts[k], 1)), ms(Quantile(gaps[k], 1))
 		}
 		row(b, k.operation, k.protocol, k.direction, fmt.Sprintf("%d of %d", n-cut, n), fmt.Sprintf("%d of %d", cut, n), median, longest, gap)
 	}

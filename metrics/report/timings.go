@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// quantile returns the smallest value that at least the share q of all is not above (the nearest rank); values must not be empty.
-func quantile(values []time.Duration, q float64) time.Duration {
+// Quantile returns the smallest value that at least the share q of all is not above (the nearest rank); values must not be empty.
+func Quantile(values []time.Duration, q float64) time.Duration {
 	values = slices.Sorted(slices.Values(values))
 	rank := int(q*float64(len(values)) + 0.999999)
 	return values[min(max(rank, 1), len(values))-1]
@@ -42,11 +42,11 @@ func writeTimings(b *bytes.Buffer, rec Record) {
 			effective, after, gap = append(effective, t.Effective), append(after, t.Effective-t.Written), append(gap, t.Gap)
 		}
 		remark := ""
-		if quantile(gap, 0.5) > quantile(effective, 0.5)/2 || quantile(gap, 0.99) > quantile(effective, 0.99) {
+		if Quantile(gap, 0.5) > Quantile(effective, 0.5)/2 || Quantile(gap, 0.99) > Quantile(effective, 0.99) {
 			remark = "invalid: the probes were late"
 		}
-		row(b, k[0], k[1], k[2], fmt.Sprint(len(effective)), ms(quantile(effective, 0.5)), ms(quantile(effective, 0.9)), ms(quantile(effective, 0.99)),
-			ms(quantile(effective, 1)), ms(quantile(after, 0.5)), ms(quantile(gap, 0.5)), ms(quantile(gap, 1)), remark)
+		row(b, k[0], k[1], k[2], fmt.Sprint(len(effective)), ms(Quantile(effective, 0.5)), ms(Quantile(effective, 0.9)), ms(Quantile(effective, 0.99)),
+			ms(Quantile(effective, 1)), ms(Quantile(after, 0.5)), ms(Quantile(gap, 0.5)), ms(Quantile(gap, 1)), remark)
 	}
 }
 

@@ -13,7 +13,7 @@ func TestQuantileIsTheNearestRank(t *testing.T) {
 		values = append(values, time.Duration(10-i))
 	}
 	for q, want := range map[float64]time.Duration{0.5: 5, 0.9: 9, 0.99: 10, 1: 10, 0.01: 1} {
-		if got := quantile(values, q); got != want {
+		if got := Quantile(values, q); got != want {
 			t.Errorf("quantile %g: got %d, want %d", q, got, want)
 		}
 	}

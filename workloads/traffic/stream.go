@@ -234,7 +234,7 @@ func (s *Stream) Take() []Datagram {
 			delete(s.tokens, token)
 		}
 	}
-	if s.prober.failure != nil {
+	if s.prober.failure != nil { // only now: what is not told must not be kept either
 		return nil
 	}
 	return taken

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/metrics/report"
 )
 
 // TestStream wants the record to say of each datagram whether it arrived, and that the one rule that is made meanwhile drops all from some
@@ -240,10 +241,8 @@ func benchmarkStream(b *testing.B, protocol corev1.Protocol, interval time.Durat
 			}
 		}
 	}
-	slices.Sort(lateness)
-	at := func(q float64) float64 { return float64(lateness[int(q*float64(len(lateness)-1))].Microseconds()) }
-	b.ReportMetric(at(0.5), "µs-late-P50")
-	b.ReportMetric(at(0.99), "µs-late-P99")
+	b.ReportMetric(1e6*report.Quantile(lateness, 0.5).Seconds(), "µs-late-P50")
+	b.ReportMetric(1e6*report.Quantile(lateness, 0.99).Seconds(), "µs-late-P99")
 	b.ReportMetric(100*cpu.Seconds()/wall.Seconds(), "%CPU")
 	b.ReportMetric(float64(cpu.Microseconds())/float64(len(lateness)), "µs-CPU/packet")
 	b.ReportMetric(float64(len(lateness))/wall.Seconds()/float64(len(flows)), "sent/s/flow")
