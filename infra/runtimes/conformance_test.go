@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -354,6 +355,43 @@ func TestProgramThatExitsAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNamespaceThatOutlivesItsContainer keeps the network namespace of a container that is gone, as the kernel itself does for a while.
+func TestNamespaceThatOutlivesItsContainer(t *testing.T) {
+	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
+		c := start(t, rt, pause(run, infra.RoleNode))
+		held := namespaceOf(t, output(t, c, "readlink", "/proc/self/ns/net"))
+		defer held.Close()
+		if err := c.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next := start(t, rt, pause(run, infra.RoleNode))
+		if next.Addr() != c.Addr() {
+			t.Errorf("the address is %s, was %s", next.Addr(), c.Addr())
+		}
+	})
+}
+
+// namespaceOf opens a network namespace by what its link in /proc says.
+func namespaceOf(t *testing.T, link string) *os.File {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		if is, err := os.Readlink(path); err != nil || is != link {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	t.Fatalf("no process has namespace %q", link)
+	return nil
 }
 
 func TestProgramThatDoesNotExist(t *testing.T) {

@@ -55,7 +55,8 @@ func enterNetwork(p plan) error {
 	return plug(p)
 }
 
-// plug connects the calling thread's network namespace to the bridge.
+// plug connects the calling thread's network namespace to the bridge. The kernel names the port: that of a container which had the same address
+// may still be there, as it goes some time after its namespace.
 func plug(p plan) error {
 	bridge, err := hold(p.Net)
 	if err != nil {
@@ -67,21 +68,17 @@ func plug(p plan) error {
 		return fmt.Errorf("connect to the bridge: %w", err)
 	}
 	defer own.Close()
-	port := fmt.Sprintf("v%d", p.Addr.As4()[3])
-	if err := ip("link set lo up", fmt.Sprintf("link add eth0 type veth peer name %s netns %d", port, bridge.pid),
-		fmt.Sprintf("addr add %s/%d dev eth0", p.Addr, bridgeNet.Bits())); err != nil {
-		return err
-	}
 	if err := setns(bridge.pid, "net"); err != nil {
 		return err
 	}
-	if err := ip("link set " + port + " master " + bridgeName + " up"); err != nil {
+	if err := ip(fmt.Sprintf("link add up master %s type veth peer name eth0 netns /proc/%d/fd/%d", bridgeName, os.Getpid(), own.Fd())); err != nil {
 		return err
 	}
 	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("return to the container's network namespace: %w", err)
 	}
-	return ip("link set eth0 up", fmt.Sprintf("route add default via %s", bridgeAddr()))
+	return ip("link set lo up", fmt.Sprintf("addr add %s/%d dev eth0", p.Addr, bridgeNet.Bits()), "link set eth0 up",
+		fmt.Sprintf("route add default via %s", bridgeAddr()))
 }
 
 // ip runs commands of iproute2's in the calling thread's network namespace.
