@@ -2,7 +2,6 @@ package runtimes
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -93,18 +92,4 @@ func fetch(t *testing.T, rt infra.Runtime, run, address string) string {
 		t.Errorf("%s: %s, %v", address, response.Status, err)
 	}
 	return body.String()
-}
-
-// prepare makes sure that the test need not build anything.
-func prepare(t *testing.T, components ...string) {
-	t.Helper()
-	root, err := build.FindRoot(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range components {
-		if _, err := (&build.Builder{Root: root}).Artifact(context.Background(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

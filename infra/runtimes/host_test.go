@@ -28,10 +28,15 @@ func TestHostIsAsBefore(t *testing.T) {
 		compareHost(t)
 		return
 	}
-	if _, err := newRuntime("local"); err != nil {
+	rt, err := newRuntime("local")
+	if err != nil {
 		t.Skip(err)
 	}
-	prepare(t, build.Etcd, build.Kubernetes, build.Node, build.Felix) // there is no way out of those namespaces
+	for _, component := range []string{build.Etcd, build.Kubernetes, build.Node, build.Felix} { // there is no way out of those namespaces
+		if err := rt.(*Local).Prepare(t.Context(), component); err != nil {
+			t.Fatal(err)
+		}
+	}
 	machine := exec.Command(self, "-test.v", "-test.run=^TestHostIsAsBefore$")
 	machine.Env = append(os.Environ(), hostEnv+"=1")
 	machine.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}

@@ -58,11 +58,15 @@ func (l *Local) Describe(context.Context) (name, version string, err error) {
 
 // Prepare builds the component if it is absent or its sources have changed, and installs the programs of the host that containers use.
 func (l *Local) Prepare(ctx context.Context, component string) error {
-	if err := l.builder.HostTools(ctx); err != nil {
-		return err
-	}
-	_, err := l.builder.Artifact(ctx, component)
+	_, err := l.artifact(ctx, component)
 	return err
+}
+
+func (l *Local) artifact(ctx context.Context, component string) (build.Artifact, error) {
+	if err := l.builder.HostTools(ctx); err != nil {
+		return build.Artifact{}, err
+	}
+	return l.builder.Artifact(ctx, component)
 }
 
 // Find returns the container of a role in a run, running or not.

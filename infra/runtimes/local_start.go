@@ -26,7 +26,7 @@ func (l *Local) Start(ctx context.Context, spec infra.Spec) (infra.Container, er
 	if err := checkSpec(spec); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Role, err)
 	}
-	artifact, err := l.builder.Artifact(ctx, spec.Component)
+	artifact, err := l.artifact(ctx, spec.Component)
 	if err != nil {
 		return nil, err
 	}
