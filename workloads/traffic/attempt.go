@@ -25,14 +25,14 @@ type attempt struct {
 	socket int
 }
 
-// attempt begins a handshake. The lock is held.
+// attempt begins a handshake, and comes home: a thread inside a namespace keeps it alive. The lock is held.
 func (s *Stream) attempt(v *netns.Visitor, t *track) {
 	number, try := t.first+uint64(len(t.sent)), try{flow: t.flow, from: t.from, socket: -1}
 	at, err := monotonic(), v.Enter(t.from)
 	if err == nil {
 		err = s.prober.connect(&try, t.ports)
 	}
-	if err == nil {
+	if err = errors.Join(err, v.Enter(s.prober.node)); err == nil {
 		t.attempts = append(t.attempts, attempt{number, try.socket})
 	} else if try.socket >= 0 {
 		_ = closeSocket(try.socket)

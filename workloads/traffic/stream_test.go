@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,6 +154,40 @@ func TestStreamEndsWithItsNamespace(t *testing.T) {
 	}
 	if !seen[nil] || !seen["again"] || len(stream.tokens) > 0 {
 		t.Errorf("seen: %v, left: %v", seen, stream.tokens)
+	}
+}
+
+// TestStreamLeavesNamespaces wants no thread to stay where the last handshake came from: the namespace would outlive its release.
+func TestStreamLeavesNamespaces(t *testing.T) {
+	w := newWorld(t, 2)
+	stream := newStream(t, w)
+	if err := stream.Open(Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolTCP}, nil, time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
+	if err := w.prober.Release(ns); err != nil {
+		t.Fatal(err)
+	}
+	var link string
+	err := ns.Do(func() (err error) {
+		link, err = os.Readlink("/proc/thread-self/ns/net")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("%d threads, %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		if is, err := os.Readlink(thread); err == nil && is == link {
+			t.Errorf("%s is in the pod's namespace", thread)
+		}
+	}
+	if rest, err := stream.Stop(); err != nil || len(rest) == 0 {
+		t.Errorf("%d packets, %v", len(rest), err)
 	}
 }
 
