@@ -95,7 +95,7 @@ func difference[K comparable, V any](now, to map[K]V, same, equal func(a, b V) b
 }
 
 // Clear removes everything but the local node: what the model holds, and what an earlier removal failed to remove. It goes
-// on after an error and joins them all; it can be called again. Thousands of pods are purged, if that can be done.
+// on after an error and joins them all; it can be called again. Many pods are purged, if that can be done.
 func (f *Fleet) Clear(ctx context.Context) error {
 	purged := f.purge(ctx)
 	s := f.State()
@@ -131,8 +131,8 @@ func (f *Fleet) Clear(ctx context.Context) error {
 	)
 }
 
-// purgeMin is how many pods must be there for a purge: fewer go through the API.
-const purgeMin = 2000
+// purgeMin is how many pods must be there for a purge, which is several times as fast; fewer go through the API in a second.
+const purgeMin = 500
 
 // purge removes pods and namespaces past the API if there are many of them.
 func (f *Fleet) purge(ctx context.Context) error {

@@ -36,7 +36,7 @@ type Config struct {
 	Workers       int           // concurrent API writes; 0 means 48
 	Load          Load
 	Record        func(report.Operation) // told of each batch; nil: nobody is
-	// Purge removes many pods and namespaces from the cluster at once, past the API, which takes long for thousands; nil: it can't be done.
+	// Purge removes many pods and namespaces from the cluster at once, past the API, which takes long; nil: it can't be done.
 	Purge func(ctx context.Context, pods []Key, namespaces []string) error
 }
 
