@@ -348,7 +348,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-func TestThousandsArePurged(t *testing.T) {
+func TestManyArePurged(t *testing.T) {
 	var r *rig
 	asked := 0
 	r = newRig(t, Config{Purge: func(ctx context.Context, pods []Key, namespaces []string) error {

@@ -75,6 +75,7 @@ type Prober struct {
 	poll      int        // epoll instance of all receivers
 	receivers map[int]*receiver
 	spaces    map[*netns.Namespace]*space
+	ports     map[origin]*ports
 	tries     map[uint64]*try // of the round under way, by token
 	accepted  []accepted      // of the round under way
 	stream    *Stream         // nil: none
@@ -87,7 +88,7 @@ type Prober struct {
 // space is what the Prober has in a namespace.
 type space struct {
 	receivers []int
-	udp, tcp  ports
+	v4, v6    netip.Addr // from where the kernel begins flows; invalid: nobody has asked
 }
 
 // New returns a Prober whose node is the current network namespace. It must be closed. Where the kernel spreads packets over CPUs
@@ -97,7 +98,7 @@ func New(pods Namespaces, wait time.Duration) (p *Prober, err error) {
 		wait = DefaultWait
 	}
 	p = &Prober{
-		pods: pods, wait: wait, memory: flowMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{},
+		pods: pods, wait: wait, memory: flowMemory, poll: -1, receivers: map[int]*receiver{}, spaces: map[*netns.Namespace]*space{}, ports: map[origin]*ports{},
 		tries: map[uint64]*try{}, history: newHistory(), token: uint64(time.Now().UnixNano()),
 	}
 	defer func() {

@@ -286,11 +286,10 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 
 func TestSourcePortsAreFresh(t *testing.T) {
 	w := newWorld(t, 2)
-	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
-	space, memory := w.prober.space(ns), w.prober.memory
-	for protocol, ports := range map[corev1.Protocol]*ports{corev1.ProtocolUDP: &space.udp, corev1.ProtocolTCP: &space.tcp} {
+	memory := w.prober.memory
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
 		flow := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: protocol}
-		ports.last, ports.lap = 65533, time.Now()
+		w.prober.ports[origin{w.pods[0].IPs[0], isUDP(flow)}] = &ports{last: 65533, lap: time.Now()}
 		results := w.prober.Probe(t.Context(), slices.Repeat([]Flow{flow}, 4))
 		for i, r := range results {
 			if (r.Err == nil) != (i < 2) {
@@ -302,6 +301,51 @@ func TestSourcePortsAreFresh(t *testing.T) {
 			t.Error(r.Err)
 		}
 		w.prober.memory = memory
+	}
+}
+
+// TestAddressOfAnother wants flows that are dropped to be known as such where the address had begun some from another pod: conntrack
+// remembers those, and passes what comes from the same port.
+func TestAddressOfAnother(t *testing.T) {
+	w := newWorld(t, 2)
+	nft(t, "table inet test { chain forward { type filter hook forward priority 0; ct state established accept; }; }")
+	flows := func(from workloads.Plug) (all []Flow) {
+		for _, to := range w.pods[1].IPs {
+			for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+				all = append(all, Flow{From: from.Pod, To: to, Port: open, Protocol: protocol})
+			}
+		}
+		return all
+	}
+	for i, r := range w.prober.Probe(t.Context(), flows(w.pods[0])) {
+		if r.Err != nil {
+			t.Fatalf("flow %d: %v", i, r.Err)
+		}
+	}
+	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
+	if err := errors.Join(w.prober.Release(ns), w.plugger.Unplug(t.Context(), []workloads.Key{w.pods[0].Pod})); err != nil {
+		t.Fatal(err)
+	}
+	heir := workloads.Plug{Pod: workloads.Key{Namespace: "ns", Name: "heir"}, HostInterface: "fvheir", IPs: w.pods[0].IPs}
+	if err := w.plugger.Plug(t.Context(), []workloads.Plug{heir}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ip := range heir.IPs {
+		if err := netlink.RouteAdd(route(t, heir.HostInterface, ip)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.pods[0] = heir
+	ns, _ = w.plugger.Namespace(heir.Pod)
+	if err := w.prober.Listen(ns, []uint16{open}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitCarrier(t)
+	nft(t, "add rule inet test forward drop")
+	for i, r := range w.prober.Probe(t.Context(), flows(heir)) {
+		if !errors.Is(r.Err, ErrDropped) {
+			t.Errorf("flow %d: got %+v, want a drop", i, r)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (p *Prober) start(v *netns.Visitor, t *try) error {
 	p.tries[t.token] = t
 	switch t.flow.Protocol {
 	case "", corev1.ProtocolTCP:
-		return p.connect(t, &p.space(t.from).tcp)
+		return p.connect(t, p.portsOf(t))
 	case corev1.ProtocolUDP:
 		return p.send(t)
 	}
@@ -157,7 +157,7 @@ func (p *Prober) connectUDP(t *try) (err error) {
 	if t.socket, err = openSocket(t.flow.To, unix.SOCK_DGRAM); err != nil {
 		return err
 	}
-	if err := p.bindFresh(t, &p.space(t.from).udp); err != nil {
+	if err := p.bindFresh(t, p.portsOf(t)); err != nil {
 		return err
 	}
 	if err := unix.Connect(t.socket, sockaddr(t.flow.To, t.flow.Port)); err != nil {

@@ -95,14 +95,61 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 	return socket, nil
 }
 
-// ports deals out the source ports of a protocol in a namespace. It is safe for concurrent use.
+// origin is where flows come from. It is not their namespace: conntrack remembers an address after that has gone to another pod.
+type origin struct {
+	address netip.Addr // invalid: the kernel has none for such flows
+	udp     bool
+}
+
+// portsOf returns the ports of the flow's origin. The Prober's lock is held, and the thread is where the flow begins.
+func (p *Prober) portsOf(t *try) *ports {
+	o := origin{t.flow.Source, isUDP(t.flow)}
+	if !o.address.IsValid() {
+		o.address = p.space(t.from).source(t.flow.To)
+	}
+	if p.ports[o] == nil {
+		p.ports[o] = &ports{}
+	}
+	return p.ports[o]
+}
+
+// source returns the address that the kernel chooses for flows like one to that address; for each family it is asked once.
+func (s *space) source(to netip.Addr) netip.Addr {
+	known := &s.v4
+	if to.Unmap().Is6() {
+		known = &s.v6
+	}
+	if !known.IsValid() {
+		*known = chosenSource(to)
+	}
+	return *known
+}
+
+// chosenSource asks the kernel from which address it would begin a flow; invalid if it can't.
+func chosenSource(to netip.Addr) netip.Addr {
+	socket, err := openSocket(to, unix.SOCK_DGRAM)
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer unix.Close(socket)
+	if err := unix.Connect(socket, sockaddr(to, firstPort)); err != nil { // which sends nothing
+		return netip.Addr{}
+	}
+	chosen, err := unix.Getsockname(socket)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address(chosen)
+}
+
+// ports deals out the source ports of an origin. It is safe for concurrent use.
 type ports struct {
 	mu   sync.Mutex
 	last uint16
 	lap  time.Time // when they began from the first
 }
 
-// bindFresh binds to a port that the namespace has not begun a flow of that protocol from for the longest time.
+// bindFresh binds to the port that no flow of the origin has begun from for the longest time.
 func (p *Prober) bindFresh(t *try, s *ports) error {
 	from := t.flow.Source
 	switch {

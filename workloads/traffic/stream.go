@@ -129,7 +129,7 @@ func (s *Stream) Open(f Flow, tag any, interval time.Duration) error {
 		}
 		s.prober.token++
 		track := newTrack(f, s.prober.token, t, interval)
-		track.tag, track.ports = tag, &s.prober.space(t.from).tcp
+		track.tag, track.ports = tag, s.prober.portsOf(t)
 		s.tracks[f], s.tokens[track.token] = track, track
 		return nil
 	})
