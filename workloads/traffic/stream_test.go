@@ -3,7 +3,9 @@
 package traffic
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
@@ -86,7 +89,7 @@ func TestAttemptsEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(20 * time.Millisecond)
+	awaitSent(t, stream)
 	ns, _ := w.plugger.Namespace(goes.From)
 	if err := w.prober.Release(ns); err != nil {
 		t.Fatal(err)
@@ -103,6 +106,24 @@ func TestAttemptsEnd(t *testing.T) {
 	}
 	if len(rest) < 2 {
 		t.Errorf("%d packets", len(rest))
+	}
+}
+
+// awaitSent waits until something was sent on each open flow.
+func awaitSent(t *testing.T, s *Stream) {
+	t.Helper()
+	err := lifecycle.Wait(t.Context(), "a packet of each flow", 10*time.Second, func(context.Context) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for f, t := range s.tracks {
+			if t.first == 0 && len(t.sent) == 0 {
+				return fmt.Errorf("nothing was sent on %+v", f)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -132,11 +153,11 @@ func TestStreamEndsWithItsNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	released := time.Now()
-	time.Sleep(20 * time.Millisecond)
+	awaitSent(t, stream)
 	if err := stream.Open(stays, "again", time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	awaitSent(t, stream)
 	stream.Close(stays)
 	stream.Close(stays) // no error
 	rest, err := stream.Stop()
@@ -164,7 +185,7 @@ func TestStreamLeavesNamespaces(t *testing.T) {
 	if err := stream.Open(Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open, Protocol: corev1.ProtocolTCP}, nil, time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	awaitSent(t, stream)
 	ns, _ := w.plugger.Namespace(w.pods[0].Pod)
 	if err := w.prober.Release(ns); err != nil {
 		t.Fatal(err)
@@ -201,7 +222,7 @@ func TestFailedProberHoldsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(20 * time.Millisecond)
+	awaitSent(t, stream)
 	w.prober.mu.Lock()
 	w.prober.fail(errors.New("made up"))
 	w.prober.mu.Unlock()
