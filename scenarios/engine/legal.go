@@ -16,6 +16,10 @@ const (
 	mayDrop
 )
 
+// doubtFor is how long a comparison that agrees is no proof of a change if its objects were, before it, what they are now: an agent that lags
+// behind by no more than that has seen neither of both.
+const doubtFor = 3 * time.Second
+
 // pastPods bounds the memory that changes take of which is known what they changed.
 const pastPods = 50_000
 
@@ -109,14 +113,18 @@ type past struct {
 	held          time.Time // it was seen to be in force; zero: it was not
 	before, after workloads.State
 	index         *workloads.Index // of after
+	objects       []object         // what it changed
 	spans         []*span          // what it brought to laws
 }
+
+// object reads one object out of a state; nil: it is not there.
+type object func(workloads.State) any
 
 // changed notes a change of the model.
 func (v *witness) changed(verb string, before, after workloads.State) (acknowledged func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	p := &past{verb: verb, begun: time.Now(), before: before, after: after, index: workloads.NewIndex(after)}
+	p := &past{verb: verb, begun: time.Now(), before: before, after: after, index: workloads.NewIndex(after), objects: changedObjects(before, after)}
 	v.state, v.stale, v.recent = after, true, append(v.recent, p)
 	for _, l := range v.laws {
 		p.apply(l)
@@ -140,13 +148,20 @@ func (p *past) apply(l *law) {
 	}
 }
 
-// converged notes that all that had been acknowledged at a time has been seen to be in force.
+// converged notes that all that had been acknowledged at a time has been seen to be in force, as far as that can be seen.
 func (v *witness) converged(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
-	for _, p := range v.recent {
-		if !p.held.IsZero() || p.acked.IsZero() || !p.acked.Before(at) {
+	seen := func(p *past) bool { return !p.acked.IsZero() && p.acked.Before(at) }
+	compared := 0 // the first change with which the model may have become what was compared
+	for i, p := range v.recent {
+		if seen(p) {
+			compared = i
+		}
+	}
+	for i, p := range v.recent {
+		if !p.held.IsZero() || !seen(p) || p.acked.Add(doubtFor).After(at) && p.returned(v.recent[:i+1], v.recent[compared:]) {
 			continue
 		}
 		p.held = now
@@ -155,6 +170,23 @@ func (v *witness) converged(at time.Time) {
 		}
 	}
 	v.forget(now)
+}
+
+// returned reports whether an object that the change changed was, before it or before one that led to it and is in doubt, what it is after
+// one of the last.
+func (p *past) returned(led, last []*past) bool {
+	for _, is := range p.objects {
+		for _, early := range led {
+			if !early.held.IsZero() {
+				continue
+			}
+			was := is(early.before)
+			if slices.ContainsFunc(last, func(late *past) bool { return reflect.DeepEqual(was, is(late.after)) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // forget drops changes that are in force by now, and those that take too much memory: until these are in force, too, all is legal for streams
@@ -238,27 +270,50 @@ func concerns(flow Flow, before, after workloads.State) int {
 			changed++
 		}
 	}
-	changed += differing(before.Policies, after.Policies, func(k workloads.Key) bool { return near[k.Namespace] })
+	changed += len(differing(before.Policies, after.Policies, func(k workloads.Key) bool { return near[k.Namespace] }))
 	// Whom a cluster-wide policy concerns is not looked at: it is better to allow too much for a moment.
-	all := func(string) bool { return true }
-	changed += differing(before.AdminPolicies, after.AdminPolicies, all) + differing(before.Baseline, after.Baseline, all)
+	changed += len(differing(before.AdminPolicies, after.AdminPolicies, anyKey)) + len(differing(before.Baseline, after.Baseline, anyKey))
 	return changed
 }
 
-// differing counts the keys that matter under which two maps do not hold the same.
-func differing[K comparable, V any](before, after map[K]V, matters func(K) bool) int {
-	count := 0
+func anyKey[K comparable](K) bool { return true }
+
+// differing returns the keys that matter under which two maps do not hold the same.
+func differing[K comparable, V any](before, after map[K]V, matters func(K) bool) (keys []K) {
 	for k, b := range before {
 		if a, is := after[k]; matters(k) && (!is || !reflect.DeepEqual(a, b)) {
-			count++
+			keys = append(keys, k)
 		}
 	}
 	for k := range after {
 		if _, was := before[k]; !was && matters(k) {
-			count++
+			keys = append(keys, k)
 		}
 	}
-	return count
+	return keys
+}
+
+// changedObjects returns what of two states is not the same, as far as policies and their peers go.
+func changedObjects(before, after workloads.State) []object {
+	return slices.Concat(
+		objects(before, after, func(s workloads.State) map[workloads.Key]workloads.Pod { return s.Pods }),
+		objects(before, after, func(s workloads.State) map[string]workloads.Namespace { return s.Namespaces }),
+		objects(before, after, func(s workloads.State) map[workloads.Key]workloads.Policy { return s.Policies }),
+		objects(before, after, func(s workloads.State) map[string]workloads.AdminPolicy { return s.AdminPolicies }),
+		objects(before, after, func(s workloads.State) map[string]workloads.BaselinePolicy { return s.Baseline }),
+	)
+}
+
+func objects[K comparable, V any](before, after workloads.State, of func(workloads.State) map[K]V) (all []object) {
+	for _, k := range differing(of(before), of(after), anyKey) {
+		all = append(all, func(s workloads.State) any {
+			if v, is := of(s)[k]; is {
+				return v
+			}
+			return nil
+		})
+	}
+	return all
 }
 
 // ends returns the pods at both ends, before and after.

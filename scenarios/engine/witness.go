@@ -58,8 +58,8 @@ const (
 )
 
 // witness watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
-// when it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed, at the latest
-// DefaultBound after that.
+// when it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed and proves it (see
+// doubtFor), at the latest DefaultBound after that.
 type witness struct {
 	streamer Streamer
 	deadline time.Duration

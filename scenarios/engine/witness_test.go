@@ -98,6 +98,44 @@ func TestChangeUnderWayAllowsBoth(t *testing.T) {
 	}
 }
 
+// TestChangesThatCancelOut wants no comparison to be proof of changes that lead to what was there before them, until an agent that
+// has seen neither would lag behind too far; and to be proof of others.
+func TestChangesThatCancelOut(t *testing.T) {
+	open, stream := town()
+	closed := closing(open, "closed")
+	for name, c := range map[string]struct {
+		states []workloads.State
+		proof  bool
+	}{
+		"a policy comes":                         {[]workloads.State{open, closed}, true},
+		"it comes and goes":                      {[]workloads.State{open, closed, open}, false},
+		"another comes meanwhile":                {[]workloads.State{open, closed, closing(closed, "other"), closing(open, "other")}, false},
+		"it comes, goes and comes":               {[]workloads.State{open, closed, open, closed}, false},
+		"a pod goes and its twin comes":          {[]workloads.State{open, without(open, stream.To.Key), open}, false},
+		"one policy comes, another, and it goes": {[]workloads.State{closing(open, "other"), closing(closed, "other"), closed}, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			v := &witness{deadline: time.Hour, state: c.states[0], laws: map[Flow]*law{stream: newLaw(stream, c.states[0], time.Now())}, nudge: make(chan struct{}, 1)}
+			for i, s := range c.states[1:] {
+				v.changed("test", c.states[i], s)()
+				time.Sleep(time.Millisecond)
+			}
+			v.converged(time.Now())
+			time.Sleep(time.Millisecond)
+			is := verdictOf(stream, v.state, workloads.NewIndex(v.state))
+			if got := v.laws[stream].at(time.Now(), v.deadline); (got == is) != c.proof {
+				t.Errorf("%s: %b is legal, the model says %b", name, got, is)
+			}
+			time.Sleep(doubtFor)
+			v.converged(time.Now())
+			time.Sleep(time.Millisecond)
+			if got := v.laws[stream].at(time.Now(), v.deadline); got != is || len(v.recent) > 0 {
+				t.Errorf("%s: %b is legal in the end, the model says %b; %d changes are left", name, got, is, len(v.recent))
+			}
+		})
+	}
+}
+
 // channel carries what the test puts into it.
 type channel struct {
 	mu   sync.Mutex
