@@ -304,6 +304,7 @@ func changedObjects(before, after workloads.State) []object {
 	)
 }
 
+// objects is changedObjects of the maps that of reads.
 func objects[K comparable, V any](before, after workloads.State, of func(workloads.State) map[K]V) (all []object) {
 	for _, k := range differing(of(before), of(after), anyKey) {
 		all = append(all, func(s workloads.State) any {

@@ -114,24 +114,26 @@ func TestChangesThatCancelOut(t *testing.T) {
 		"a pod goes and its twin comes":          {[]workloads.State{open, without(open, stream.To.Key), open}, false},
 		"one policy comes, another, and it goes": {[]workloads.State{closing(open, "other"), closing(closed, "other"), closed}, true},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			v := &witness{deadline: time.Hour, state: c.states[0], laws: map[Flow]*law{stream: newLaw(stream, c.states[0], time.Now())}, nudge: make(chan struct{}, 1)}
-			for i, s := range c.states[1:] {
-				v.changed("test", c.states[i], s)()
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := &witness{deadline: time.Hour, state: c.states[0], laws: map[Flow]*law{stream: newLaw(stream, c.states[0], time.Now())}, nudge: make(chan struct{}, 1)}
+				for i, s := range c.states[1:] {
+					v.changed("test", c.states[i], s)()
+					time.Sleep(time.Millisecond)
+				}
+				v.converged(time.Now())
 				time.Sleep(time.Millisecond)
-			}
-			v.converged(time.Now())
-			time.Sleep(time.Millisecond)
-			is := verdictOf(stream, v.state, workloads.NewIndex(v.state))
-			if got := v.laws[stream].at(time.Now(), v.deadline); (got == is) != c.proof {
-				t.Errorf("%s: %b is legal, the model says %b", name, got, is)
-			}
-			time.Sleep(doubtFor)
-			v.converged(time.Now())
-			time.Sleep(time.Millisecond)
-			if got := v.laws[stream].at(time.Now(), v.deadline); got != is || len(v.recent) > 0 {
-				t.Errorf("%s: %b is legal in the end, the model says %b; %d changes are left", name, got, is, len(v.recent))
-			}
+				is := verdictOf(stream, v.state, workloads.NewIndex(v.state))
+				if got := v.laws[stream].at(time.Now(), v.deadline); (got == is) != c.proof {
+					t.Errorf("%b is legal, the model says %b", got, is)
+				}
+				time.Sleep(doubtFor)
+				v.converged(time.Now())
+				time.Sleep(time.Millisecond)
+				if got := v.laws[stream].at(time.Now(), v.deadline); got != is || len(v.recent) > 0 {
+					t.Errorf("%b is legal in the end, the model says %b; %d changes are left", got, is, len(v.recent))
+				}
+			})
 		})
 	}
 }
