@@ -21,9 +21,12 @@ import (
 // readyBound is how long each part of an environment may take until it is ready.
 const readyBound = 60 * time.Second
 
+// controlPlaneShares put API server and etcd, which have machines of their own in a cluster, before the SUT where the processors are scarce.
+const controlPlaneShares = 8 * 1024
+
 func etcdSpec(run string) Spec {
 	return Spec{
-		Run: run, Role: RoleEtcd, Component: build.Etcd, Tmpfs: []string{"/data"},
+		Run: run, Role: RoleEtcd, Component: build.Etcd, Tmpfs: []string{"/data"}, Shares: controlPlaneShares,
 		// Nothing here outlives the run, so nothing need reach a disk.
 		Command: []string{"etcd", "--data-dir=/data", "--unsafe-no-fsync", "--log-level=warn", "--quota-backend-bytes=8589934592",
 			"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://0.0.0.0:2379"},
@@ -43,7 +46,8 @@ func apiserverSpec(run string, etcd netip.Addr, ca *authority) (Spec, error) {
 	file := func(name string, data []byte) File { return File{Path: dir + name, Mode: 0o600, Data: data} }
 	return Spec{
 		Run: run, Role: RoleAPIServer, Component: build.Kubernetes,
-		Files: []File{file("ca.crt", ca.pem), file("tls.crt", serving.cert), file("tls.key", serving.key)},
+		Shares: controlPlaneShares,
+		Files:  []File{file("ca.crt", ca.pem), file("tls.crt", serving.cert), file("tls.key", serving.key)},
 		Command: []string{"kube-apiserver",
 			"--etcd-servers=http://" + netip.AddrPortFrom(etcd, etcdPort).String(),
 			"--secure-port=6443", "--tls-cert-file=" + dir + "tls.crt", "--tls-private-key-file=" + dir + "tls.key", "--client-ca-file=" + dir + "ca.crt",

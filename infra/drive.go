@@ -41,7 +41,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	}
 	spec := Spec{
 		Role: RoleDriver, Component: build.Driver, Command: append([]string{"fv.test"}, args...),
-		Prompt: true, // else its packets are milliseconds late as soon as the SUT is busy
+		Shares: MostShares, // else its packets are milliseconds late as soon as the SUT is busy
 		Env:    map[string]string{HandoffEnv: driverHandoff},
 		Files:  []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
 	}

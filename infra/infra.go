@@ -56,12 +56,15 @@ type Spec struct {
 	RawSystem bool              // unmasked, writable /proc/sys, no seccomp or AppArmor profile: what a node agent needs
 	Memory    int64             // limit in bytes, 0: none
 	CPUs      float64           // limit in cores, 0: none
-	Prompt    bool              // gets the processors before other containers where they are scarce, if the machine lets that be asked for
+	Shares    int64             // of the processors where they are scarce, up to MostShares, if the machine lets that be asked for; 0: the kernel's default, 1024
 
 	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
 	// nothing waits for it.
 	Ready func(ctx context.Context, client *http.Client, addr netip.Addr) error `json:"-"`
 }
+
+// MostShares are the most shares of the processors that the kernel gives to one container.
+const MostShares = 262144
 
 // ErrNoProgram is what starting a program that a container does not have is, whatever the runtime says of it.
 var ErrNoProgram = errors.New("no such program")

@@ -468,12 +468,12 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestPrompt lets two containers want the same processor.
-func TestPrompt(t *testing.T) {
+// TestShares lets two containers want the same processor.
+func TestShares(t *testing.T) {
 	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
 		busy := "taskset -cp 0 $$; while :; do :; done"
 		first, second := shell(run, infra.RoleNode, busy), shell(run, infra.RoleEtcd, busy)
-		first.Prompt = true
+		first.Shares = infra.MostShares
 		prompt, other := start(t, rt, first), start(t, rt, second)
 		begun := [2]float64{cpu(t, prompt), cpu(t, other)}
 		<-time.After(2 * time.Second)

@@ -69,13 +69,10 @@ func (d *Docker) config(ctx context.Context, spec infra.Spec, image string) (*co
 	sort.Strings(config.Env)
 	host := &container.HostConfig{
 		CapAdd: spec.Caps, Sysctls: spec.Sysctls, LogConfig: container.LogConfig{Type: "json-file"},
-		Resources: container.Resources{Memory: spec.Memory, NanoCPUs: int64(spec.CPUs * 1e9)},
+		Resources: container.Resources{Memory: spec.Memory, NanoCPUs: int64(spec.CPUs * 1e9), CPUShares: spec.Shares},
 	}
 	if spec.Memory > 0 {
 		host.MemorySwap = spec.Memory // the same: no swap beyond it
-	}
-	if spec.Prompt {
-		host.CPUShares = mostShares
 	}
 	if spec.RawSystem {
 		// Privileged fails where the machine's bounding set lacks a capability; this is also less.

@@ -121,12 +121,7 @@ func delegate(path string) {
 
 func (c cgroups) dir(h hierarchy) string { return filepath.Join(h.path, c.name) }
 
-const (
-	cpuPeriod = 100000 // microseconds
-	// The most that the kernel gives a cgroup's processes, against 1024 shares, or a weight of 100, if nothing is asked for.
-	mostShares = 262144 // version 1; Docker translates it for version 2
-	mostWeight = 10000  // version 2
-)
+const cpuPeriod = 100000 // microseconds
 
 func (h hierarchy) limit(dir string, spec infra.Spec) error {
 	var settings [][2]string
@@ -141,10 +136,11 @@ func (h hierarchy) limit(dir string, spec infra.Spec) error {
 	} else if spec.CPUs > 0 && slices.Contains(h.controllers, "cpu") {
 		settings = append(settings, [2]string{"cpu.cfs_period_us", strconv.Itoa(cpuPeriod)}, [2]string{"cpu.cfs_quota_us", quota})
 	}
-	if spec.Prompt && h.v2() {
-		settings = append(settings, [2]string{"cpu.weight", strconv.Itoa(mostWeight)})
-	} else if spec.Prompt && slices.Contains(h.controllers, "cpu") {
-		settings = append(settings, [2]string{"cpu.shares", strconv.Itoa(mostShares)})
+	if spec.Shares > 0 && h.v2() {
+		weight := 1 + (spec.Shares-2)*9999/(infra.MostShares-2) // from 1 to 10000, as Docker's own runtime translates shares
+		settings = append(settings, [2]string{"cpu.weight", strconv.FormatInt(weight, 10)})
+	} else if spec.Shares > 0 && slices.Contains(h.controllers, "cpu") {
+		settings = append(settings, [2]string{"cpu.shares", strconv.FormatInt(spec.Shares, 10)})
 	}
 	for _, s := range settings {
 		swap := strings.Contains(s[0], "sw") // a kernel without swap accounting has no such file
