@@ -169,7 +169,7 @@ func (w *wire) Settle() error {
 }
 
 // Converse establishes flows and lets both ends talk.
-func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (end func() map[engine.Flow][]engine.Observation, err error) {
+func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (engine.Conversation, error) {
 	var established []traffic.Flow
 	for _, f := range flows {
 		if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
@@ -186,15 +186,24 @@ func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.
 	if err != nil {
 		return nil, err
 	}
-	return func() map[engine.Flow][]engine.Observation {
-		seen := map[engine.Flow][]engine.Observation{}
-		for i, said := range talk.End() {
-			for _, d := range said {
-				seen[flows[i]] = append(seen[flows[i]], engine.Observation{Flow: flows[i], Sent: d.Sent, Arrived: !d.Received.IsZero()})
-			}
+	return conversation{talk, flows}, nil
+}
+
+// conversation is one on flows, in their order.
+type conversation struct {
+	*traffic.Conversation
+	flows []engine.Flow
+}
+
+func (c conversation) End() map[engine.Flow][]engine.Observation {
+	seen := map[engine.Flow][]engine.Observation{}
+	for i, said := range c.Conversation.End() {
+		f := c.flows[i]
+		for _, d := range said {
+			seen[f] = append(seen[f], engine.Observation{Flow: f, Sent: d.Sent, Arrived: !d.Received.IsZero()})
 		}
-		return seen
-	}, nil
+	}
+	return seen
 }
 
 // Stop ends a flow.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -15,19 +16,38 @@ import (
 )
 
 // talker is a Converser whose messages come back unless they are lost, which depends on how long after the first they are sent.
-type talker struct{ lost func(time.Duration) bool }
+type talker struct {
+	slow int // it sends one message in so many intervals
+	lost func(time.Duration) bool
 
-func (c talker) Converse(_ context.Context, flows []Flow, interval time.Duration) (func() map[Flow][]Observation, error) {
-	begun := time.Now()
-	return func() map[Flow][]Observation {
-		said := map[Flow][]Observation{}
-		for sent := begun; sent.Before(time.Now()); sent = sent.Add(interval) {
-			for _, f := range flows {
-				said[f] = append(said[f], Observation{Flow: f, Sent: sent, Arrived: !c.lost(sent.Sub(begun))})
-			}
+	flows    []Flow
+	begun    time.Time
+	interval time.Duration
+}
+
+func (c talker) Converse(_ context.Context, flows []Flow, interval time.Duration) (Conversation, error) {
+	c.flows, c.begun, c.interval = flows, time.Now(), interval*time.Duration(max(c.slow, 1))
+	return c, nil
+}
+
+func (c talker) Said() (sent, back int) {
+	for _, o := range c.End()[c.flows[0]] {
+		sent++
+		if o.Arrived {
+			back++
 		}
-		return said
-	}, nil
+	}
+	return sent, back
+}
+
+func (c talker) End() map[Flow][]Observation {
+	said := map[Flow][]Observation{}
+	for sent := c.begun; sent.Before(time.Now()); sent = sent.Add(c.interval) {
+		for _, f := range c.flows {
+			said[f] = append(said[f], Observation{Flow: f, Sent: sent, Arrived: !c.lost(sent.Sub(c.begun))})
+		}
+	}
+	return said
 }
 
 func TestOutlive(t *testing.T) {
@@ -38,9 +58,11 @@ func TestOutlive(t *testing.T) {
 	const end = talkBefore + talkAfter
 	for name, c := range map[string]struct {
 		lost      func(time.Duration) bool
+		slow      int
 		idle      bool // the change changes nothing
 		leaks     bool // flows can begin in spite of it
 		continued bool
+		before    time.Duration // how long the flows talk before the change
 		cut       time.Duration
 		says      string // of the error
 	}{
@@ -48,9 +70,12 @@ func TestOutlive(t *testing.T) {
 		"it is cut":                {lost: between(talkBefore+50*time.Millisecond, time.Hour), cut: 50 * time.Millisecond},
 		"it is cut for a while":    {lost: between(talkBefore+50*time.Millisecond, end-100*time.Millisecond), continued: true},
 		"it loses the last ten":    {lost: between(end-10*talkInterval, time.Hour), continued: true},
-		"it stands still at first": {lost: between(0, time.Hour), says: "0 came back"},
-		"it was cut at first":      {lost: between(50*time.Millisecond, time.Hour), says: "5 came back before"},
+		"it stands still at first": {lost: between(0, time.Hour), says: "came back before: 0 within 20s, want 10"},
+		"it was cut at first":      {lost: between(50*time.Millisecond, time.Hour), says: "came back before: 5 within 20s, want 10"},
 		"it was cut before":        {lost: between(150*time.Millisecond, time.Hour), says: "cut 50ms before"},
+		"few are sent":             {lost: none, slow: 10, before: time.Second, continued: true},
+		"of few some are lost":     {lost: between(time.Second+50*time.Millisecond, time.Hour), slow: 10, before: time.Second, cut: 100 * time.Millisecond},
+		"too few are sent":         {lost: none, slow: 500, says: "came back before: 5 within 20s, want 10"},
 		"nothing is forbidden":     {lost: none, idle: true, says: "the model says"},
 		"nothing is enforced":      {lost: none, leaks: true, says: "begun anew once it is forbidden: connected"},
 	} {
@@ -63,7 +88,7 @@ func TestOutlive(t *testing.T) {
 				flow := Flow{From: from, To: to, Protocol: corev1.ProtocolTCP, Port: Ports[0]}
 				var recorded []report.Established
 				converged := 0
-				m.world.Converser = talker{c.lost}
+				m.world.Converser = talker{lost: c.lost, slow: c.slow}
 				m.world.Converge = func(context.Context) error { converged++; return nil }
 				m.world.record = func(e report.Entry) { recorded = append(recorded, *e.Established) }
 				begun := time.Now()
@@ -84,9 +109,9 @@ func TestOutlive(t *testing.T) {
 					}
 					return
 				}
-				want := report.Established{At: begun.Add(talkBefore), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
+				want := report.Established{At: begun.Add(cmp.Or(c.before, talkBefore)), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
 				if c.cut > 0 {
-					want.Gap = talkInterval
+					want.Gap = talkInterval * time.Duration(max(c.slow, 1))
 				}
 				if err != nil || len(recorded) != 1 || recorded[0] != want || converged != 2 {
 					t.Errorf("%v: recorded %+v, want %+v; converged %d times", err, recorded, want, converged)

@@ -72,6 +72,25 @@ func (s *Stream) Converse(ctx context.Context, flows []Flow, interval time.Durat
 	return c, nil
 }
 
+// Said returns how many messages have been sent, and how many have come back so far, on the flow with the fewest.
+func (c *Conversation) Said() (sent, back int) {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sent, back = math.MaxInt, math.MaxInt
+	for _, t := range c.tracks {
+		s.hear(t)
+		came := 0
+		for _, d := range t.sent {
+			if !d.Received.IsZero() {
+				came++
+			}
+		}
+		sent, back = min(sent, len(t.sent)), min(back, came)
+	}
+	return sent, back
+}
+
 // End stops the messages and returns, in the order of the flows, what became of each once that is certain. It must be called once.
 func (c *Conversation) End() [][]Datagram {
 	s := c.stream

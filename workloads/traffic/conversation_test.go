@@ -61,6 +61,7 @@ func TestConversation(t *testing.T) {
 	nft(t, fmt.Sprintf("insert rule inet test forward ip saddr %s drop; insert rule inet test forward ip6 daddr %s drop", a.IPs[0], a.IPs[1])) // there; back
 	after := time.Now()
 	time.Sleep(300 * time.Millisecond)
+	sent, back := talk.Said()
 	said := talk.End()
 	if _, err := stream.Stop(); err != nil {
 		t.Fatal(err)
@@ -70,14 +71,21 @@ func TestConversation(t *testing.T) {
 		if last.Sent.Before(after.Add(100 * time.Millisecond)) {
 			t.Errorf("%+v: the last of %d messages was sent %v after the rule", f, len(said[i]), last.Sent.Sub(after))
 		}
+		heard := 0
 		for n, d := range said[i] {
 			answered := !d.Received.IsZero()
+			if answered {
+				heard++
+			}
 			switch goesOn := f.From == c.Pod; {
 			case d.Flow != f, answered && d.Received.Before(d.Sent), n > 0 && d.Sent.Before(said[i][n-1].Sent), d.Err != nil:
 				t.Fatalf("%+v: message %d of %d is %+v", f, n, len(said[i]), d)
 			case !answered && (goesOn || d.Sent.Before(before.Add(-100*time.Millisecond))), answered && !goesOn && d.Sent.After(after):
 				t.Fatalf("%+v: message %d of %d, sent %v after the rule, answered: %t", f, n, len(said[i]), d.Sent.Sub(after), answered)
 			}
+		}
+		if back == 0 || back > heard || sent < back || sent > len(said[i]) {
+			t.Errorf("%+v: %d sent and %d back before the end, %d and %d at the end", f, sent, back, len(said[i]), heard)
 		}
 	}
 }
