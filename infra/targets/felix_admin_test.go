@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/workloads"
-	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // administered is the state in which the dumps in testdata/admin were taken from a real Felix v3.31.0.
@@ -110,7 +109,7 @@ func TestDeniedIsNamed(t *testing.T) {
 	for _, plane := range adminPlanes {
 		f, s := felix{Options{DataPlane: plane}}, administered(t)
 		k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
-		id := f.id(kernel.IPv4, felixTable, f.chainName("cali-po-", "adminnetworkpolicy/kanp.adminnetworkpolicy.networks"))
+		id := chainOf(t, f, s, k, "policy AdminNetworkPolicy networks egress IPv4")
 		if n := remove(k, id, "mark 0x40000/0x40000: drop"); n != 1 {
 			t.Fatalf("%s: %d rules were removed", plane, n)
 		}

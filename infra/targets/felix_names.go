@@ -1,13 +1,10 @@
 package targets
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
@@ -29,45 +26,18 @@ const (
 
 const felixTable = "filter" // where the chains of endpoints and policies belong
 
-// felixWay is what differs between the two directions, seen from the pod.
+// felixChains begins the name of every chain that Felix makes.
+const felixChains = "cali-"
+
+// felixWay is what differs between the two directions, seen from the pod. From dispatch, all chains of the pods are found.
 type felixWay struct {
 	kind                               networkingv1.PolicyType
-	endpoint, policy, group, profile   string // prefixes of chains
 	dispatch, iface, by, word, reached string
 }
 
 var felixWays = []felixWay{
-	{networkingv1.PolicyTypeIngress, "cali-tw-", "cali-pi-", "cali-gi-", "cali-pri-", "cali-to-wl-dispatch", "out ", "from", "ingress", "to"},
-	{networkingv1.PolicyTypeEgress, "cali-fw-", "cali-po-", "cali-go-", "cali-pro-", "cali-from-wl-dispatch", "in ", "to", "egress", "from"},
-}
-
-// longest is what a chain's name may have, in bytes.
-func (f felix) longest() int {
-	if f.Backend() == kernel.NFTables {
-		return 256
-	}
-	return 28
-}
-
-// chainName shortens as Felix does: where prefix and name are too long together, the name is replaced by its hash.
-func (f felix) chainName(prefix, name string) string {
-	long := f.longest()
-	if n := len(prefix) + len(name); n < long || n == long && name[0] != '_' {
-		return prefix + name
-	}
-	sum := sha256.Sum256([]byte(name))
-	return prefix + "_" + base64.RawURLEncoding.EncodeToString(sum[:])[:long-1-len(prefix)]
-}
-
-// felixPolicyName is the name by which Felix knows a policy: its tier, its namespace if it has one, and its name with a prefix.
-func felixPolicyName(p *workloads.Ruleset) string {
-	switch p.Tier {
-	case workloads.AdminTier:
-		return felixAdminTier + "/kanp." + felixAdminTier + "." + p.Key.Name
-	case workloads.BaselineTier:
-		return felixBaselineTier + "/kbanp." + felixBaselineTier + "." + p.Key.Name
-	}
-	return felixDefaultTier + "/" + p.Key.Namespace + "/knp." + felixDefaultTier + "." + p.Key.Name
+	{networkingv1.PolicyTypeIngress, "cali-to-wl-dispatch", "out ", "from", "ingress", "to"},
+	{networkingv1.PolicyTypeEgress, "cali-from-wl-dispatch", "in ", "to", "egress", "from"},
 }
 
 // place takes an identity apart: in nftables mode all is in one table and carries the name of the table that it would have
@@ -111,18 +81,6 @@ func madeForPolicy(name string) bool {
 	for _, kind := range []string{"s", "n", "svc", "svcnoport"} {
 		if after, ok := strings.CutPrefix(rest, kind); ok && after != "" && (after[0] == ':' || after[0] == '-') {
 			return true
-		}
-	}
-	return false
-}
-
-// madeForWorkloads reports whether a chain is one of those that come and go with workloads and policies.
-func madeForWorkloads(name string) bool {
-	for _, w := range felixWays {
-		for _, p := range []string{w.endpoint, w.policy, w.group, w.profile, w.dispatch + "-"} {
-			if strings.HasPrefix(name, p) {
-				return true
-			}
 		}
 	}
 	return false

@@ -6,27 +6,41 @@ import (
 	"slices"
 	"strings"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
-// Observed tells what is there, in the words of Programmed. A kernel set is known by the rule that looks it up: rules are told
-// apart by what else they say and by what their sets hold.
+// Observed tells what is there, in the words of Programmed. Names say nothing: a chain is known by what leads to it and by what it says, a set by
+// the rule that looks it up; rules are told apart by what else they say and by what their sets hold.
 func (f felix) Observed(s workloads.State, k *kernel.State) map[string]string {
-	o := &observed{felix: f, want: f.wanted(s), k: k, facts: map[string]string{}, tied: map[tie][]string{}, known: map[kernel.ID]bool{}, digests: map[kernel.ID]digest{}}
-	o.interfaces()
-	for _, family := range kernel.Families {
-		for _, w := range felixWays {
-			o.groups(family, w)
-			o.dispatch(family, w)
-		}
-	}
+	o := f.observe(s, k)
 	for _, c := range o.want.chains {
 		o.chain(c)
 	}
 	o.sets()
 	o.leftOver()
 	return o.facts
+}
+
+// observe finds its way from the interfaces to the chains.
+func (f felix) observe(s workloads.State, k *kernel.State) *observed {
+	o := &observed{
+		felix: f, want: f.wanted(s), k: k, facts: map[string]string{}, tied: map[tie][]string{}, known: map[kernel.ID]bool{}, digests: map[kernel.ID]digest{},
+		leads: map[leading]string{}, titles: map[kernel.ID]string{}, chains: map[leading]kernel.ID{},
+	}
+	o.interfaces()
+	for _, family := range kernel.Families {
+		for _, w := range felixWays {
+			o.dispatch(family, w)
+		}
+		for _, w := range felixWays {
+			o.strayed(family, w)
+			o.recognise(family, w)
+		}
+	}
+	return o
 }
 
 type observed struct {
@@ -37,6 +51,18 @@ type observed struct {
 	tied    map[tie][]string // to the names of the kernel's sets
 	known   map[kernel.ID]bool
 	digests map[kernel.ID]digest
+
+	leads  map[leading]string    // from an interface, to the chain of its endpoint
+	titles map[kernel.ID]string  // what each chain is that the endpoints' chains lead to
+	chains map[leading]kernel.ID // the same, the other way round: from a title
+	astray []kernel.ID           // chains of endpoints to which nothing leads
+}
+
+// leading begins at an interface or a title, in one direction and family.
+type leading struct {
+	from   string
+	way    networkingv1.PolicyType
+	family kernel.Family
 }
 
 // tie is a wanted set in one family.
@@ -84,45 +110,11 @@ func (o *observed) interfaces() {
 	}
 }
 
-// groups gives the chains of policy groups the titles that the endpoints' rules expect, by what they lead to.
-func (o *observed) groups(family kernel.Family, w felixWay) {
-	for id, c := range o.k.Chains {
-		table, name := o.place(id)
-		if id.Family != family || table != felixTable || !strings.HasPrefix(name, w.group) {
-			continue
-		}
-		var leads []string
-		returns := 0
-		for _, r := range c.Rules {
-			switch r.Do {
-			case kernel.Jump:
-				leads = append(leads, o.title(family, r.Chain))
-			case kernel.Return:
-				returns++
-			}
-		}
-		title := strings.Join(leads, " + ")
-		if want := (len(leads) - 1) / 5; returns != want { // Felix returns after every fifth
-			title = fmt.Sprintf("%s with %d instead of %d returns", title, returns, want)
-		}
-		o.want.byName[family][name] = title
-	}
-}
-
-// title names the chain that a rule leads to.
-func (o *observed) title(family kernel.Family, chain string) string {
-	name := o.felix.chain(chain)
-	if title, ok := o.want.byName[family][name]; ok {
-		o.known[o.id(family, felixTable, name)] = true
-		return title
-	}
-	return "chain " + name
-}
-
 // dispatch follows the tree of chains, or the map, from the root to each endpoint's chain.
 func (o *observed) dispatch(family kernel.Family, w felixWay) {
 	leads := map[string]string{}
 	o.follow(family, w, w.dispatch, "*", leads)
+	owner := map[string]string{} // of chains
 	for _, p := range o.want.local {
 		iface := o.HostInterface(p.Namespace, p.Name)
 		to, ok := leads[iface]
@@ -130,10 +122,12 @@ func (o *observed) dispatch(family kernel.Family, w felixWay) {
 		if !ok {
 			continue
 		}
-		if to == o.chainName(w.endpoint, iface) {
-			to = "its chain"
+		o.leads[leading{iface, w.kind, family}] = to
+		o.facts[dispatchFact(p, w, family)] = "its chain"
+		if other, ok := owner[to]; ok {
+			o.facts[dispatchFact(p, w, family)] = "the chain of pod " + other
 		}
-		o.facts[dispatchFact(p, w, family)] = to
+		owner[to] = p.String()
 	}
 	for iface, to := range leads {
 		o.facts["dispatch "+w.reached+" "+iface+" "+string(family)] = to
@@ -179,20 +173,15 @@ func (o *observed) follow(family kernel.Family, w felixWay, name, under string, 
 
 // chain compares one chain, ties the sets of its rules, and names what it finds by the rules that are wanted.
 func (o *observed) chain(c wantedChain) {
-	id := o.id(c.family, felixTable, c.name)
-	there, ok := o.k.Chains[id]
-	o.known[id] = true
+	id, ok := o.find(c)
 	if !ok {
 		return
 	}
-	title := c.String()
-	got := make([]kernel.Rule, len(there.Rules))
-	for i, r := range there.Rules {
+	title, got := c.String(), o.rules(c, id)
+	for i, r := range got {
 		if r.Do == kernel.Jump || r.Do == kernel.Goto {
-			r.Chain = o.title(c.family, r.Chain)
+			got[i].Chain = o.title(c.family, r.Chain)
 		}
-		r.Where = slices.DeleteFunc(slices.Clone(r.Where), func(w string) bool { return strings.HasSuffix(w, " 0.0.0.0/0") || strings.HasSuffix(w, " ::/0") })
-		got[i] = r
 	}
 	named := make([]string, len(got))
 	for i, j := range o.pair(c, got) {
@@ -322,12 +311,11 @@ func (o *observed) sets() {
 
 // leftOver names what is there for nothing that the model holds.
 func (o *observed) leftOver() {
+	reached := o.reached()
 	for id := range o.k.Chains {
-		table, name := o.place(id)
-		if !madeForWorkloads(name) || o.known[id] && table == felixTable {
-			continue
+		if table, name := o.place(id); strings.HasPrefix(name, felixChains) && !reached[id] {
+			o.facts[fmt.Sprintf("chain %s of table %s %s", name, table, id.Family)] = "left over"
 		}
-		o.facts[fmt.Sprintf("chain %s of table %s %s", name, table, id.Family)] = "left over"
 	}
 	for id, set := range o.k.Sets {
 		if madeForPolicy(id.Name) && !o.known[id] {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -26,7 +28,6 @@ type wanted struct {
 	local  []workloads.Pod        // with and without address
 	ahead  map[workloads.Key]bool // veths that Felix must let be
 	chains []wantedChain
-	byName map[kernel.Family]map[string]string // chain to title
 	sets   map[string]*wantedSet
 	owner  map[string]string // address to pod
 }
@@ -34,7 +35,8 @@ type wanted struct {
 // wantedChain is a chain of one family. In its rules, chains are named by their titles and sets by their keys.
 type wantedChain struct {
 	family kernel.Family
-	name   string
+	way    networkingv1.PolicyType
+	iface  string // of an endpoint's chain, the host interface that leads to it
 	title  string
 	rules  []kernel.Rule
 }
@@ -44,7 +46,7 @@ func (c wantedChain) String() string { return c.title + " " + string(c.family) }
 // wanted predicts, in a fixed order.
 func (f felix) wanted(s workloads.State) *wanted {
 	x := workloads.NewIndex(s)
-	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, byName: map[kernel.Family]map[string]string{}, sets: map[string]*wantedSet{}, owner: map[string]string{}}
+	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, sets: map[string]*wantedSet{}, owner: map[string]string{}}
 	for _, p := range s.Pods {
 		for _, ip := range p.IPs {
 			name := "pod " + p.String()
@@ -71,23 +73,25 @@ func (f felix) wanted(s workloads.State) *wanted {
 	}
 	active := map[string]*workloads.Ruleset{}
 	for _, family := range kernel.Families {
-		want.byName[family] = map[string]string{}
 		for i, w := range felixWays {
 			done := map[string]bool{}
+			add := func(iface, title string, rules func() []kernel.Rule) {
+				if !done[title] {
+					done[title] = true
+					want.chains = append(want.chains, wantedChain{family, w.kind, iface, title, rules()})
+				}
+			}
 			for _, u := range endpoints {
 				for _, p := range u.policies[i] {
 					active[p.String()] = p
-					if name := f.chainName(w.policy, felixPolicyName(p)); !done[name] {
-						done[name] = true
-						want.add(family, name, policyTitle(p, w), wantedRules(x, p, w, family, want.sets))
-					}
+					add("", policyTitle(p, w), func() []kernel.Rule { return wantedRules(x, p, w, family, want.sets) })
 				}
-				if name := f.chainName(w.profile, "kns."+u.pod.Namespace); !done[name] {
-					done[name] = true
-					want.add(family, name, profileTitle(u.pod.Namespace, w), []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}})
-				}
-				name := f.chainName(w.endpoint, f.HostInterface(u.pod.Namespace, u.pod.Name))
-				want.add(family, name, endpointTitle(u.pod, w), endpointRules(u.pod, u.policies[i], w))
+				add("", profileTitle(u.pod.Namespace, w), func() []kernel.Rule {
+					return []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}}
+				})
+				add(f.HostInterface(u.pod.Namespace, u.pod.Name), endpointTitle(u.pod, w), func() []kernel.Rule {
+					return endpointRules(u.pod, u.policies[i], w)
+				})
 			}
 		}
 	}
@@ -101,11 +105,6 @@ func (f felix) wanted(s workloads.State) *wanted {
 		}
 	}
 	return want
-}
-
-func (w *wanted) add(family kernel.Family, name, title string, rules []kernel.Rule) {
-	w.byName[family][name] = title
-	w.chains = append(w.chains, wantedChain{family, name, title, rules})
 }
 
 func profileTitle(namespace string, w felixWay) string {

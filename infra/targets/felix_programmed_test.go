@@ -1,10 +1,12 @@
 package targets
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,30 +145,30 @@ func TestEachFaultIsNamed(t *testing.T) {
 		{"a member is too many", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
 			changeSet(t, k, f, []string{"10.128.0.2", "10.128.0.6"}, []string{"10.128.0.2", "10.128.0.6", "10.99.0.1"})
 		}, []string{peer + `10.99.0.1: want nothing, got "no pod's"`}},
-		{"a rule of a policy lacks", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			id := f.id(kernel.IPv6, "filter", f.chainName("cali-pi-", "default/fv-7-ns-0/knp.default.ports"))
+		{"a rule of a policy lacks", func(t *testing.T, f felix, k *kernel.State, s workloads.State) {
+			id := chainOf(t, f, s, k, "policy fv-7-ns-0/ports ingress IPv6")
 			if remove(k, id, "to port 31,33") != 1 {
 				t.Fatal("no such rule")
 			}
 		}, []string{`policy fv-7-ns-0/ports ingress IPv6: proto tcp, to port 31,33: mark +0x80000: want "1", got ""`}},
-		{"a rule with a set lacks", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			id := f.id(kernel.IPv4, "filter", f.chainName("cali-pi-", "default/fv-7-ns-0/knp.default.peers"))
+		{"a rule with a set lacks", func(t *testing.T, f felix, k *kernel.State, s workloads.State) {
+			id := chainOf(t, f, s, k, "policy fv-7-ns-0/peers ingress IPv4")
 			c := k.Chains[id]
 			c.Rules = slices.Delete(slices.Clone(c.Rules), 4, 5) // from the pods of a namespace
 			k.Chains[id] = c
 		}, []string{`policy fv-7-ns-0/peers ingress IPv4: from @pods all in namespaces team=b: mark +0x10000: want "1", got ""`}},
-		{"two rules stand in the wrong order", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			id := f.id(kernel.IPv4, "filter", "cali-tw-"+f.HostInterface(web.Namespace, web.Name))
+		{"two rules stand in the wrong order", func(t *testing.T, f felix, k *kernel.State, s workloads.State) {
+			id := chainOf(t, f, s, k, "pod "+web.String()+" ingress IPv4")
 			c := k.Chains[id]
 			c.Rules = slices.Clone(c.Rules)
 			c.Rules[0], c.Rules[1] = c.Rules[1], c.Rules[0]
 			k.Chains[id] = c
 		}, []string{`pod fv-7-ns-0/pod-0000004 ingress IPv4 order: want "right", got "ct invalid: drop; ct established`}},
-		{"a chain is empty", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			k.Chains[f.id(kernel.IPv4, "filter", f.chainName("cali-pri-", "kns.fv-7-ns-1"))] = kernel.Chain{}
+		{"a chain is empty", func(t *testing.T, f felix, k *kernel.State, s workloads.State) {
+			k.Chains[chainOf(t, f, s, k, "profile of namespace fv-7-ns-1 ingress IPv4")] = kernel.Chain{}
 		}, []string{`profile of namespace fv-7-ns-1 ingress IPv4: mark +0x10000: want "1", got ""`}},
-		{"a chain lacks", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
-			delete(k.Chains, f.id(kernel.IPv4, "filter", f.chainName("cali-pri-", "kns.fv-7-ns-1")))
+		{"a chain lacks", func(t *testing.T, f felix, k *kernel.State, s workloads.State) {
+			delete(k.Chains, chainOf(t, f, s, k, "profile of namespace fv-7-ns-1 ingress IPv4"))
 		}, []string{`profile of namespace fv-7-ns-1 ingress IPv4 order: want "right", got ""`, `profile of namespace fv-7-ns-1 ingress IPv4: mark +0x10000: want "1", got ""`}},
 		{"a chain is left over", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
 			k.Chains[f.id(kernel.IPv6, "filter", "cali-tw-cali0123456789a")] = kernel.Chain{}
@@ -228,6 +230,19 @@ func TestEachFaultIsNamed(t *testing.T) {
 	}
 }
 
+// chainOf finds the chain with that title where nothing is broken yet.
+func chainOf(t *testing.T, f felix, s workloads.State, k *kernel.State, title string) kernel.ID {
+	t.Helper()
+	o := f.observe(s, k)
+	for _, c := range o.want.chains {
+		if id, ok := o.find(c); ok && c.String() == title {
+			return id
+		}
+	}
+	t.Fatalf("no chain is %q", title)
+	return kernel.ID{}
+}
+
 // changeSet gives the set that holds exactly these members others.
 func changeSet(t *testing.T, k *kernel.State, f felix, from, to []string) {
 	t.Helper()
@@ -240,21 +255,51 @@ func changeSet(t *testing.T, k *kernel.State, f felix, from, to []string) {
 	t.Fatal("no such set")
 }
 
+// TestNamesSayNothing gives every chain of pods, policies, groups and profiles another name.
+func TestNamesSayNothing(t *testing.T) {
+	for _, plane := range dataPlanes {
+		f, s := felix{Options{DataPlane: plane}}, recordedState(t)
+		k := recordedKernel(t, f, s)
+		renamed := regexp.MustCompile(`cali-(tw|fw|pi|po|gi|go|pri|pro)-.*`)
+		sum := func(name string) string { return fmt.Sprintf("cali-%x", sha256.Sum256([]byte(name)))[:28] }
+		chains := map[kernel.ID]kernel.Chain{}
+		for id, c := range k.Chains {
+			for i := range c.Rules {
+				c.Rules[i].Chain = renamed.ReplaceAllStringFunc(c.Rules[i].Chain, sum)
+			}
+			id.Name = renamed.ReplaceAllStringFunc(id.Name, sum)
+			chains[id] = c
+		}
+		for _, m := range k.Maps {
+			for iface, verdict := range m.Verdicts {
+				m.Verdicts[iface] = renamed.ReplaceAllStringFunc(verdict, sum)
+			}
+		}
+		k.Chains = chains
+		if d := differences(f.Programmed(s), f.Observed(s, k)); len(d) > 0 {
+			t.Errorf("%s: %d differences, such as %s", plane, len(d), d[0])
+		}
+	}
+}
+
 // TestModelWithoutWhatIsThere checks the other direction: what the model does not hold is left over.
 func TestModelWithoutWhatIsThere(t *testing.T) {
 	for _, plane := range dataPlanes {
 		f, s := felix{Options{DataPlane: plane}}, recordedState(t)
 		k := recordedKernel(t, f, s)
 		delete(s.Policies, workloads.Key{Namespace: "fv-7-ns-0", Name: "peers"})
-		left := 0
+		sets, leads := 0, 0
 		for _, d := range differences(f.Programmed(s), f.Observed(s, k)) {
 			if strings.Contains(d, "left over") {
-				left++
+				sets++
+			}
+			if strings.Contains(d, "jump chain ") && strings.Contains(d, "want nothing") {
+				leads++
 			}
 		}
-		// Two chains for each family and the group's, three sets that no other policy has and one by its egress.
-		if left < 2*2+2*3 {
-			t.Errorf("%s: %d things are left over", plane, left)
+		// Three sets that no other policy has, and the pods' rules that lead to it, for both families.
+		if sets != 2*3 || leads < 2*2 {
+			t.Errorf("%s: %d sets are left over, %d rules lead to a chain of no policy", plane, sets, leads)
 		}
 	}
 }
@@ -325,30 +370,33 @@ func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 			k.Sets[id] = kernel.Set{Members: slices.Collect(maps.Keys(want.sets[key].members[family]))}
 		}
 	}
-	dispatch := map[kernel.ID][]kernel.Rule{}
+	dispatch, chains := map[kernel.ID][]kernel.Rule{}, map[string]string{}
+	for i, c := range want.chains {
+		chains[c.String()] = fmt.Sprint("cali-", i)
+	}
 	for _, c := range want.chains {
 		rules := slices.Clone(c.rules)
 		for i, r := range rules {
-			for name, title := range want.byName[c.family] {
-				if title == r.Chain {
-					rules[i].Chain = name
-				}
+			if r.Do == kernel.Jump {
+				rules[i].Chain = chains[r.Chain+" "+string(c.family)]
 			}
 			rules[i].Sets = slices.Clone(r.Sets)
 			for n, set := range r.Sets {
 				rules[i].Sets[n].Set = "cali" + string(c.family[3]) + names[set.Set]
 			}
 		}
-		k.Chains[f.id(c.family, "filter", c.name)] = kernel.Chain{Rules: rules}
+		k.Chains[f.id(c.family, "filter", chains[c.String()])] = kernel.Chain{Rules: rules}
 		for _, w := range felixWays {
-			if iface, ok := strings.CutPrefix(c.name, w.endpoint); ok {
+			if c.iface != "" && c.way == w.kind {
 				id := f.id(c.family, "filter", w.dispatch)
-				dispatch[id] = append(dispatch[id], kernel.Rule{Where: []string{w.iface + iface}, Do: kernel.Goto, Chain: c.name})
+				dispatch[id] = append(dispatch[id], kernel.Rule{Where: []string{w.iface + c.iface}, Do: kernel.Goto, Chain: chains[c.String()]})
 			}
 		}
 	}
 	for id, rules := range dispatch {
 		k.Chains[id] = kernel.Chain{Rules: append(rules, kernel.Rule{Do: kernel.Drop})}
+		base := f.id(id.Family, "filter", "FORWARD")
+		k.Chains[base] = kernel.Chain{Rules: append(k.Chains[base].Rules, kernel.Rule{Do: kernel.Jump, Chain: id.Name})}
 	}
 	k.Sysctls["ipv4.conf.default.rp_filter"] = "0"
 	for _, p := range s.LocalPods() {

@@ -266,4 +266,5 @@ func (c *clause) renderBlocks() (rules []kernel.Rule, blocks bool) {
 var (
 	accepted  = fmt.Sprintf("mark %#x/%#x", felixAccepted, felixAccepted)
 	notPassed = fmt.Sprintf("mark 0x0/%#x", felixPassed)
+	undecided = fmt.Sprintf("mark 0x0/%#x", felixAccepted|felixPassed)
 )
