@@ -59,7 +59,7 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 			err = errors.Join(err, d.close(ctx))
 		}
 	}()
-	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane})
+	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Release: h.Target.Version})
 	if err != nil {
 		return d, err
 	}

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -134,7 +135,7 @@ func (e *Environment) awaitReady(ctx context.Context, c Container, what string, 
 	})
 	died := guarded.Err() != nil
 	stop()
-	if err != nil && !died {
+	if err != nil && !died && !errors.Is(err, errLacks) {
 		err = fmt.Errorf("%w; %s", err, quote(lastWords(ctx, c)))
 	}
 	return err

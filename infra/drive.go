@@ -33,7 +33,7 @@ var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 // driver is interrupted, and stopped if it doesn't end within eight seconds.
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
-	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.target.Facts()
+	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
 	h.Etcd = netip.AddrPortFrom(e.container(RoleEtcd).Addr(), etcdPort)
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
@@ -60,7 +60,7 @@ func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit,
 	node := e.container(RoleNode).Addr()
 	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
 	env := map[string]string{
-		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.target.Facts().metricsURL(node),
+		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.facts().metricsURL(node),
 	}
 	for k, v := range spec.Env {
 		env[k] = v

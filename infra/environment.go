@@ -56,7 +56,8 @@ type Environment struct {
 	containers map[string]Container
 	specs      map[string]Spec
 	unfollow   []context.CancelFunc
-	expected   int // ends of the agent that were asked for
+	expected   int    // ends of the agent that were asked for
+	version    string // of the agent, as it says itself
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all
@@ -92,7 +93,10 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	if err := e.startTarget(ctx, cp, node); err != nil {
 		return e, err
 	}
-	report(e.target.Name() + " is ready")
+	report(strings.TrimSpace(e.target.Name()+" "+e.facts().Version) + " is ready")
+	if err := e.saveFacts(); err != nil {
+		return e, err
+	}
 	if cfg.Keep {
 		err = e.Keep()
 	}
@@ -174,7 +178,18 @@ func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node Nod
 	if err := e.saveAgent(); err != nil {
 		return err
 	}
-	return e.awaitReady(ctx, agent, e.target.Name(), func(ctx context.Context) error { return e.target.Ready(ctx, client, node.Addr) })
+	learned := learner(e.target, agent)
+	return e.awaitReady(ctx, agent, e.target.Name(), func(ctx context.Context) error {
+		err := e.target.Ready(ctx, client, node.Addr)
+		version, lacks := learned(ctx, err == nil)
+		if err != nil && lacks != "" {
+			return lifecycle.Stop(fmt.Errorf("%w: %s", errLacks, lacks))
+		}
+		e.mu.Lock()
+		e.version = version
+		e.mu.Unlock()
+		return err
+	})
 }
 
 func (e *Environment) controlPlane() ControlPlane {
@@ -262,7 +277,7 @@ func (e *Environment) stopFollowing() {
 func (e *Environment) Reach() string {
 	var b strings.Builder
 	node := e.container(RoleNode).Addr()
-	facts := e.target.Facts()
+	facts := e.facts()
 	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", e.run, e.server, e.kubeconfigPath(), nodeName, node, facts.metricsURL(node))
 	if _, inside := e.runtime.(Dialer); inside {
 		fmt.Fprintf(&b, "All this is reached from inside alone: fv exec --run %s -- sh, or any other program.\n", e.run)

@@ -174,6 +174,14 @@ type Target interface {
 	Facts() TargetFacts
 }
 
+// LogReader is a Target that learns from what its agent has logged so far.
+type LogReader interface {
+	// Version returns the agent's version; empty: it has not said.
+	Version(log []byte) string
+	// Lacks says in one line what the agent can't go on without, such as a kind or a right; empty: nothing.
+	Lacks(log []byte) string
+}
+
 // TargetFacts is what the driver must know of a target; it travels in the handoff.
 type TargetFacts struct {
 	Name        string `json:"name"`
@@ -182,5 +190,6 @@ type TargetFacts struct {
 	HealthPort  int    `json:"health_port"`
 	DebugPort   int    `json:"debug_port"` // net/http/pprof
 	DataPlane   string `json:"data_plane"`
+	Version     string `json:"version,omitempty"` // as the agent itself says it; empty: it does not
 	Typha       bool   `json:"typha,omitempty"`
 }

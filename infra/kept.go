@@ -133,7 +133,7 @@ func ReadMaking(run string) (Making, error) {
 }
 
 func (e *Environment) saveFacts() error {
-	data, err := json.Marshal(e.target.Facts())
+	data, err := json.Marshal(e.facts())
 	if err != nil {
 		return fmt.Errorf("save the target's facts: %w", err)
 	}
@@ -200,7 +200,11 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 	if err != nil {
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
-	e := &Environment{runtime: rt, target: target, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
+	facts, err := ReadFacts(run)
+	if err != nil {
+		return nil, err
+	}
+	e := &Environment{runtime: rt, target: target, version: facts.Version, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
 	if err := errors.Join(e.loadConfig(), e.loadAgent()); err != nil {
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}

@@ -21,7 +21,7 @@ import (
 const (
 	Etcd       = "etcd"       // etcd
 	Kubernetes = "kubernetes" // kube-apiserver, kube-controller-manager and kube-proxy
-	Felix      = "felix"      // calico-felix and Calico's CRDs
+	Felix      = "felix"      // calico-felix, Calico's CRDs and the role of its agent
 	Typha      = "typha"      // calico-typha
 	Node       = "node"       // fv-pause, which owns the node's namespaces
 	Driver     = "driver"     // fv.test
@@ -42,6 +42,7 @@ type Builder struct {
 	Cache     string            // where artifacts are kept; empty: nodefv in the user's cache directory
 	Driver    string            // the compiled suite; empty: bin/fv.test below Root
 	Overrides map[string]string // static binaries of the user's own, by component, which are taken instead of building one
+	Releases  map[string]string // releases other than the pinned ones, by component: each has a folder of its own, see Choose
 	Report    func(Event)       // told of progress, maybe from several goroutines; may be nil
 
 	building sync.Mutex // go build uses every core by itself, and components share packages
@@ -51,7 +52,7 @@ type Builder struct {
 	goErr     error
 }
 
-// Artifact is a component as built. Dir holds its Dockerfile and what that copies: bin/ and, for Felix, crd/. It must not be
+// Artifact is a component as built. Dir holds its Dockerfile and what that copies: bin/ and, for Felix, manifests/. It must not be
 // changed.
 type Artifact struct {
 	Component string
@@ -121,7 +122,12 @@ func (b *Builder) assemble(ctx context.Context, component, dir string) error {
 	return r.finish(ctx, folder, dir)
 }
 
-func (b *Builder) folder(component string) string { return filepath.Join(b.Root, "docker", component) }
+func (b *Builder) folder(component string) string {
+	if release := b.Releases[component]; release != "" {
+		component += "-" + release
+	}
+	return filepath.Join(b.Root, "docker", component)
+}
 
 // given returns the path of a component's binary that is not built here, if it has one.
 func (b *Builder) given(component string) string {

@@ -24,6 +24,8 @@ var buildEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARC
 
 // recipe is what go.mod can't say of a component's build: its recipe.json.
 type recipe struct {
+	Release   string            `json:"release"`   // as people know the version
+	Package   string            `json:"package"`   // that is built, in a checkout of the module
 	Toolchain string            `json:"toolchain"` // the Go release that builds it, fetched if need be; empty: the machine's
 	Stamps    map[string]string `json:"stamps"`    // variables that the linker sets, by import path and name
 	Links     []string          `json:"links"`     // more names of the binary
@@ -116,12 +118,9 @@ func (e export) copy(ctx context.Context, env []string, folder, dir string) erro
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(e.Files)))
+	files, err := e.in(strings.TrimSpace(string(out)))
 	if err != nil {
 		return err
-	}
-	if len(files) == 0 {
-		return errors.New("the module has no such files")
 	}
 	for _, file := range files {
 		if err := copyFile(file, filepath.Join(dir, e.Dir, filepath.Base(file)), 0o644); err != nil {
@@ -129,4 +128,13 @@ func (e export) copy(ctx context.Context, env []string, folder, dir string) erro
 		}
 	}
 	return nil
+}
+
+// in lists the files in a folder of the module.
+func (e export) in(module string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(module, filepath.FromSlash(e.Files)))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s has no files %s", module, e.Files)
+	}
+	return files, err
 }

@@ -34,7 +34,7 @@ func felix(t *testing.T, o targets.Options) infra.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.CRDs = filepath.Join(artifact.Dir, "crd")
+	o.Manifests = []string{filepath.Join(artifact.Dir, "manifests")}
 	target, err := targets.New("felix", o)
 	if err != nil {
 		t.Fatal(err)

@@ -143,7 +143,7 @@ func (o *observed) group(c wantedChain, to kernel.Rule) []kernel.Rule {
 		switch guarded := slices.Equal(r.Where, []string{undecided}); {
 		case r.Do == kernel.Jump && (guarded || len(r.Where) == 0 && !decided):
 			if len(all) > 0 {
-				all = append(all, kernel.Rule{Where: []string{accepted}, Do: kernel.Return})
+				all = append(all, acceptedReturn)
 			}
 			all, decided = append(all, kernel.Rule{Where: to.Where, Do: kernel.Jump, Chain: r.Chain}), true
 		case r.Do == kernel.Return && slices.Equal(r.Where, []string{"not " + undecided}):

@@ -3,8 +3,7 @@ package targets
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,13 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
-// felixUser is who Felix and Typha are to the API server; it has the rights in felixRules and no others.
+// felixUser is who Felix and Typha are to the API server; it has the rights of its release's role and no others.
 const felixUser = "calico-node"
 
 // servedBound is how long the API server may take to serve new kinds; it needs about two seconds.
@@ -35,15 +33,6 @@ var (
 	tiers               = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "tiers"}
 )
 
-var felixRules = []rbacv1.PolicyRule{
-	{APIGroups: []string{""}, Resources: []string{"nodes", "namespaces", "pods", "serviceaccounts", "services", "endpoints"}, Verbs: []string{"get", "list", "watch"}},
-	{APIGroups: []string{""}, Resources: []string{"nodes/status", "pods/status"}, Verbs: []string{"patch", "update"}},
-	{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"get", "list", "watch"}},
-	{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"get", "list", "watch"}},
-	{APIGroups: []string{"policy.networking.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
-	{APIGroups: []string{"crd.projectcalico.org"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch", "create", "update", "delete"}},
-}
-
 // Install makes Felix's CRDs, its rights, the local node, and says that the datastore is ready.
 func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.NodeInfo) error {
 	dyn, err := dynamic.NewForConfig(cp.Config)
@@ -54,10 +43,14 @@ func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.No
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
+	brought, err := readManifests(f.Manifests)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.installCRDs(ctx, dyn) })
+	group.Go(func() error { return f.installCRDs(ctx, dyn, brought.crds) })
 	group.Go(func() error {
-		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: felixRules})
+		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: brought.rights()})
 	})
 	group.Go(func() error { return f.installNode(ctx, client, node) })
 	return group.Wait()
@@ -68,16 +61,12 @@ const crdKey = "/registry/apiextensions.k8s.io/customresourcedefinitions/"
 
 // Seed returns Felix's CRDs as they are stored once the API server has accepted them.
 func (f felix) Seed() (map[string][]byte, error) {
-	files, err := filepath.Glob(filepath.Join(f.CRDs, "*.yaml"))
+	brought, err := readManifests(f.Manifests)
 	if err != nil {
-		return nil, fmt.Errorf("find CRDs: %w", err)
+		return nil, err
 	}
 	stored := map[string][]byte{}
-	for _, file := range files {
-		crd, err := readCRD(file)
-		if err != nil {
-			return nil, err
-		}
+	for _, crd := range brought.crds {
 		accept(crd, time.Now())
 		if stored[crdKey+crd.GetName()], err = crd.MarshalJSON(); err != nil {
 			return nil, fmt.Errorf("encode CRD %s: %w", crd.GetName(), err)
@@ -108,27 +97,14 @@ func accept(crd *unstructured.Unstructured, now time.Time) {
 	crd.Object["status"] = map[string]any{"conditions": conditions, "acceptedNames": names, "storedVersions": versions}
 }
 
-func readCRD(file string) (*unstructured.Unstructured, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read CRD: %w", err)
-	}
-	crd := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-		return nil, fmt.Errorf("read CRD %s: %w", filepath.Base(file), err)
-	}
-	return crd, nil
-}
-
-func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface) error {
-	files, err := filepath.Glob(filepath.Join(f.CRDs, "*.yaml"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no CRDs in %q", f.CRDs)
+func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface, crds []*unstructured.Unstructured) error {
+	if len(crds) == 0 {
+		return fmt.Errorf("no CRDs in %s", strings.Join(f.Manifests, ", "))
 	}
 	var group errgroup.Group
 	group.SetLimit(8)
-	for _, file := range files {
-		group.Go(func() error { return installCRD(ctx, dyn, file) })
+	for _, crd := range crds {
+		group.Go(func() error { return installCRD(ctx, dyn, crd) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -162,11 +138,7 @@ func create(ctx context.Context, dyn dynamic.Interface, kinds schema.GroupVersio
 	})
 }
 
-func installCRD(ctx context.Context, dyn dynamic.Interface, file string) error {
-	crd, err := readCRD(file)
-	if err != nil {
-		return err
-	}
+func installCRD(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstructured) error {
 	if _, err := dyn.Resource(crdResource).Create(ctx, crd, metav1.CreateOptions{}); ignoreExists(err) != nil {
 		return fmt.Errorf("create CRD %s: %w", crd.GetName(), err)
 	}

@@ -183,6 +183,7 @@ func (o *observed) chain(c wantedChain) {
 			got[i].Chain = o.title(c.family, r.Chain)
 		}
 	}
+	got = o.want.sorted(got)
 	named := make([]string, len(got))
 	for i, j := range o.pair(c, got) {
 		if j < 0 {

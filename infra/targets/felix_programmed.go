@@ -30,6 +30,7 @@ type wanted struct {
 	chains []wantedChain
 	sets   map[string]*wantedSet
 	owner  map[string]string // address to pod
+	allow  map[string]bool   // titles of policies that do nothing but allow: in which order they are asked makes no difference
 }
 
 // wantedChain is a chain of one family. In its rules, chains are named by their titles and sets by their keys.
@@ -46,7 +47,7 @@ func (c wantedChain) String() string { return c.title + " " + string(c.family) }
 // wanted predicts, in a fixed order.
 func (f felix) wanted(s workloads.State) *wanted {
 	x := workloads.NewIndex(s)
-	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, sets: map[string]*wantedSet{}, owner: map[string]string{}}
+	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, sets: map[string]*wantedSet{}, owner: map[string]string{}, allow: map[string]bool{}}
 	for _, p := range s.Pods {
 		for _, ip := range p.IPs {
 			name := "pod " + p.String()
@@ -83,14 +84,14 @@ func (f felix) wanted(s workloads.State) *wanted {
 			}
 			for _, u := range endpoints {
 				for _, p := range u.policies[i] {
-					active[p.String()] = p
+					active[p.String()], want.allow[policyTitle(p, w)] = p, p.Tier == workloads.NetworkTier
 					add("", policyTitle(p, w), func() []kernel.Rule { return wantedRules(x, p, w, family, want.sets) })
 				}
 				add("", profileTitle(u.pod.Namespace, w), func() []kernel.Rule {
 					return []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}}
 				})
 				add(f.HostInterface(u.pod.Namespace, u.pod.Name), endpointTitle(u.pod, w), func() []kernel.Rule {
-					return endpointRules(u.pod, u.policies[i], w)
+					return want.sorted(endpointRules(u.pod, u.policies[i], w))
 				})
 			}
 		}
@@ -105,6 +106,25 @@ func (f felix) wanted(s workloads.State) *wanted {
 		}
 	}
 	return want
+}
+
+// sorted brings jumps to policies that only allow, each with what follows it, into the order of their titles.
+func (w *wanted) sorted(rules []kernel.Rule) []kernel.Rule {
+	var all []kernel.Rule
+	for rest := rules; len(rest) > 0; {
+		n := 0
+		for n+1 < len(rest) && rest[n].Do == kernel.Jump && w.allow[rest[n].Chain] && rest[n+1].String() == acceptedReturn.String() && rest[n].String() == asking(rest[n].Chain).String() {
+			n += 2
+		}
+		pairs := slices.Collect(slices.Chunk(rest[:n], 2))
+		slices.SortFunc(pairs, func(a, b []kernel.Rule) int { return strings.Compare(a[0].Chain, b[0].Chain) })
+		all = append(all, slices.Concat(pairs...)...)
+		if n == 0 {
+			all, n = append(all, rest[0]), 1
+		}
+		rest = rest[n:]
+	}
+	return all
 }
 
 func profileTitle(namespace string, w felixWay) string {

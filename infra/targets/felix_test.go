@@ -123,7 +123,7 @@ versions: [{name: v1, served: true, storage: false}, {name: v2, served: true, st
 	if err := os.WriteFile(filepath.Join(dir, "as.yaml"), []byte(crd), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := newFelix(t, Options{CRDs: dir}).(infra.Seeder).Seed()
+	stored, err := newFelix(t, Options{Manifests: []string{dir}}).(infra.Seeder).Seed()
 	if err != nil {
 		t.Fatal(err)
 	}

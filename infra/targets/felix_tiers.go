@@ -24,8 +24,7 @@ func endpointRules(pod workloads.Pod, policies []*workloads.Ruleset, w felixWay)
 	for _, tier := range workloads.Tiers {
 		rules = append(rules, tierRules(tier, policies, w)...)
 	}
-	return append(rules, kernel.Rule{Do: kernel.Jump, Chain: profileTitle(pod.Namespace, w)},
-		kernel.Rule{Where: []string{accepted}, Do: kernel.Return}, kernel.Rule{Do: kernel.Drop})
+	return append(rules, kernel.Rule{Do: kernel.Jump, Chain: profileTitle(pod.Namespace, w)}, acceptedReturn, kernel.Rule{Do: kernel.Drop})
 }
 
 // tierRules renders what an endpoint's chain does for one tier. What no policy of the tier of NetworkPolicies let pass is dropped; the
@@ -37,14 +36,21 @@ func tierRules(tier workloads.Tier, policies []*workloads.Ruleset, w felixWay) [
 	}
 	rules := []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Clear: felixPassed}}}
 	for _, p := range policies {
-		rules = append(rules, kernel.Rule{Where: []string{notPassed}, Do: kernel.Jump, Chain: policyTitle(p, w)},
-			kernel.Rule{Where: []string{accepted}, Do: kernel.Return})
+		rules = append(rules, asking(policyTitle(p, w)), acceptedReturn)
 	}
 	if tier == workloads.NetworkTier {
 		rules = append(rules, kernel.Rule{Where: []string{notPassed}, Do: kernel.Drop})
 	}
 	return rules
 }
+
+// asking leads to a policy, unless one before it has passed the packet on to the next tier.
+func asking(policy string) kernel.Rule {
+	return kernel.Rule{Where: []string{notPassed}, Do: kernel.Jump, Chain: policy}
+}
+
+// acceptedReturn follows each of them.
+var acceptedReturn = kernel.Rule{Where: []string{accepted}, Do: kernel.Return}
 
 func policyTitle(p *workloads.Ruleset, w felixWay) string {
 	return fmt.Sprintf("policy %s %s", p, w.word)

@@ -19,7 +19,8 @@ import (
 type Options struct {
 	DataPlane string   // how it programs the kernel; empty: its standard
 	Typha     bool     // put Typha between the API server and Felix
-	CRDs      string   // folder of its CRDs; the driver needs none
+	Manifests []string // files, or folders of them, with its CRDs and its role; the driver needs none
+	Release   string   // its version, such as "v3.31.0"; empty: not known
 	Command   []string // replaces the agent's command, for an image of the user's
 	Settings  []string // words for how the agent shall behave; see NoResync and what follows it
 	Memory    int64    // limit on the agent's memory in bytes; 0: none

@@ -57,6 +57,6 @@ func (h *harness) use(o environmentOptions) error {
 			return usage(fmt.Errorf("both an image and a binary of %s are given: choose one", component))
 		}
 	}
-	h.builder.Overrides = o.binaries
-	return nil
+	h.builder.Overrides = maps.Clone(o.binaries)
+	return usage(o.agent.check(h.builder, o.binaries, images))
 }

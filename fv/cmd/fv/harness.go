@@ -29,6 +29,8 @@ type harness struct {
 	docker  *runtimes.Docker
 	local   *runtimes.Local
 	absent  map[string]error // why a runtime can't be used
+
+	manifests []string // of the agent's checkout
 }
 
 // Names of runtimes, and of the choice among them.
@@ -75,6 +77,9 @@ func (h *harness) open(ctx context.Context, o environmentOptions) (infra.Target,
 	}
 	if err := h.sweepOrphans(ctx); err != nil {
 		return nil, err
+	}
+	if err := h.buildCheckout(ctx, o); err != nil {
+		return nil, usage(err)
 	}
 	target, err := h.newTarget(ctx, o)
 	if err != nil {
@@ -192,12 +197,12 @@ func (h *harness) haveDriver() error {
 
 // newTarget makes the SUT's side of the harness.
 func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Target, error) {
-	felix, err := h.builder.Artifact(ctx, build.Felix) // its CRDs, whoever's image is run
+	manifests, err := h.agentManifests(ctx, o)
 	if err != nil {
 		return nil, usage(err)
 	}
 	target, err := targets.New(o.target, targets.Options{
-		DataPlane: o.dataplane, Typha: o.typha, CRDs: filepath.Join(felix.Dir, "crd"), Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
+		DataPlane: o.dataplane, Typha: o.typha, Manifests: manifests, Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
 		Settings: o.settings, Memory: o.memory,
 	})
 	return target, usage(err)

@@ -34,6 +34,7 @@ type environmentOptions struct {
 	out       string
 	runtime   string
 	binaries  map[string]string // the user's own, by component
+	agent     agentOptions
 
 	settings []string // words for the agent's behaviour
 	memory   int64    // limit on the agent's memory
@@ -45,6 +46,7 @@ func (o *environmentOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.typha, "typha", false, "put Typha between the API server and the agent")
 	f.StringVar(&o.runtime, "runtime", runtimeAuto, "what runs the containers: docker, local (processes in namespaces, no engine), or auto: docker where an engine answers")
 	binaryFlags(f, &o.binaries)
+	o.agent.flags(f)
 	f.StringVar(&o.out, "out", "out", "directory for records; each run has a folder of its own, `latest` links to the last")
 }
 
@@ -245,7 +247,7 @@ func environmentWords(e environmentOptions) []string {
 	for _, component := range slices.Sorted(maps.Keys(e.binaries)) {
 		words = append(words, "--"+binaryFlag(component), "'"+e.binaries[component]+"'")
 	}
-	return words
+	return append(words, e.agent.words()...)
 }
 
 // imageOverrides are the variables by which users name an image of their own.

@@ -1,0 +1,55 @@
+package infra
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// learnInterval is how often the log of an agent that is not ready is read.
+	learnInterval = time.Second
+	// lackingFor is how long an agent must complain of the same lack: it may well try before its kinds are served.
+	lackingFor = 10 * time.Second
+)
+
+// errLacks is what keeps an agent from getting ready that has said itself what it can't go on without.
+var errLacks = errors.New("the agent can't start")
+
+// learner returns what reads an agent's log, from time to time and when it is ready: which version it says it is, and what it has said
+// for so long that it can't go on without that it won't become ready.
+func learner(target Target, agent Container) func(ctx context.Context, ready bool) (version, lacks string) {
+	reader, ok := target.(LogReader)
+	if !ok {
+		return func(context.Context, bool) (string, string) { return "", "" }
+	}
+	var last, since time.Time
+	var lacked string
+	return func(ctx context.Context, ready bool) (version, lacks string) {
+		if !ready && time.Since(last) < learnInterval {
+			return "", ""
+		}
+		last = time.Now()
+		var log bytes.Buffer
+		if err := agent.Logs(ctx, &log, false); err != nil {
+			return "", "" // readiness is told by other means
+		}
+		if now := reader.Lacks(log.Bytes()); now != lacked {
+			lacked, since = now, last
+		}
+		if lacked != "" && time.Since(since) > lackingFor {
+			lacks = lacked
+		}
+		return reader.Version(log.Bytes()), lacks
+	}
+}
+
+// facts are the target's, and what has been learned of the agent.
+func (e *Environment) facts() TargetFacts {
+	facts := e.target.Facts()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	facts.Version = e.version
+	return facts
+}
