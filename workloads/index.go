@@ -17,7 +17,7 @@ type Index struct {
 	pods       map[string][]Pod      // by namespace, in order of name
 	policies   map[string][]*Ruleset // by namespace, in order of name
 	admin      []*Ruleset            // in order of priority and name
-	baseline   []*Ruleset
+	baseline   []*Ruleset            // likewise
 }
 
 // NewIndex reads a state once. The state must not be changed while the index is in use.
@@ -32,15 +32,31 @@ func NewIndex(s State) *Index {
 	for _, k := range sortedKeys(s.Policies) {
 		x.policies[k.Namespace] = append(x.policies[k.Namespace], networkRuleset(s.Policies[k]))
 	}
-	for _, p := range slices.SortedFunc(maps.Values(s.AdminPolicies), func(a, b AdminPolicy) int {
-		return cmp.Or(cmp.Compare(a.Spec.Priority, b.Spec.Priority), cmp.Compare(a.Name, b.Name))
-	}) {
+	x.rank(s)
+	return x
+}
+
+// rank reads the cluster-wide policies.
+func (x *Index) rank(s State) {
+	for _, p := range s.AdminPolicies {
 		x.admin = append(x.admin, adminRuleset(p))
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Baseline)) {
-		x.baseline = append(x.baseline, baselineRuleset(s.Baseline[name]))
+	for _, p := range s.Baseline {
+		x.baseline = append(x.baseline, baselineRuleset(p))
 	}
-	return x
+	for _, p := range s.ClusterPolicies {
+		switch r := clusterRuleset(p); r.Tier {
+		case AdminTier:
+			x.admin = append(x.admin, r)
+		case BaselineTier:
+			x.baseline = append(x.baseline, r)
+		}
+	}
+	for _, tier := range [][]*Ruleset{x.admin, x.baseline} {
+		slices.SortFunc(tier, func(a, b *Ruleset) int {
+			return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Key.Name, b.Key.Name), cmp.Compare(a.Kind, b.Kind))
+		})
+	}
 }
 
 // Selecting returns the policies whose subject a pod is, in the order in which they are asked: tier by tier, by priority where there
