@@ -29,34 +29,38 @@ func NewIndex(s State) *Index {
 	for namespace := range x.pods {
 		x.namespaces[namespace] = labels.Merge(s.Namespaces[namespace].Labels, labels.Set{metadataName: namespace})
 	}
-	for _, k := range sortedKeys(s.Policies) {
-		x.policies[k.Namespace] = append(x.policies[k.Namespace], networkRuleset(s.Policies[k]))
-	}
-	x.rank(s)
-	return x
-}
-
-// rank reads the cluster-wide policies.
-func (x *Index) rank(s State) {
-	for _, p := range s.AdminPolicies {
-		x.admin = append(x.admin, adminRuleset(p))
-	}
-	for _, p := range s.Baseline {
-		x.baseline = append(x.baseline, baselineRuleset(p))
-	}
-	for _, p := range s.ClusterPolicies {
-		switch r := clusterRuleset(p); r.Tier {
+	for _, r := range s.Rulesets() {
+		switch r.Tier {
 		case AdminTier:
 			x.admin = append(x.admin, r)
+		case NetworkTier:
+			x.policies[r.Key.Namespace] = append(x.policies[r.Key.Namespace], r)
 		case BaselineTier:
 			x.baseline = append(x.baseline, r)
 		}
 	}
-	for _, tier := range [][]*Ruleset{x.admin, x.baseline} {
-		slices.SortFunc(tier, func(a, b *Ruleset) int {
-			return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Key.Name, b.Key.Name), cmp.Compare(a.Kind, b.Kind))
-		})
+	return x
+}
+
+// Rulesets returns all policies, each tier's in the order in which they are asked.
+func (s State) Rulesets() []*Ruleset {
+	var all []*Ruleset
+	for _, p := range s.Policies {
+		all = append(all, networkRuleset(p))
 	}
+	for _, p := range s.AdminPolicies {
+		all = append(all, adminRuleset(p))
+	}
+	for _, p := range s.Baseline {
+		all = append(all, baselineRuleset(p))
+	}
+	for _, p := range s.ClusterPolicies {
+		all = append(all, clusterRuleset(p))
+	}
+	slices.SortFunc(all, func(a, b *Ruleset) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
+	})
+	return all
 }
 
 // Selecting returns the policies whose subject a pod is, in the order in which they are asked: tier by tier, by priority where there
@@ -71,6 +75,11 @@ func (x *Index) Selecting(pod Pod) []*Ruleset {
 		}
 	}
 	return all
+}
+
+// Rulesets returns all policies, tier by tier.
+func (x *Index) Rulesets() []*Ruleset {
+	return slices.Concat(x.admin, slices.Concat(slices.Collect(maps.Values(x.policies))...), x.baseline)
 }
 
 // Applying returns those of Selecting that hold in one direction.
