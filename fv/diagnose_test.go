@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // diagnoses are the commands whose output an engineer wants to see beside a failed scenario.
@@ -97,14 +98,20 @@ func (d *driver) dumpAPI(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	for _, list := range []pager.ListPageFunc{
+	lists := []pager.ListPageFunc{
 		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Nodes().List(ctx, o) }),
 		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Namespaces().List(ctx, o) }),
 		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) {
 			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, o)
 		}),
 		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Pods("").List(ctx, o) }),
-	} {
+	}
+	for kind, list := range workloads.ClusterWide {
+		if d.served[kind] {
+			lists = append(lists, pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return list(ctx, d.admin, o) }))
+		}
+	}
+	for _, list := range lists {
 		failed := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
 			text, err := yaml.Marshal(object)
 			if err == nil {

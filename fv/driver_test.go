@@ -8,13 +8,14 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/typed/apis/v1alpha1"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
@@ -35,7 +36,8 @@ type driver struct {
 	handoff infra.Handoff
 	target  targets.Target
 	client  kubernetes.Interface
-	admin   adminclient.PolicyV1alpha1Interface // nil: the target has no admin policies
+	admin   adminclient.Interface
+	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
@@ -74,10 +76,11 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 	if d.client, err = workloads.NewClient(config); err != nil {
 		return d, err
 	}
-	if d.HasFeature("admin-network-policy") {
-		if d.admin, err = workloads.NewAdminClient(config); err != nil {
-			return d, err
-		}
+	if d.admin, err = workloads.NewAdminClient(config); err != nil {
+		return d, err
+	}
+	if d.served, err = workloads.Served(ctx, d.admin); err != nil {
+		return d, err
 	}
 	if err := d.openKernel(ctx); err != nil {
 		return d, err
@@ -295,14 +298,15 @@ func (d *driver) Quiesce(ctx context.Context) error {
 	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 }
 
-// HasFeature reports whether the target has a feature.
+// kinds are the features that are kinds of cluster-wide policies.
+var kinds = map[string][]workloads.Kind{
+	"admin-network-policy": {workloads.AdminKind, workloads.BaselineKind}, "cluster-network-policy": {workloads.ClusterKind},
+}
+
+// HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *driver) HasFeature(name string) bool {
-	for _, f := range d.target.Features() {
-		if f == name {
-			return true
-		}
-	}
-	return false
+	unknown := func(k workloads.Kind) bool { return !d.served[k] }
+	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(kinds[name], unknown)
 }
 
 // node is the kernel of the node's namespace.

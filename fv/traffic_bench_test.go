@@ -49,7 +49,7 @@ func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Po
 		if err := d.wire.prober.Listen(ns, ports); err != nil {
 			b.Fatal(err)
 		}
-		d.wire.listening[p.Key] = true
+		d.wire.listening[p.Key] = ports
 	}
 	for _, from := range pods {
 		for _, to := range pods {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,11 +28,11 @@ type wire struct {
 	plugs     map[workloads.Key]workloads.Plug
 	owners    map[netip.Addr]workloads.Key // local pods that have a veth
 	stream    *traffic.Stream              // nil: none yet
-	listening map[workloads.Key]bool       // the zero Key is the node
+	listening map[workloads.Key][]uint16   // the zero Key is the node
 }
 
 func newWire(ctx context.Context) (w *wire, err error) {
-	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key]bool{}}
+	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close(ctx))
@@ -112,7 +113,7 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 	var tried []engine.Flow
 	var probes []traffic.Flow
 	for _, f := range flows {
-		err := errors.Join(w.ready(f.From, false), w.ready(f.To, true))
+		err := w.bothReady(f)
 		if errors.Is(err, os.ErrNotExist) {
 			outcomes[f] = unplugged
 			continue
@@ -139,7 +140,7 @@ func onWire(f engine.Flow) traffic.Flow {
 
 // Start begins to send on a flow.
 func (w *wire) Start(f engine.Flow, interval time.Duration) error {
-	if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
+	if err := w.bothReady(f); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -172,7 +173,7 @@ func (w *wire) Settle() error {
 func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (engine.Conversation, error) {
 	var established []traffic.Flow
 	for _, f := range flows {
-		if err := errors.Join(w.ready(f.From, false), w.ready(f.To, true)); err != nil {
+		if err := w.bothReady(f); err != nil {
 			return nil, err
 		}
 		established = append(established, onWire(f))
@@ -249,8 +250,13 @@ func outcome(f engine.Flow, r traffic.Result) engine.Outcome {
 	return engine.Outcome(r.Err.Error())
 }
 
-// ready makes an end of a flow real, and listen if it is the one called.
-func (w *wire) ready(e engine.End, called bool) error {
+// bothReady makes the ends of a flow real, and lets the one that is called listen on its port.
+func (w *wire) bothReady(f engine.Flow) error {
+	return errors.Join(w.ready(f.From), w.ready(f.To, f.Port))
+}
+
+// ready makes an end of a flow real, and listen.
+func (w *wire) ready(e engine.End, ports ...uint16) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key, ns := e.Key, w.prober.Node()
@@ -270,13 +276,11 @@ func (w *wire) ready(e engine.End, called bool) error {
 			return fmt.Errorf("pod %s is not plugged: %w", e, os.ErrNotExist)
 		}
 	}
-	if !called || w.listening[key] {
-		return nil
-	}
-	if err := w.prober.Listen(ns, engine.Ports); err != nil {
+	missing := slices.DeleteFunc(ports, func(p uint16) bool { return slices.Contains(w.listening[key], p) })
+	if err := w.prober.Listen(ns, missing); err != nil {
 		return fmt.Errorf("listen in %s: %w", e, err)
 	}
-	w.listening[key] = true
+	w.listening[key] = append(w.listening[key], missing...)
 	return nil
 }
 

@@ -36,7 +36,7 @@ func TestModelMovesWhatScenariosSay(t *testing.T) {
 			t.Fatal(err)
 		}
 		fleet := workloads.NewFleet(workloads.Config{
-			Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset().PolicyV1alpha1(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
+			Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
 		}, workloads.NewState("local"))
 		w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Converge: func(context.Context) error { return nil }}
 		planned := plan.State()

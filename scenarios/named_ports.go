@@ -11,23 +11,30 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// The first namespace's pods call their first port http, the second's their second.
+// The first namespace's pods call their first port http and their second, by UDP, dns; the second's the other way round.
 func arrangeNamedPorts(s workloads.State) {
 	arrangeStage(s)
 	for i, ns := range sortedNamespaces(s) {
 		for _, pod := range podsOf(s, ns.Name) {
-			pod.Ports = http(engine.Ports[i%len(engine.Ports)])
+			pod.Ports = portNames(i)
 			s.Pods[pod.Key] = pod
 		}
 	}
 }
 
-func http(port uint16) []workloads.NamedPort {
-	return []workloads.NamedPort{{Name: "http", Protocol: corev1.ProtocolTCP, Port: port}}
+func portNames(namespace int) []workloads.NamedPort {
+	first, second := namespace%len(engine.Ports), (namespace+1)%len(engine.Ports)
+	return []workloads.NamedPort{
+		{Name: "http", Protocol: corev1.ProtocolTCP, Port: engine.Ports[first]}, {Name: "dns", Protocol: corev1.ProtocolUDP, Port: engine.Ports[second]},
+	}
 }
 
 func onHTTP() []networkingv1.NetworkPolicyPort {
 	return []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromString("http"))}}
+}
+
+func onDNS() []networkingv1.NetworkPolicyPort {
+	return []networkingv1.NetworkPolicyPort{{Protocol: new(corev1.ProtocolUDP), Port: new(intstr.FromString("dns"))}}
 }
 
 var _ = register(func(Params) engine.Scenario {
@@ -36,7 +43,7 @@ var _ = register(func(Params) engine.Scenario {
 	}
 	return engine.Scenario{
 		Name:     "named ports",
-		Doc:      "Policies name a port that pods number differently: into a pod and out of one, the destination's own number counts, also of a pod that comes later and of one on another node.",
+		Doc:      "Policies name ports, by TCP and by UDP, that pods number differently: into a pod and out of one, the destination's own number counts, also of a pod that comes later and of one on another node.",
 		Labels:   []string{Identity, "policy"},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
@@ -55,7 +62,7 @@ var _ = register(func(Params) engine.Scenario {
 				if err != nil {
 					return err
 				}
-				pod.Labels, pod.Ports = old.Labels, http(engine.Ports[1])
+				pod.Labels, pod.Ports = old.Labels, portNames(1)
 				return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 			}},
 			{Name: "open", Do: func(ctx context.Context, w *engine.World) error {
@@ -67,6 +74,22 @@ var _ = register(func(Params) engine.Scenario {
 					PodSelector: *label("role", "client"), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 					Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: onHTTP()}},
 				})})
+			}},
+			// Of each of its six peers it had one by TCP, and has one by UDP.
+			{Name: "out of a pod by UDP", Moves: &engine.Moves{Connections: 6 * 2}, Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.ChangePolicies(ctx, []workloads.Policy{policy(w, 0, "out", networkingv1.NetworkPolicySpec{
+					PodSelector: *label("role", "client"), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+					Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: onDNS()}},
+				})})
+			}},
+			{Name: "open again", Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.RemovePolicies(ctx, policyKeys(w.Fleet.State()))
+			}},
+			// Each of five local pods keeps one flow of four of its six peers.
+			{Name: "into pods by UDP", Moves: &engine.Moves{Connections: 5 * 6 * 3}, Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.AddPolicies(ctx, []workloads.Policy{
+					policy(w, 0, "dns", hears(everything(), onDNS())), policy(w, 1, "dns", hears(everything(), onDNS())),
+				})
 			}},
 		},
 	}

@@ -2,16 +2,21 @@ package workloads
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 )
 
-// administered is a state with two admin policies and a baseline.
+// administered is a state with two admin policies, a baseline, and a cluster policy of each tier.
 func administered(t *testing.T, priority int32, actions ...policyv1alpha1.AdminNetworkPolicyRuleAction) State {
 	t.Helper()
 	s := planned(t, 12)
@@ -25,12 +30,19 @@ func administered(t *testing.T, priority int32, actions ...policyv1alpha1.AdminN
 	s.Baseline[BaselineName] = BaselinePolicy{BaselineName, policyv1alpha1.BaselineAdminNetworkPolicySpec{Subject: everyPod, Ingress: []policyv1alpha1.BaselineAdminNetworkPolicyIngressRule{
 		{Action: policyv1alpha1.BaselineAdminNetworkPolicyRuleAction(actions[0]), From: adminIngress("", "").From},
 	}}}
+	for i, tier := range []policyv1alpha2.Tier{policyv1alpha2.AdminTier, policyv1alpha2.BaselineTier} {
+		spec := policyv1alpha2.ClusterNetworkPolicySpec{Tier: tier, Priority: priority + int32(i), Subject: policyv1alpha2.ClusterNetworkPolicySubject{Namespaces: everything}}
+		for _, a := range actions {
+			spec.Ingress = append(spec.Ingress, clusterIngress(policyv1alpha2.ClusterNetworkPolicyRuleAction(a), "a"))
+		}
+		s.ClusterPolicies[string(tier)] = ClusterPolicy{string(tier), spec}
+	}
 	return s
 }
 
 func TestAdminPoliciesReachTheAPI(t *testing.T) {
 	admin := adminfake.NewSimpleClientset()
-	r := newRig(t, Config{Admin: admin.PolicyV1alpha1()})
+	r := newRig(t, Config{Admin: admin})
 	for _, want := range []State{administered(t, 1, "Deny"), administered(t, 5, "Allow", "Pass"), planned(t, 12), administered(t, 2, "Deny")} {
 		if err := r.Apply(t.Context(), want); err != nil {
 			t.Fatal(err)
@@ -48,18 +60,27 @@ func TestAdminPoliciesReachTheAPI(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 		}
+		for name, p := range want.ClusterPolicies {
+			got, err := admin.PolicyV1alpha2().ClusterNetworkPolicies().Get(t.Context(), name, metav1.GetOptions{})
+			if err != nil || !reflect.DeepEqual(got.Spec, p.Spec) {
+				t.Errorf("%s: got %+v, %v", name, got, err)
+			}
+		}
 	}
 	if err := admin.PolicyV1alpha1().AdminNetworkPolicies().Delete(t.Context(), "first", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if differ, err := r.Verify(t.Context()); err != nil || !slices.Equal(differ, []string{"admin policy first is missing"}) {
+	if err := admin.PolicyV1alpha2().ClusterNetworkPolicies().Delete(t.Context(), "Admin", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if differ, err := r.Verify(t.Context()); err != nil || !slices.Equal(differ, []string{"admin policy first is missing", "cluster policy Admin is missing"}) {
 		t.Errorf("Verify says %v, %v", differ, err)
 	}
 	if err := r.Clear(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r.check(t)
-	if s := r.State(); len(s.AdminPolicies)+len(s.Baseline) > 0 {
+	if s := r.State(); len(s.AdminPolicies)+len(s.Baseline)+len(s.ClusterPolicies) > 0 {
 		t.Errorf("left in the model: %+v", s)
 	}
 }
@@ -74,8 +95,31 @@ func TestNoAdminPoliciesHere(t *testing.T) {
 	if err := r.AddBaseline(t.Context(), s.Baseline[BaselineName].Spec); !errors.Is(err, errNoAdmin) {
 		t.Errorf("got %v", err)
 	}
+	if err := r.AddClusterPolicies(t.Context(), []ClusterPolicy{s.ClusterPolicies["Admin"]}); !errors.Is(err, errNoAdmin) {
+		t.Errorf("got %v", err)
+	}
 	r = newRig(t, Config{})
 	if err := r.Clear(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestServedKinds has a cluster that knows the newer kind alone: the older ones are not served, and no error where they are listed.
+func TestServedKinds(t *testing.T) {
+	admin := adminfake.NewSimpleClientset()
+	admin.PrependReactor("list", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		resource := a.GetResource()
+		return resource.Version == "v1alpha1", nil, apierrors.NewNotFound(resource.GroupResource(), "")
+	})
+	served, err := Served(t.Context(), admin)
+	if want := map[Kind]bool{AdminKind: false, BaselineKind: false, ClusterKind: true}; err != nil || !maps.Equal(served, want) {
+		t.Errorf("got %v, %v", served, err)
+	}
+	r := newRig(t, Config{Admin: admin})
+	if err := r.AddClusterPolicies(t.Context(), []ClusterPolicy{{Name: "one"}}); err != nil {
+		t.Fatal(err)
+	}
+	if differ, err := r.Verify(t.Context()); err != nil || len(differ) > 0 {
+		t.Errorf("got %v, %v", differ, err)
 	}
 }

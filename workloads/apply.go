@@ -26,43 +26,32 @@ func (f *Fleet) Apply(ctx context.Context, to State) error {
 		func(a, b Pod) bool { return maps.Equal(a.Labels, b.Labels) })
 	gonePolicies, newPolicies, movedPolicies := difference(now.Policies, to.Policies, unchanged,
 		func(a, b Policy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
-	goneAdmin, newAdmin, movedAdmin := difference(now.AdminPolicies, to.AdminPolicies, unchanged,
-		func(a, b AdminPolicy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
-	goneBaseline, newBaseline, movedBaseline := difference(now.Baseline, to.Baseline, unchanged,
-		func(a, b BaselinePolicy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
+	goneAdmin, newAdmin, movedAdmin := adminPolicies.difference(now, to)
+	goneBaseline, newBaseline, movedBaseline := baselines.difference(now, to)
+	goneCluster, newCluster, movedCluster := clusterPolicies.difference(now, to)
 	for _, step := range []func() error{
 		func() error { return f.RemovePods(ctx, gonePods, Graceful) },
 		func() error { return f.RemovePolicies(ctx, gonePolicies) },
-		func() error { return f.RemoveAdminPolicies(ctx, goneAdmin) },
-		func() error { return f.removeBaseline(ctx, goneBaseline) },
+		func() error { return adminPolicies.remove(ctx, f, goneAdmin) },
+		func() error { return baselines.remove(ctx, f, goneBaseline) },
+		func() error { return clusterPolicies.remove(ctx, f, goneCluster) },
 		func() error { return f.RemoveNamespaces(ctx, goneNamespaces) },
 		func() error { return f.RemoveNodes(ctx, goneNodes) },
 		func() error { return f.AddNodes(ctx, newNodes) },
 		func() error { return f.AddNamespaces(ctx, newNamespaces) },
 		func() error { return f.RelabelNamespaces(ctx, movedNamespaces) },
-		func() error {
-			return each(newBaseline, func(p BaselinePolicy) error { return f.AddBaseline(ctx, p.Spec) })
-		},
-		func() error {
-			return each(movedBaseline, func(p BaselinePolicy) error { return f.ChangeBaseline(ctx, p.Spec) })
-		},
-		func() error { return f.AddAdminPolicies(ctx, newAdmin) },
-		func() error { return f.ChangeAdminPolicies(ctx, movedAdmin) },
+		func() error { return baselines.add(ctx, f, newBaseline) },
+		func() error { return baselines.change(ctx, f, movedBaseline) },
+		func() error { return adminPolicies.add(ctx, f, newAdmin) },
+		func() error { return adminPolicies.change(ctx, f, movedAdmin) },
+		func() error { return clusterPolicies.add(ctx, f, newCluster) },
+		func() error { return clusterPolicies.change(ctx, f, movedCluster) },
 		func() error { return f.AddPolicies(ctx, newPolicies) },
 		func() error { return f.ChangePolicies(ctx, movedPolicies) },
 		func() error { return f.RelabelPods(ctx, movedPods) },
 		func() error { return f.AddPods(ctx, newPods) },
 	} {
 		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func each[T any](items []T, do func(T) error) error {
-	for _, item := range items {
-		if err := do(item); err != nil {
 			return err
 		}
 	}
@@ -121,11 +110,15 @@ func (f *Fleet) Clear(ctx context.Context) error {
 	for _, name := range left.baseline {
 		s.Baseline[name] = BaselinePolicy{}
 	}
+	for _, name := range left.cluster {
+		s.ClusterPolicies[name] = ClusterPolicy{}
+	}
 	return errors.Join(purged, err,
 		f.RemovePods(ctx, sortedKeys(s.Pods), Graceful),
 		f.RemovePolicies(ctx, sortedKeys(s.Policies)),
 		f.RemoveAdminPolicies(ctx, slices.Sorted(maps.Keys(s.AdminPolicies))),
-		f.removeBaseline(ctx, slices.Sorted(maps.Keys(s.Baseline))),
+		baselines.remove(ctx, f, slices.Sorted(maps.Keys(s.Baseline))),
+		f.RemoveClusterPolicies(ctx, slices.Sorted(maps.Keys(s.ClusterPolicies))),
 		f.RemoveNamespaces(ctx, slices.Sorted(maps.Keys(s.Namespaces))),
 		f.RemoveNodes(ctx, slices.Sorted(maps.Keys(s.Nodes))),
 	)

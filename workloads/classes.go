@@ -17,15 +17,12 @@ import (
 // policy can tell namespaces by their name.
 func (s State) Classes() func(Pod) string {
 	governed, byName, blocks := map[string]bool{}, false, map[netip.Prefix]bool{}
-	x := NewIndex(s)
-	for _, tier := range append(slices.Collect(maps.Values(x.policies)), x.admin, x.baseline) {
-		for _, policy := range tier {
-			governed[policy.Key.Namespace] = true
-			for _, peer := range append(policy.peers(), policy.Subject) {
-				byName = byName || asksForName(peer.Namespaces)
-				for _, block := range slices.Concat(peer.Networks, peer.Except) {
-					blocks[block] = true
-				}
+	for _, policy := range s.Rulesets() {
+		governed[policy.Key.Namespace] = true
+		for _, peer := range append(policy.peers(), policy.Subject) {
+			byName = byName || asksForName(peer.Namespaces)
+			for _, block := range slices.Concat(peer.Networks, peer.Except) {
+				blocks[block] = true
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
-	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/typed/apis/v1alpha1"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 
 	"github.com/nodefv/nodefv/metrics/report"
 )
@@ -28,7 +28,7 @@ const (
 // Config says on what a Fleet works.
 type Config struct {
 	Client        kubernetes.Interface
-	Admin         adminclient.PolicyV1alpha1Interface // nil: the cluster has no admin policies
+	Admin         adminclient.Interface // nil: the cluster has no cluster-wide policies
 	Plugger       Plugger
 	HostInterface func(namespace, pod string) string
 	Decorate      func(obj any) // adds the target's annotations to *corev1.Pod and *corev1.Node; nil: none

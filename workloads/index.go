@@ -17,7 +17,7 @@ type Index struct {
 	pods       map[string][]Pod      // by namespace, in order of name
 	policies   map[string][]*Ruleset // by namespace, in order of name
 	admin      []*Ruleset            // in order of priority and name
-	baseline   []*Ruleset
+	baseline   []*Ruleset            // likewise
 }
 
 // NewIndex reads a state once. The state must not be changed while the index is in use.
@@ -29,18 +29,38 @@ func NewIndex(s State) *Index {
 	for namespace := range x.pods {
 		x.namespaces[namespace] = labels.Merge(s.Namespaces[namespace].Labels, labels.Set{metadataName: namespace})
 	}
-	for _, k := range sortedKeys(s.Policies) {
-		x.policies[k.Namespace] = append(x.policies[k.Namespace], networkRuleset(s.Policies[k]))
-	}
-	for _, p := range slices.SortedFunc(maps.Values(s.AdminPolicies), func(a, b AdminPolicy) int {
-		return cmp.Or(cmp.Compare(a.Spec.Priority, b.Spec.Priority), cmp.Compare(a.Name, b.Name))
-	}) {
-		x.admin = append(x.admin, adminRuleset(p))
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Baseline)) {
-		x.baseline = append(x.baseline, baselineRuleset(s.Baseline[name]))
+	for _, r := range s.Rulesets() {
+		switch r.Tier {
+		case AdminTier:
+			x.admin = append(x.admin, r)
+		case NetworkTier:
+			x.policies[r.Key.Namespace] = append(x.policies[r.Key.Namespace], r)
+		case BaselineTier:
+			x.baseline = append(x.baseline, r)
+		}
 	}
 	return x
+}
+
+// Rulesets returns all policies, each tier's in the order in which they are asked.
+func (s State) Rulesets() []*Ruleset {
+	var all []*Ruleset
+	for _, p := range s.Policies {
+		all = append(all, networkRuleset(p))
+	}
+	for _, p := range s.AdminPolicies {
+		all = append(all, adminRuleset(p))
+	}
+	for _, p := range s.Baseline {
+		all = append(all, baselineRuleset(p))
+	}
+	for _, p := range s.ClusterPolicies {
+		all = append(all, clusterRuleset(p))
+	}
+	slices.SortFunc(all, func(a, b *Ruleset) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
+	})
+	return all
 }
 
 // Selecting returns the policies whose subject a pod is, in the order in which they are asked: tier by tier, by priority where there
@@ -55,6 +75,11 @@ func (x *Index) Selecting(pod Pod) []*Ruleset {
 		}
 	}
 	return all
+}
+
+// Rulesets returns all policies, tier by tier.
+func (x *Index) Rulesets() []*Ruleset {
+	return slices.Concat(x.admin, slices.Concat(slices.Collect(maps.Values(x.policies))...), x.baseline)
 }
 
 // Applying returns those of Selecting that hold in one direction.

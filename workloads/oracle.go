@@ -16,17 +16,17 @@ const metadataName = "kubernetes.io/metadata.name"
 
 var everything = &metav1.LabelSelector{}
 
-// Tier is a kind of policy.
+// Tier is what policies of one rank belong to.
 type Tier string
 
-// The kinds of policies.
+// The tiers.
 const (
-	AdminTier    Tier = "AdminNetworkPolicy"
+	AdminTier    Tier = "Admin"
 	NetworkTier  Tier = "NetworkPolicy"
-	BaselineTier Tier = "BaselineAdminNetworkPolicy"
+	BaselineTier Tier = "Baseline"
 )
 
-// Tiers are the kinds of policies in the order in which they are asked: what none of one tier decides, the next one may.
+// Tiers are the tiers in the order in which they are asked: what none of one tier decides, the next one may.
 var Tiers = []Tier{AdminTier, NetworkTier, BaselineTier}
 
 // Endpoint is one side of a connection: a pod of the state, one of its nodes itself, or else an address outside.
@@ -54,7 +54,7 @@ type Decision struct {
 }
 
 // Allows says whether a new connection may be made, by the specifications of NetworkPolicy v1, AdminNetworkPolicy and
-// BaselineAdminNetworkPolicy v1alpha1: the source's egress and the destination's ingress must both allow it. A pod that has no
+// BaselineAdminNetworkPolicy v1alpha1, and ClusterNetworkPolicy v1alpha2: the source's egress and the destination's ingress must both allow it. A pod that has no
 // address neither reaches nor is reached; whether a pod is ready does not count. A pod and its own node reach each other whatever
 // the NetworkPolicies say. For more than one question about a state, ask an Index.
 func (s State) Allows(from, to Endpoint, proto corev1.Protocol, port uint16) Decision {

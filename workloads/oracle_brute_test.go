@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
 // The second oracle writes out, for each pod and direction, the verdict of every connection of a small universe, policy by policy:
@@ -83,15 +84,7 @@ func (b brute) allows(from, to party, proto corev1.Protocol, port uint16) bool {
 // verdicts decides every connection of one pod in one direction.
 func (b brute) verdicts(pod Pod, ingress bool) map[tuple]bool {
 	allowed, open := map[tuple]bool{}, b.universe()
-	admins := slices.SortedFunc(maps.Values(b.s.AdminPolicies), func(x, y AdminPolicy) int {
-		return cmp.Or(cmp.Compare(x.Spec.Priority, y.Spec.Priority), cmp.Compare(x.Name, y.Name))
-	})
-	passed := map[tuple]bool{}
-	for _, p := range admins {
-		for _, r := range b.adminRules(p.Spec, pod, ingress) {
-			settle(r, open, passed, allowed)
-		}
-	}
+	b.settleTier("Admin", pod, ingress, open, allowed)
 	isolated, let := false, map[tuple]bool{}
 	for _, p := range b.s.Policies {
 		if p.Namespace == pod.Namespace && bruteSelects(p.Spec.PodSelector, pod.Labels) && bruteHolds(p.Spec, ingress) {
@@ -105,22 +98,61 @@ func (b brute) verdicts(pod Pod, ingress bool) map[tuple]bool {
 			delete(open, t)
 		}
 	}
-	for _, p := range b.s.Baseline {
-		spec := policyv1alpha1.AdminNetworkPolicySpec{Subject: p.Spec.Subject}
-		for _, r := range p.Spec.Ingress {
-			spec.Ingress = append(spec.Ingress, policyv1alpha1.AdminNetworkPolicyIngressRule{Action: policyv1alpha1.AdminNetworkPolicyRuleAction(r.Action), From: r.From, Ports: r.Ports})
-		}
-		for _, r := range p.Spec.Egress {
-			spec.Egress = append(spec.Egress, policyv1alpha1.AdminNetworkPolicyEgressRule{Action: policyv1alpha1.AdminNetworkPolicyRuleAction(r.Action), To: r.To, Ports: r.Ports})
-		}
-		for _, r := range b.adminRules(spec, pod, ingress) {
-			settle(r, open, map[tuple]bool{}, allowed)
-		}
-	}
+	b.settleTier("Baseline", pod, ingress, open, allowed)
 	for t := range open {
 		allowed[t] = true
 	}
 	return allowed
+}
+
+// ranked is a cluster-wide policy written out.
+type ranked struct {
+	priority int32
+	name     string
+	rules    []expanded
+}
+
+// settleTier decides what the cluster-wide policies of a tier decide.
+func (b brute) settleTier(tier string, pod Pod, ingress bool, open, allowed map[tuple]bool) {
+	var all []ranked
+	for _, p := range b.s.AdminPolicies {
+		if tier == "Admin" {
+			all = append(all, ranked{p.Spec.Priority, p.Name, b.adminRules(p.Spec, pod, ingress)})
+		}
+	}
+	for _, p := range b.s.Baseline {
+		if tier == "Baseline" {
+			all = append(all, ranked{0, p.Name, b.adminRules(bruteBaseline(p.Spec), pod, ingress)})
+		}
+	}
+	for _, p := range b.s.ClusterPolicies {
+		if string(p.Spec.Tier) == tier {
+			all = append(all, ranked{p.Spec.Priority, p.Name, b.clusterRules(p.Spec, pod, ingress)})
+		}
+	}
+	slices.SortFunc(all, func(x, y ranked) int { return cmp.Or(cmp.Compare(x.priority, y.priority), cmp.Compare(x.name, y.name)) })
+	passed := map[tuple]bool{}
+	for _, p := range all {
+		for _, r := range p.rules {
+			settle(r, open, passed, allowed)
+		}
+	}
+}
+
+// bruteBaseline takes a baseline for an admin policy.
+func bruteBaseline(s policyv1alpha1.BaselineAdminNetworkPolicySpec) policyv1alpha1.AdminNetworkPolicySpec {
+	spec := policyv1alpha1.AdminNetworkPolicySpec{Subject: s.Subject}
+	for _, r := range s.Ingress {
+		spec.Ingress = append(spec.Ingress, policyv1alpha1.AdminNetworkPolicyIngressRule{Action: policyv1alpha1.AdminNetworkPolicyRuleAction(r.Action), From: r.From, Ports: r.Ports})
+	}
+	for _, r := range s.Egress {
+		rule := policyv1alpha1.AdminNetworkPolicyEgressRule{Action: policyv1alpha1.AdminNetworkPolicyRuleAction(r.Action), Ports: r.Ports}
+		for _, to := range r.To {
+			rule.To = append(rule.To, policyv1alpha1.AdminNetworkPolicyEgressPeer{Namespaces: to.Namespaces, Pods: to.Pods, Nodes: to.Nodes, Networks: to.Networks})
+		}
+		spec.Egress = append(spec.Egress, rule)
+	}
+	return spec
 }
 
 func (b brute) universe() map[tuple]bool {
@@ -149,7 +181,7 @@ func settle(r expanded, open, passed, allowed map[tuple]bool) {
 		case r.action == "Pass":
 			passed[t] = true
 		default:
-			allowed[t] = r.action == "Allow"
+			allowed[t] = r.action == "Allow" || r.action == "Accept"
 			delete(open, t)
 		}
 	}
@@ -189,6 +221,67 @@ func (b brute) adminRules(spec policyv1alpha1.AdminNetworkPolicySpec, pod Pod, i
 		})
 	}
 	return all
+}
+
+func (b brute) clusterRules(spec policyv1alpha2.ClusterNetworkPolicySpec, pod Pod, ingress bool) (all []expanded) {
+	if !b.named(spec.Subject.Namespaces, (*policyv1alpha1.NamespacedPod)(spec.Subject.Pods), pod.Key) {
+		return nil
+	}
+	add := func(action policyv1alpha2.ClusterNetworkPolicyRuleAction, protocols []policyv1alpha2.ClusterNetworkPolicyProtocol, has func(party) bool) {
+		r := expanded{string(action), map[tuple]bool{}}
+		for t := range b.universe() {
+			if has(t.peer) && b.clusterPort(protocols, t, pod.Key, ingress) {
+				r.means[t] = true
+			}
+		}
+		all = append(all, r)
+	}
+	if ingress {
+		for _, r := range spec.Ingress {
+			add(r.Action, r.Protocols, func(p party) bool {
+				return slices.ContainsFunc(r.From, func(f policyv1alpha2.ClusterNetworkPolicyIngressPeer) bool {
+					return b.named(f.Namespaces, (*policyv1alpha1.NamespacedPod)(f.Pods), p.pod)
+				})
+			})
+		}
+		return all
+	}
+	for _, r := range spec.Egress {
+		add(r.Action, r.Protocols, func(p party) bool {
+			return slices.ContainsFunc(r.To, func(to policyv1alpha2.ClusterNetworkPolicyEgressPeer) bool {
+				for _, n := range to.Networks {
+					if bruteContains(string(n), p.addr) {
+						return true
+					}
+				}
+				return to.Nodes != nil && p.node != "" && bruteSelects(*to.Nodes, b.s.Nodes[p.node].Labels) ||
+					b.named(to.Namespaces, (*policyv1alpha1.NamespacedPod)(to.Pods), p.pod)
+			})
+		})
+	}
+	return all
+}
+
+func (b brute) clusterPort(protocols []policyv1alpha2.ClusterNetworkPolicyProtocol, t tuple, self Key, ingress bool) bool {
+	for _, p := range protocols {
+		of := func(proto corev1.Protocol, port *policyv1alpha2.Port) bool {
+			switch {
+			case proto != t.proto:
+				return false
+			case port == nil:
+				return true
+			case port.Range != nil:
+				return port.Range.Start <= int32(t.port) && int32(t.port) <= port.Range.End
+			}
+			return port.Number == int32(t.port)
+		}
+		switch {
+		case p.TCP != nil && of("TCP", p.TCP.DestinationPort), p.UDP != nil && of("UDP", p.UDP.DestinationPort),
+			p.SCTP != nil && of("SCTP", p.SCTP.DestinationPort), p.DestinationNamedPort != "" && b.calls(p.DestinationNamedPort, t, self, ingress):
+			return true
+		}
+	}
+	return len(protocols) == 0
 }
 
 func (b brute) named(namespaces *metav1.LabelSelector, pods *policyv1alpha1.NamespacedPod, k Key) bool {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
 // outside are addresses of neither pods nor nodes.
@@ -50,6 +51,10 @@ func drawnState(t *rapid.T) State {
 	}
 	if rapid.Bool().Draw(t, "baseline") {
 		s.Baseline[BaselineName] = BaselinePolicy{Name: BaselineName, Spec: drawnBaseline(t)}
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "cluster policies") {
+		name := fmt.Sprintf("cnp-%d", i)
+		s.ClusterPolicies[name] = ClusterPolicy{Name: name, Spec: drawnCluster(t)}
 	}
 	return s
 }
@@ -165,9 +170,65 @@ func drawnBaseline(t *rapid.T) policyv1alpha1.BaselineAdminNetworkPolicySpec {
 		spec.Ingress = append(spec.Ingress, policyv1alpha1.BaselineAdminNetworkPolicyIngressRule{Action: action.Draw(t, "action"), From: drawnIngressPeers(t), Ports: drawnAdminPorts(t)})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "egress rules") {
-		spec.Egress = append(spec.Egress, policyv1alpha1.BaselineAdminNetworkPolicyEgressRule{Action: action.Draw(t, "action"), To: drawnEgressPeers(t), Ports: drawnAdminPorts(t)})
+		rule := policyv1alpha1.BaselineAdminNetworkPolicyEgressRule{Action: action.Draw(t, "action"), Ports: drawnAdminPorts(t)}
+		for _, p := range drawnEgressPeers(t) {
+			rule.To = append(rule.To, policyv1alpha1.BaselineAdminNetworkPolicyEgressPeer{Namespaces: p.Namespaces, Pods: p.Pods, Nodes: p.Nodes, Networks: p.Networks})
+		}
+		spec.Egress = append(spec.Egress, rule)
 	}
 	return spec
+}
+
+func drawnCluster(t *rapid.T) policyv1alpha2.ClusterNetworkPolicySpec {
+	action := rapid.SampledFrom([]policyv1alpha2.ClusterNetworkPolicyRuleAction{"Accept", "Deny", "Pass"})
+	spec := policyv1alpha2.ClusterNetworkPolicySpec{
+		Tier:     rapid.SampledFrom([]policyv1alpha2.Tier{"Admin", "Baseline"}).Draw(t, "tier"),
+		Priority: rapid.Int32Range(0, 2).Draw(t, "priority"), Subject: drawnClusterPods(t),
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "ingress rules") {
+		rule := policyv1alpha2.ClusterNetworkPolicyIngressRule{Action: action.Draw(t, "action"), Protocols: drawnProtocolPorts(t)}
+		for range rapid.IntRange(1, 2).Draw(t, "peers") {
+			rule.From = append(rule.From, policyv1alpha2.ClusterNetworkPolicyIngressPeer(drawnClusterPods(t)))
+		}
+		spec.Ingress = append(spec.Ingress, rule)
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "egress rules") {
+		rule := policyv1alpha2.ClusterNetworkPolicyEgressRule{Action: action.Draw(t, "action"), Protocols: drawnProtocolPorts(t)}
+		for _, p := range drawnEgressPeers(t) {
+			to := policyv1alpha2.ClusterNetworkPolicyEgressPeer{Namespaces: p.Namespaces, Pods: (*policyv1alpha2.NamespacedPod)(p.Pods), Nodes: p.Nodes}
+			for _, n := range p.Networks {
+				to.Networks = append(to.Networks, policyv1alpha2.CIDR(n))
+			}
+			rule.To = append(rule.To, to)
+		}
+		spec.Egress = append(spec.Egress, rule)
+	}
+	return spec
+}
+
+func drawnClusterPods(t *rapid.T) policyv1alpha2.ClusterNetworkPolicySubject {
+	s := drawnSubject(t)
+	return policyv1alpha2.ClusterNetworkPolicySubject{Namespaces: s.Namespaces, Pods: (*policyv1alpha2.NamespacedPod)(s.Pods)}
+}
+
+func drawnProtocolPorts(t *rapid.T) (all []policyv1alpha2.ClusterNetworkPolicyProtocol) {
+	for range rapid.IntRange(0, 2).Draw(t, "ports of a rule") {
+		first := drawnPort.Draw(t, "port")
+		port := rapid.SampledFrom([]*policyv1alpha2.Port{nil, {Number: first}, {Range: &policyv1alpha2.PortRange{Start: first, End: first + 2}}}).Draw(t, "kind of port")
+		var p policyv1alpha2.ClusterNetworkPolicyProtocol
+		switch rapid.SampledFrom([]string{"TCP", "UDP", "SCTP", "name"}).Draw(t, "protocol or name") {
+		case "TCP":
+			p.TCP = &policyv1alpha2.ClusterNetworkPolicyProtocolTCP{DestinationPort: port}
+		case "UDP":
+			p.UDP = &policyv1alpha2.ClusterNetworkPolicyProtocolUDP{DestinationPort: port}
+		case "SCTP":
+			p.SCTP = &policyv1alpha2.ClusterNetworkPolicyProtocolSCTP{DestinationPort: port}
+		case "name":
+			p.DestinationNamedPort = drawnName.Draw(t, "name")
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 func drawnIngressPeers(t *rapid.T) (peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) {

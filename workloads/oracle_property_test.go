@@ -87,11 +87,16 @@ func named(s State, why string) State {
 		}
 	}
 	for name := range s.AdminPolicies {
-		if !strings.Contains(why, string(AdminTier)+" "+name) {
+		if !strings.Contains(why, string(AdminKind)+" "+name) {
 			delete(s.AdminPolicies, name)
 		}
 	}
-	if !strings.Contains(why, string(BaselineTier)) {
+	for name := range s.ClusterPolicies {
+		if !strings.Contains(why, string(ClusterKind)+" "+name) {
+			delete(s.ClusterPolicies, name)
+		}
+	}
+	if !strings.Contains(why, string(BaselineKind)) {
 		clear(s.Baseline)
 	}
 	return s

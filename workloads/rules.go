@@ -11,21 +11,34 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// Kind is a kind of policy, as the API names it.
+type Kind string
+
+// The kinds of policies.
+const (
+	NetworkKind  Kind = "NetworkPolicy"
+	AdminKind    Kind = "AdminNetworkPolicy"
+	BaselineKind Kind = "BaselineAdminNetworkPolicy"
+	ClusterKind  Kind = "ClusterNetworkPolicy"
+)
+
 // Ruleset is a policy of any kind in the words of one: whom it holds for, and its rules. It is never changed once it is made.
 type Ruleset struct {
-	Tier    Tier
-	Key     Key  // of cluster-wide policies the namespace is empty
-	Subject Peer // the pods that it holds for
-	in, out []Rule
-	types   []networkingv1.PolicyType
+	Kind     Kind
+	Tier     Tier
+	Priority int32 // within its tier, the lowest number first; 0 of kinds that have none
+	Key      Key   // of cluster-wide policies the namespace is empty
+	Subject  Peer  // the pods that it holds for
+	in, out  []Rule
+	types    []networkingv1.PolicyType
 }
 
 // String returns the policy's kind and name; of a NetworkPolicy namespace and name alone.
 func (r *Ruleset) String() string {
-	if r.Tier == NetworkTier {
+	if r.Kind == NetworkKind {
 		return r.Key.String()
 	}
-	return string(r.Tier) + " " + r.Key.Name
+	return string(r.Kind) + " " + r.Key.Name
 }
 
 // Rules returns the rules of one direction, in order; those of a direction in which the policy does not hold are among them.
@@ -42,7 +55,7 @@ func (r *Ruleset) Holds(kind networkingv1.PolicyType) bool { return slices.Conta
 // Action is what a rule does with the connections that it matches.
 type Action string
 
-// The actions of rules. NetworkPolicies have Allow alone, the baseline has no Pass.
+// The actions of rules. NetworkPolicies have Allow alone, the BaselineAdminNetworkPolicy has no Pass.
 const (
 	Allow Action = "Allow"
 	Deny  Action = "Deny"
@@ -100,7 +113,7 @@ func Directions(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 
 // networkRuleset applies the defaults of the API: of policy types, and of protocols TCP.
 func networkRuleset(p Policy) *Ruleset {
-	r := &Ruleset{Tier: NetworkTier, Key: p.Key, Subject: podsPeer(p.Namespace, nil, &p.Spec.PodSelector), types: Directions(p.Spec)}
+	r := &Ruleset{Kind: NetworkKind, Tier: NetworkTier, Key: p.Key, Subject: podsPeer(p.Namespace, nil, &p.Spec.PodSelector), types: Directions(p.Spec)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, networkRule(p.Namespace, rule.From, rule.Ports))
 	}

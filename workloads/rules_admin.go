@@ -3,6 +3,7 @@ package workloads
 import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 )
 
@@ -23,28 +24,36 @@ type BaselinePolicy struct {
 }
 
 func adminRuleset(p AdminPolicy) *Ruleset {
-	r := &Ruleset{Tier: AdminTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
+	r := &Ruleset{Kind: AdminKind, Tier: AdminTier, Priority: p.Spec.Priority, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, Rule{Action(rule.Action), ingressPeers(rule.From), adminPorts(rule.Ports)})
 	}
 	for _, rule := range p.Spec.Egress {
-		r.out = append(r.out, Rule{Action(rule.Action), egressPeers(rule.To), adminPorts(rule.Ports)})
+		var peers []Peer
+		for _, to := range rule.To {
+			peers = append(peers, egressPeer(subject(policyv1alpha1.AdminNetworkPolicySubject{Namespaces: to.Namespaces, Pods: to.Pods}), to.Nodes, to.Networks))
+		}
+		r.out = append(r.out, Rule{Action(rule.Action), peers, adminPorts(rule.Ports)})
 	}
 	return r.typed()
 }
 
 func baselineRuleset(p BaselinePolicy) *Ruleset {
-	r := &Ruleset{Tier: BaselineTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
+	r := &Ruleset{Kind: BaselineKind, Tier: BaselineTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, Rule{Action(rule.Action), ingressPeers(rule.From), adminPorts(rule.Ports)})
 	}
 	for _, rule := range p.Spec.Egress {
-		r.out = append(r.out, Rule{Action(rule.Action), egressPeers(rule.To), adminPorts(rule.Ports)})
+		var peers []Peer
+		for _, to := range rule.To {
+			peers = append(peers, egressPeer(subject(policyv1alpha1.AdminNetworkPolicySubject{Namespaces: to.Namespaces, Pods: to.Pods}), to.Nodes, to.Networks))
+		}
+		r.out = append(r.out, Rule{Action(rule.Action), peers, adminPorts(rule.Ports)})
 	}
 	return r.typed()
 }
 
-// typed lets an admin policy hold in the directions of which it has rules.
+// typed lets a cluster-wide policy hold in the directions of which it has rules.
 func (r *Ruleset) typed() *Ruleset {
 	if len(r.in) > 0 {
 		r.types = append(r.types, networkingv1.PolicyTypeIngress)
@@ -55,6 +64,7 @@ func (r *Ruleset) typed() *Ruleset {
 	return r
 }
 
+// subject leaves one of which nothing is set, which the API refuses, as one that means nothing.
 func subject(s policyv1alpha1.AdminNetworkPolicySubject) Peer {
 	if s.Pods != nil {
 		return podsPeer("", &s.Pods.NamespaceSelector, &s.Pods.PodSelector)
@@ -65,7 +75,6 @@ func subject(s policyv1alpha1.AdminNetworkPolicySubject) Peer {
 	return Peer{}
 }
 
-// ingressPeers leaves a peer of which nothing is set, which the API refuses, as one that means nothing.
 func ingressPeers(peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) []Peer {
 	var all []Peer
 	for _, p := range peers {
@@ -74,19 +83,15 @@ func ingressPeers(peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) []Peer {
 	return all
 }
 
-func egressPeers(peers []policyv1alpha1.AdminNetworkPolicyEgressPeer) []Peer {
-	var all []Peer
-	for _, p := range peers {
-		switch {
-		case p.Nodes != nil:
-			all = append(all, Peer{Nodes: p.Nodes, nodes: selector(p.Nodes)})
-		case len(p.Networks) > 0:
-			all = append(all, Peer{Networks: prefixes(p.Networks)})
-		default:
-			all = append(all, subject(policyv1alpha1.AdminNetworkPolicySubject{Namespaces: p.Namespaces, Pods: p.Pods}))
-		}
+// egressPeer is the peer by its nodes or its networks, where it has them; else the one given.
+func egressPeer[S ~string](pods Peer, nodes *metav1.LabelSelector, networks []S) Peer {
+	switch {
+	case nodes != nil:
+		return Peer{Nodes: nodes, nodes: selector(nodes)}
+	case len(networks) > 0:
+		return Peer{Networks: prefixes(networks)}
 	}
-	return all
+	return pods
 }
 
 func adminPorts(ports *[]policyv1alpha1.AdminNetworkPolicyPort) []Port {

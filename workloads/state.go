@@ -79,14 +79,15 @@ type Policy struct {
 
 // State is the desired state: pure data. Its methods do not change it, but for those that say so.
 type State struct {
-	LocalNode     string
-	Nodes         map[string]Node
-	Namespaces    map[string]Namespace
-	Pods          map[Key]Pod
-	Policies      map[Key]Policy
-	AdminPolicies map[string]AdminPolicy    // by name
-	Baseline      map[string]BaselinePolicy // by name, which is BaselineName: there is one or none
-	Ahead         map[Key]bool              // veths on the local node that came before their pods
+	LocalNode       string
+	Nodes           map[string]Node
+	Namespaces      map[string]Namespace
+	Pods            map[Key]Pod
+	Policies        map[Key]Policy
+	AdminPolicies   map[string]AdminPolicy    // by name
+	Baseline        map[string]BaselinePolicy // by name, which is BaselineName: there is one or none
+	ClusterPolicies map[string]ClusterPolicy  // by name
+	Ahead           map[Key]bool              // veths on the local node that came before their pods
 }
 
 // Plug is what the kernel must hold for a pod with a veth.

@@ -9,7 +9,8 @@ import (
 func NewState(localNode string) State {
 	return State{
 		LocalNode: localNode, Nodes: map[string]Node{localNode: {Name: localNode, Local: true}}, Namespaces: map[string]Namespace{},
-		Pods: map[Key]Pod{}, Policies: map[Key]Policy{}, AdminPolicies: map[string]AdminPolicy{}, Baseline: map[string]BaselinePolicy{}, Ahead: map[Key]bool{},
+		Pods: map[Key]Pod{}, Policies: map[Key]Policy{}, AdminPolicies: map[string]AdminPolicy{}, Baseline: map[string]BaselinePolicy{},
+		ClusterPolicies: map[string]ClusterPolicy{}, Ahead: map[Key]bool{},
 	}
 }
 
@@ -18,7 +19,7 @@ func NewState(localNode string) State {
 func (s State) Clone() State {
 	s.Nodes, s.Namespaces = maps.Clone(s.Nodes), maps.Clone(s.Namespaces)
 	s.Pods, s.Policies, s.Ahead = maps.Clone(s.Pods), maps.Clone(s.Policies), maps.Clone(s.Ahead)
-	s.AdminPolicies, s.Baseline = maps.Clone(s.AdminPolicies), maps.Clone(s.Baseline)
+	s.AdminPolicies, s.Baseline, s.ClusterPolicies = maps.Clone(s.AdminPolicies), maps.Clone(s.Baseline), maps.Clone(s.ClusterPolicies)
 	return s
 }
 

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,7 @@ func (f *Fleet) Verify(ctx context.Context) ([]string, error) {
 		compare("node", left.nodes, s.Nodes, itself), compare("namespace", left.namespaces, s.Namespaces, itself),
 		compare("pod", left.pods, s.Pods, Key.String), compare("policy", left.policies, s.Policies, Key.String),
 		compare("admin policy", left.admin, s.AdminPolicies, itself), compare("baseline", left.baseline, s.Baseline, itself),
+		compare("cluster policy", left.cluster, s.ClusterPolicies, itself),
 	)
 	slices.Sort(differ)
 	return differ, nil
@@ -44,9 +46,9 @@ func compare[K comparable, V any](kind string, got []K, want map[K]V, name func(
 
 // names are objects of the API.
 type names struct {
-	nodes, namespaces []string
-	pods, policies    []Key
-	admin, baseline   []string
+	nodes, namespaces        []string
+	pods, policies           []Key
+	admin, baseline, cluster []string
 }
 
 // listed returns the API's objects that fleets made.
@@ -80,5 +82,9 @@ func (f *Fleet) listed(ctx context.Context) (got names, err error) {
 	for _, p := range policies.Items {
 		got.policies = append(got.policies, Key{p.Namespace, p.Name})
 	}
-	return got, f.listAdmin(ctx, options, &got)
+	var missed [3]error
+	got.admin, missed[0] = adminPolicies.listed(ctx, f, options)
+	got.baseline, missed[1] = baselines.listed(ctx, f, options)
+	got.cluster, missed[2] = clusterPolicies.listed(ctx, f, options)
+	return got, errors.Join(missed[:]...)
 }

@@ -220,4 +220,7 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 	}
 }
 
-func (felix) Features() []string { return []string{"ipv6", "network-policy", "admin-network-policy"} }
+// Features are those of all its releases: which kinds of cluster-wide policies one has, its CRDs say.
+func (felix) Features() []string {
+	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy"}
+}

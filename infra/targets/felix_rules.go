@@ -74,16 +74,17 @@ func newSet(title string, pods []workloads.Pod) *wantedSet {
 	return s
 }
 
-// newPortSet returns the set of the addresses and ports that a named port means among those pods.
+// newPortSet returns the set of the addresses and ports that a named port means among those pods; without a protocol, by each.
 func newPortSet(title string, pods []workloads.Pod, proto, port string) *wantedSet {
 	s := emptySet(title)
 	for _, p := range pods {
 		for _, named := range p.Ports {
-			if named.Name != port || !strings.EqualFold(string(named.Protocol), proto) {
+			by := strings.ToLower(string(named.Protocol))
+			if named.Name != port || proto != "" && by != proto {
 				continue
 			}
 			for _, ip := range p.IPs {
-				s.add(ip, fmt.Sprintf("%s %s %d", ip, proto, named.Port))
+				s.add(ip, fmt.Sprintf("%s %s %d", ip, by, named.Port))
 			}
 		}
 	}

@@ -40,7 +40,7 @@ type Driven interface {
 	Decorate(obj any)                                   // adds its annotations to a *corev1.Pod or *corev1.Node
 	Gauges() map[metrics.Gauge]metrics.Selector         // our words for its metrics
 	Quiesce(ctx context.Context, addr netip.Addr) error // it releases what it can before an occupancy reading
-	Features() []string
+	Features() []string                                 // what some release of it has; of policies' kinds it has those that the cluster knows
 }
 
 // Host is a target that decides by its own rules what passes between its node and the pods there: whether what the node sends

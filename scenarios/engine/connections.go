@@ -18,14 +18,14 @@ const (
 	SampledRemote = 3
 )
 
-// Ports are what every sampled pod listens on, by each of Protocols.
+// Ports are tried between all sampled pods, by each of Protocols; what else policies name, between some of them.
 var Ports = []uint16{8080, 9090}
 
 // Protocols are what flows are tried by.
 var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
 
 // Connections wants TCP connections and UDP exchanges between the local pods, and between them and the remote ones, in both directions
-// and on each of Ports, to end as the policies in force say; in a large cluster, between a sample of them.
+// and on each of Ports and some ports that the policies name, to end as the policies in force say; in a large cluster, between a sample of them.
 type Connections struct{}
 
 // Name returns the probe's name.
@@ -130,27 +130,56 @@ func spread[T any](all []T, n int) []T {
 	return sample
 }
 
-// sampleFlows are the flows between the sampled pods. Those between remote pods are not the local node's.
+// sampleFlows are the flows between the sampled pods.
 func sampleFlows(s workloads.State) []Flow {
 	local, remote := samplePods(s)
 	return flowsAmong(s, local, remote)
 }
 
-func flowsBetween(s workloads.State, from, to workloads.Pod) []Flow {
+// flowsAmong are all flows between the pods by Protocols and Ports, and some by what else the policies name.
+func flowsAmong(s workloads.State, local, remote []workloads.Pod) []Flow {
+	pods := slices.Concat(local, remote)
+	return append(eachPair(s, pods, flowsBetween), slices.Concat(namedFlowsAmong(s, pods)...)...)
+}
+
+// eachPair are the flows between every two pods, but for those between two remote ones: these are not the local node's.
+func eachPair(s workloads.State, pods []workloads.Pod, between func(s workloads.State, from, to workloads.Pod) []Flow) []Flow {
 	var flows []Flow
-	for _, v6 := range []bool{false, true} {
-		a, aHas := end(s, from, v6)
-		b, bHas := end(s, to, v6)
-		if !aHas || !bHas {
-			continue
-		}
-		for _, protocol := range Protocols {
-			for _, port := range Ports {
-				flows = append(flows, Flow{From: a, To: b, Protocol: protocol, Port: port})
+	for _, from := range pods {
+		for _, to := range pods {
+			if from.Key != to.Key && (from.Node == s.LocalNode || to.Node == s.LocalNode) {
+				flows = append(flows, between(s, from, to)...)
 			}
 		}
 	}
 	return flows
+}
+
+// flowsBetween are the flows between two pods by Protocols and Ports.
+func flowsBetween(s workloads.State, from, to workloads.Pod) []Flow {
+	var flows []Flow
+	for _, f := range pairsBetween(s, from, to) {
+		for _, protocol := range Protocols {
+			for _, port := range Ports {
+				f.Protocol, f.Port = protocol, port
+				flows = append(flows, f)
+			}
+		}
+	}
+	return flows
+}
+
+// pairsBetween are the addresses of two pods, those of each family, as flows without protocol and port.
+func pairsBetween(s workloads.State, from, to workloads.Pod) []Flow {
+	var all []Flow
+	for _, v6 := range []bool{false, true} {
+		a, aHas := end(s, from, v6)
+		b, bHas := end(s, to, v6)
+		if aHas && bHas {
+			all = append(all, Flow{From: a, To: b})
+		}
+	}
+	return all
 }
 
 // end is a pod with its address of a family, if it has one.

@@ -273,6 +273,7 @@ func concerns(flow Flow, before, after workloads.State) int {
 	changed += len(differing(before.Policies, after.Policies, func(k workloads.Key) bool { return near[k.Namespace] }))
 	// Whom a cluster-wide policy concerns is not looked at: it is better to allow too much for a moment.
 	changed += len(differing(before.AdminPolicies, after.AdminPolicies, anyKey)) + len(differing(before.Baseline, after.Baseline, anyKey))
+	changed += len(differing(before.ClusterPolicies, after.ClusterPolicies, anyKey))
 	return changed
 }
 
@@ -301,6 +302,7 @@ func changedObjects(before, after workloads.State) []object {
 		objects(before, after, func(s workloads.State) map[workloads.Key]workloads.Policy { return s.Policies }),
 		objects(before, after, func(s workloads.State) map[string]workloads.AdminPolicy { return s.AdminPolicies }),
 		objects(before, after, func(s workloads.State) map[string]workloads.BaselinePolicy { return s.Baseline }),
+		objects(before, after, func(s workloads.State) map[string]workloads.ClusterPolicy { return s.ClusterPolicies }),
 	)
 }
 

@@ -18,7 +18,7 @@ type Matrix struct {
 	Want, Got map[Flow]Outcome
 }
 
-// TryMatrix tries every flow, on each of Ports by each of Protocols, between up to most of the local pods and as many remote ones,
+// TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local pods and as many remote ones,
 // chosen by Representatives with the world's draws.
 func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
 	s := w.Fleet.State()
@@ -108,20 +108,6 @@ func (m Matrix) sign(f Flow) string {
 		return "-"
 	}
 	return "?"
-}
-
-// flowsAmong are all flows between the pods, but for those between two remote ones.
-func flowsAmong(s workloads.State, local, remote []workloads.Pod) []Flow {
-	pods := append(local[:len(local):len(local)], remote...)
-	var flows []Flow
-	for _, from := range pods {
-		for _, to := range pods {
-			if from.Key != to.Key && (from.Node == s.LocalNode || to.Node == s.LocalNode) {
-				flows = append(flows, flowsBetween(s, from, to)...)
-			}
-		}
-	}
-	return flows
 }
 
 // sortedClasses returns the members of each class, in the order of the classes' first members.

@@ -43,6 +43,9 @@ const (
 	// time of a datagram (BenchmarkStream).
 	streamLimit  = 32
 	attemptLimit = 16
+	// namedStreamLimit and namedAttemptLimit are how many there are besides, on ports that policies name.
+	namedStreamLimit  = 8
+	namedAttemptLimit = 4
 	// observeInterval is how often observations are judged.
 	observeInterval = 50 * time.Millisecond
 	// openInterval is how often a stream that can't be opened yet is tried.
@@ -357,15 +360,28 @@ func (w *World) Settle(note func(report.Finding)) error {
 	return w.testify(note)
 }
 
-// sampleStreams draws flows of both protocols at even distances of those that are tried after each step.
+// sampleStreams draws flows of both protocols at even distances of those that are tried after each step by Protocols and Ports, and besides
+// one of each way of a few that policies name: which these are has no say in the others, so that they go on while policies change.
 func sampleStreams(s workloads.State) []Flow {
-	var udp, tcp []Flow
-	for _, f := range sampleFlows(s) {
+	local, remote := samplePods(s)
+	pods := slices.Concat(local, remote)
+	udp, tcp := byProtocol(eachPair(s, pods, flowsBetween))
+	var named []Flow
+	for _, row := range namedFlowsAmong(s, pods) {
+		named = append(named, row[:min(len(row), 1)]...)
+	}
+	namedUDP, namedTCP := byProtocol(named)
+	return slices.Concat(spread(udp, streamLimit), spread(tcp, attemptLimit),
+		namedUDP[:min(len(namedUDP), namedStreamLimit)], namedTCP[:min(len(namedTCP), namedAttemptLimit)])
+}
+
+func byProtocol(flows []Flow) (udp, tcp []Flow) {
+	for _, f := range flows {
 		if f.Protocol == corev1.ProtocolUDP {
 			udp = append(udp, f)
 		} else {
 			tcp = append(tcp, f)
 		}
 	}
-	return append(spread(udp, streamLimit), spread(tcp, attemptLimit)...)
+	return udp, tcp
 }

@@ -13,9 +13,12 @@ import (
 // Wishes say which operations a generator draws besides the usual ones.
 type Wishes struct {
 	Restarts bool `json:"restarts,omitempty"` // of the agent
+	Admin    bool `json:"admin,omitempty"`    // AdminNetworkPolicies and the BaselineAdminNetworkPolicy
+	Cluster  bool `json:"cluster,omitempty"`  // ClusterNetworkPolicies
 	// Known draws also what is known to break Felix v3.31.0 (docs/findings.md), which every run would find again: local pods that come
-	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports, and
-	// policies changed so that they select other pods or are for other directions.
+	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports,
+	// policies changed so that they select other pods or are for other directions, cluster-wide policies with rules of both directions changed in more
+	// than their rules, and names of ports in AdminNetworkPolicies and the baseline.
 	Known bool `json:"known,omitempty"`
 }
 
@@ -34,7 +37,7 @@ type Generator struct {
 	model  *Model
 	wishes Wishes
 
-	nodes, namespaces, pods, policies, addresses int // how many were ever named
+	nodes, namespaces, pods, policies, wide, addresses, nodeAddresses int // how many were ever named
 
 	retired []workloads.Key        // names of pods that went, oldest first
 	free    [][]netip.Addr         // addresses of pods that went, oldest first
@@ -116,6 +119,7 @@ func (g *Generator) draw() Op {
 		{8, g.removePod}, {10, g.relabelPod}, {2, g.clearPod}, {5, g.movePod},
 		{2 * room(len(m.Policies), mostPolicies), g.addPolicy}, {8, g.changePolicy}, {6, g.removePolicy},
 	}
+	choices = append(choices, g.wideChoices()...)
 	if g.wishes.Restarts {
 		choices = append(choices, choice{1, func() Op { return Op{Do: RestartAgent} }})
 	}
@@ -155,9 +159,20 @@ func one[T any](g *Generator, of []T) (drawn T) {
 	return of[g.rand.IntN(len(of))]
 }
 
+// addNode sometimes brings one back, at another address.
 func (g *Generator) addNode() Op {
-	g.nodes++
-	return Op{Do: AddNode, Name: fmt.Sprintf("node-%d", g.nodes), IPs: []netip.Addr{workloads.NodeAddress(g.nodes)}}
+	number := g.again(g.nodes)
+	g.nodes = max(g.nodes, number)
+	g.nodeAddresses++
+	return Op{Do: AddNode, Name: fmt.Sprintf("node-%d", number), IPs: []netip.Addr{workloads.NodeAddress(g.nodeAddresses)}}
+}
+
+// again is the number after those that were, or one of these.
+func (g *Generator) again(were int) int {
+	if were > 0 && g.chance(30) {
+		return 1 + g.rand.IntN(were)
+	}
+	return were + 1
 }
 
 func (g *Generator) remoteNode() string {
@@ -178,10 +193,7 @@ func (g *Generator) namespace() string {
 
 // addNamespace sometimes brings one back.
 func (g *Generator) addNamespace() Op {
-	number := g.namespaces + 1
-	if g.namespaces > 0 && g.chance(30) {
-		number = 1 + g.rand.IntN(g.namespaces)
-	}
+	number := g.again(g.namespaces)
 	g.namespaces = max(g.namespaces, number)
 	return Op{Do: AddNamespace, Namespace: fmt.Sprintf("ns-%d", number), Labels: g.labels(namespaceLabels)}
 }

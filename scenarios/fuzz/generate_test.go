@@ -2,12 +2,14 @@ package fuzz
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -24,7 +26,7 @@ func drawn(t *rapid.T, wishes Wishes) [][]Op {
 
 func TestSameSeedSameOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		seed, wishes := rapid.Uint64().Draw(t, "seed"), Wishes{Restarts: rapid.Bool().Draw(t, "restarts")}
+		seed, wishes := rapid.Uint64().Draw(t, "seed"), Wishes{Restarts: rapid.Bool().Draw(t, "restarts"), Admin: rapid.Bool().Draw(t, "admin"), Cluster: rapid.Bool().Draw(t, "cluster")}
 		a, b := NewGenerator(seed, wishes), NewGenerator(seed, wishes)
 		for range 5 {
 			if first, second := a.Batch(Batch), b.Batch(Batch); !reflect.DeepEqual(first, second) {
@@ -38,7 +40,7 @@ func TestSameSeedSameOperations(t *testing.T) {
 func TestEveryOperationMeansSomething(t *testing.T) {
 	verbsSeen, shapes := map[Verb]int{}, map[string]int{}
 	for seed := range uint64(20) {
-		g, m := NewGenerator(seed, Wishes{Restarts: true}), NewModel("here")
+		g, m := NewGenerator(seed, Wishes{Restarts: true, Admin: true, Cluster: true}), NewModel("here")
 		for range 50 {
 			for _, op := range g.Batch(Batch) {
 				text, err := json.Marshal(op)
@@ -64,7 +66,8 @@ func TestEveryOperationMeansSomething(t *testing.T) {
 	}
 	for _, s := range []string{
 		"In", "NotIn", "Exists", "DoesNotExist", "except", "IPv6 block", "port by name", "port range", "protocol alone", "port TCP", "port UDP", "port SCTP", "many ports",
-		"isolation alone", "rule for all", "types by default", "both directions", "remote", "bare", "forced", "dual stack", "IPv6 alone", "named port",
+		"isolation alone", "rule for all", "types by default", "both directions", "remote", "bare", "forced", "dual stack", "IPv6 alone", "named port", "UDP by name",
+		"Admin", "Baseline", "Accept", "Deny", "Pass", "wide range", "wide number", "wide name", "networks",
 	} {
 		if shapes[s] == 0 {
 			t.Errorf("%q was never drawn", s)
@@ -79,6 +82,9 @@ func shape(seen map[string]int, op Op) {
 	seen["named port"] += len(op.Ports)
 	seen["dual stack"] += one01(len(op.IPs) == 2)
 	seen["IPv6 alone"] += one01(len(op.IPs) == 1 && op.IPs[0].Is6())
+	if op.Wide != nil {
+		wideShape(seen, *op.Wide)
+	}
 	if op.Spec == nil {
 		return
 	}
@@ -111,8 +117,107 @@ func ruleShape(seen map[string]int, peers []networkingv1.NetworkPolicyPeer, port
 		}
 		seen["protocol alone"] += one01(port.Port == nil)
 		seen["port by name"] += one01(port.Port != nil && port.Port.StrVal != "")
+		seen["UDP by name"] += one01(port.Port != nil && port.Port.StrVal == "dns" && port.Protocol != nil && *port.Protocol == "UDP")
 		seen["port range"] += one01(port.EndPort != nil)
 	}
+}
+
+func wideShape(seen map[string]int, s wideSpec) {
+	seen[string(s.Tier)]++
+	protocols := func(all []policyv1alpha2.ClusterNetworkPolicyProtocol) {
+		for _, p := range all {
+			port := portOf(p)
+			seen["wide name"] += one01(p.DestinationNamedPort != "")
+			seen["wide range"] += one01(port != nil && port.Range != nil)
+			seen["wide number"] += one01(port != nil && port.Number != 0)
+		}
+	}
+	for _, r := range s.Ingress {
+		seen[string(r.Action)]++
+		protocols(r.Protocols)
+	}
+	for _, r := range s.Egress {
+		seen[string(r.Action)]++
+		protocols(r.Protocols)
+		for _, p := range r.To {
+			seen["networks"] += len(p.Networks)
+		}
+	}
+}
+
+// TestWideOfTheClusterAlone wants no kind of cluster-wide policies to be drawn that the cluster has not.
+func TestWideOfTheClusterAlone(t *testing.T) {
+	of := map[Verb]string{}
+	for add, all := range wideVerbs {
+		for _, v := range all {
+			of[v] = map[bool]string{true: "cluster", false: "admin"}[add == AddClusterPolicy]
+		}
+	}
+	for _, w := range []Wishes{{}, {Admin: true}, {Cluster: true}} {
+		want := map[string]bool{"admin": w.Admin, "cluster": w.Cluster}
+		delete(want, map[bool]string{true: "admin"}[!w.Admin])
+		delete(want, map[bool]string{true: "cluster"}[!w.Cluster])
+		got, g := map[string]bool{}, NewGenerator(1, w)
+		for _, op := range g.Batch(500) {
+			if kind := of[op.Do]; kind != "" {
+				got[kind] = true
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%+v draws %v", w, got)
+		}
+	}
+}
+
+// TestKnownIsLeftOut wants what is known to break an agent not to be drawn: see Wishes.
+func TestKnownIsLeftOut(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		seen := map[string]int{}
+		for seed := range uint64(10) {
+			g, m := NewGenerator(seed, Wishes{Admin: true, Cluster: true, Known: known}), NewModel("here")
+			for range 50 {
+				for _, op := range g.Batch(Batch) {
+					before, was := m.said[op.wideKey()]
+					m.Apply(op)
+					if op.Wide == nil {
+						continue
+					}
+					names := map[string]int{}
+					wideShape(names, *op.Wide)
+					seen["name"] += one01(names["wide name"] > 0 && op.wideKey().add != AddClusterPolicy)
+					if after := *op.Wide; was && len(before.Ingress) > 0 && len(before.Egress) > 0 {
+						after.Ingress, after.Egress = before.Ingress, before.Egress
+						seen["more than rules"] += one01(!reflect.DeepEqual(before, after))
+					}
+					seen["directions"] += one01(was && (len(before.Ingress) == 0) != (len(op.Wide.Ingress) == 0))
+				}
+			}
+		}
+		for _, what := range []string{"name", "more than rules", "directions"} {
+			if (seen[what] > 0) != known {
+				t.Errorf("known %v: %q was drawn %d times", known, what, seen[what])
+			}
+		}
+	}
+}
+
+// TestPrioritiesAreUnique wants no two cluster-wide policies to have one priority: what that means is left open.
+func TestPrioritiesAreUnique(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := NewModel("here")
+		for _, ops := range drawn(t, Wishes{Cluster: true}) {
+			for _, op := range ops {
+				m.Apply(op)
+				taken := map[int32]string{}
+				for _, r := range m.Rulesets() {
+					if other, is := taken[r.Priority]; is && r.Kind == workloads.ClusterKind {
+						t.Fatalf("%s and %s have priority %d", other, r, r.Priority)
+					}
+					taken[r.Priority] = r.String()
+				}
+			}
+		}
+	})
 }
 
 func selectorShape(seen map[string]int, s *metav1.LabelSelector) {

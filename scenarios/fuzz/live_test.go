@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes/fake"
+	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
@@ -78,7 +79,7 @@ func (*node) Lie(context.Context, metrics.Gauge, float64) error { return nil }
 func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err error) {
 	t.Helper()
 	hostInterface := func(namespace, pod string) string { return namespace + "-" + pod }
-	n.fleet = workloads.NewFleet(workloads.Config{Client: fake.NewClientset(), Plugger: sockets{}, OneWrite: true, HostInterface: hostInterface}, workloads.NewState("here"))
+	n.fleet = workloads.NewFleet(workloads.Config{Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset(), Plugger: sockets{}, OneWrite: true, HostInterface: hostInterface}, workloads.NewState("here"))
 	sc, err := o.Scenario(3, Means{Saboteur: n, Out: out, Tell: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }})
 	if err != nil {
 		t.Fatal(err)

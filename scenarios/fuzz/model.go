@@ -9,10 +9,12 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Model is the state that operations advance. Besides what a State holds it knows the veths, which outlive their pods' addresses.
+// Model is the state that operations advance. Besides what a State holds it knows the veths, which outlive their pods' addresses, and in which
+// words operations said the cluster-wide policies.
 type Model struct {
 	workloads.State
 	veths map[workloads.Key][]netip.Addr // of local pods
+	said  map[wideKey]wideSpec
 }
 
 // Actor is on what operations are made.
@@ -26,12 +28,12 @@ type act func(context.Context, Actor) error
 
 // NewModel returns the model of an empty cluster.
 func NewModel(localNode string) *Model {
-	return &Model{State: workloads.NewState(localNode), veths: map[workloads.Key][]netip.Addr{}}
+	return &Model{State: workloads.NewState(localNode), veths: map[workloads.Key][]netip.Addr{}, said: map[wideKey]wideSpec{}}
 }
 
 // Clone returns a copy that can be advanced by itself.
 func (m *Model) Clone() *Model {
-	return &Model{State: m.State.Clone(), veths: maps.Clone(m.veths)}
+	return &Model{State: m.State.Clone(), veths: maps.Clone(m.veths), said: maps.Clone(m.said)}
 }
 
 // Apply advances the model by one operation and returns what makes the same change to a fleet in the same state. It returns nil,
@@ -49,6 +51,9 @@ var verbs = map[Verb]func(*Model, Op) act{
 	AddPod: (*Model).addPod, PlugPod: (*Model).plugPod, RemovePod: (*Model).removePod, RelabelPod: (*Model).relabelPod,
 	ClearPodAddresses: (*Model).clearPodAddresses, MovePod: (*Model).movePod,
 	AddPolicy: (*Model).putPolicy, ChangePolicy: (*Model).putPolicy, RemovePolicy: (*Model).removePolicy,
+	AddAdminPolicy: (*Model).putAdmin, ChangeAdminPolicy: (*Model).putAdmin, RemoveAdminPolicy: (*Model).removeAdmin,
+	AddBaseline: (*Model).putBaseline, ChangeBaseline: (*Model).putBaseline, RemoveBaseline: (*Model).removeBaseline,
+	AddClusterPolicy: (*Model).putCluster, ChangeClusterPolicy: (*Model).putCluster, RemoveClusterPolicy: (*Model).removeCluster,
 	RestartAgent: func(*Model, Op) act { return func(ctx context.Context, a Actor) error { return a.Restart(ctx) } },
 }
 
@@ -266,6 +271,9 @@ func (m *Model) Rebuild() []Op {
 	for _, k := range sortedKeys(m.Policies) {
 		spec := m.Policies[k].Spec
 		ops = append(ops, Op{Do: AddPolicy, Namespace: k.Namespace, Name: k.Name, Spec: &spec})
+	}
+	for _, k := range m.saidKeys() {
+		ops = append(ops, Op{Do: k.add, Name: k.name, Wide: new(m.said[k])})
 	}
 	for _, k := range sortedKeys(m.Pods) {
 		p := m.Pods[k]

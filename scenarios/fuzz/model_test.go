@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/kubernetes/fake"
 	"pgregory.net/rapid"
+	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -34,12 +35,12 @@ func TestAnySubsequenceIsARun(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kernel := sockets{}
 		fleet := workloads.NewFleet(workloads.Config{
-			Client: fake.NewClientset(), Plugger: kernel, OneWrite: true,
+			Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset(), Plugger: kernel, OneWrite: true,
 			HostInterface: func(namespace, pod string) string { return namespace + "-" + pod },
 		}, workloads.NewState("here"))
 		m := NewModel("here")
 		actor := Actor{Fleet: fleet, Restart: func(context.Context) error { return nil }}
-		for _, ops := range drawn(t, Wishes{Restarts: true, Known: true}) {
+		for _, ops := range drawn(t, Wishes{Restarts: true, Known: true, Admin: true, Cluster: true}) {
 			kept := slices.DeleteFunc(slices.Clone(ops), func(Op) bool { return rapid.IntRange(0, 2).Draw(t, "leave out") == 0 })
 			if err := m.perform(t.Context(), actor, kept); err != nil {
 				t.Fatal(err)
@@ -76,7 +77,7 @@ func checkWorld(t *rapid.T, m *Model, fleet *workloads.Fleet, kernel sockets) {
 func TestRebuild(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := NewModel("here")
-		for _, ops := range drawn(t, Wishes{}) {
+		for _, ops := range drawn(t, Wishes{Admin: true, Cluster: true}) {
 			for _, op := range ops {
 				m.Apply(op)
 			}
@@ -88,7 +89,7 @@ func TestRebuild(t *testing.T) {
 			}
 		}
 		// A pod whose addresses were cleared has none from the beginning; labels of a veth's future pod are not told.
-		if !reflect.DeepEqual(m.State, again.State) || !slices.Equal(sortedKeys(m.veths), sortedKeys(again.veths)) {
+		if !reflect.DeepEqual(m.State, again.State) || !reflect.DeepEqual(m.said, again.said) || !slices.Equal(sortedKeys(m.veths), sortedKeys(again.veths)) {
 			t.Fatalf("%+v becomes %+v", m.State, again.State)
 		}
 	})
@@ -115,6 +116,10 @@ func TestApplyRefuses(t *testing.T) {
 		"a change of no policy":            {nil, Op{Do: ChangePolicy, Namespace: "a", Name: "q"}},
 		"the end of the SUT's node":        {nil, Op{Do: RemoveNode, Name: "here"}},
 		"the end of a namespace not there": {nil, Op{Do: RemoveNamespace, Namespace: "q"}},
+		"a change of no cluster policy":    {nil, Op{Do: ChangeClusterPolicy, Name: "q", Wide: &wideSpec{}}},
+		"a baseline of another name":       {nil, Op{Do: AddBaseline, Name: "q", Wide: &wideSpec{}}},
+		"an admin policy without a spec":   {nil, Op{Do: AddAdminPolicy, Name: "q"}},
+		"the end of a baseline not there":  {nil, Op{Do: RemoveBaseline, Name: "default"}},
 		"a move to where it is":            {nil, Op{Do: MovePod, Namespace: "a", Name: "x"}},
 	} {
 		m := NewModel("here")
@@ -124,7 +129,7 @@ func TestApplyRefuses(t *testing.T) {
 			}
 		}
 		before := m.Clone()
-		if m.Apply(c.op) != nil || !reflect.DeepEqual(before.State, m.State) || !reflect.DeepEqual(before.veths, m.veths) {
+		if m.Apply(c.op) != nil || !reflect.DeepEqual(before.State, m.State) || !reflect.DeepEqual(before.veths, m.veths) || len(m.said) > 0 {
 			t.Errorf("%s is taken", name)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -39,6 +40,16 @@ const (
 	ChangePolicy      Verb = "change policy"
 	RemovePolicy      Verb = "remove policy"
 	RestartAgent      Verb = "restart agent"
+
+	AddAdminPolicy      Verb = "add admin policy"
+	ChangeAdminPolicy   Verb = "change admin policy"
+	RemoveAdminPolicy   Verb = "remove admin policy"
+	AddBaseline         Verb = "add baseline"
+	ChangeBaseline      Verb = "change baseline"
+	RemoveBaseline      Verb = "remove baseline"
+	AddClusterPolicy    Verb = "add cluster policy"
+	ChangeClusterPolicy Verb = "change cluster policy"
+	RemoveClusterPolicy Verb = "remove cluster policy"
 )
 
 // Op is one operation, with all that it needs. Only the fields that its verb needs are set.
@@ -53,6 +64,8 @@ type Op struct {
 	Bare      bool                            `json:"bare,omitempty"`   // the local pod's veth is still to come
 	Forced    bool                            `json:"forced,omitempty"` // the veth goes before the object
 	Spec      *networkingv1.NetworkPolicySpec `json:"spec,omitempty"`
+	// Wide is a cluster-wide policy of any kind, in the words of the newest.
+	Wide *policyv1alpha2.ClusterNetworkPolicySpec `json:"wide,omitempty"`
 }
 
 // Batch is how many operations are made between two comparisons.

@@ -70,6 +70,7 @@ func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	if f.Known {
 		w.JudgeCuts()
 	}
+	f.Admin, f.Cluster = w.SUT.HasFeature("admin-network-policy"), w.SUT.HasFeature("cluster-network-policy")
 	f.begin()
 	gen, begun, made := NewGenerator(f.seed, f.Wishes), time.Now(), 0
 	for (f.Ops == 0 || made < f.Ops) && (f.For == 0 || time.Since(begun) < f.For) {

@@ -100,8 +100,12 @@ func (g *Generator) containerPorts() []workloads.NamedPort {
 	if g.chance(50) {
 		ports = append(ports, workloads.NamedPort{Name: "http", Protocol: corev1.ProtocolTCP, Port: one(g, engine.Ports)})
 	}
-	if g.chance(20) {
-		ports = append(ports, workloads.NamedPort{Name: "dns", Protocol: one(g, []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP}), Port: 5353})
+	if g.chance(40) {
+		dns := workloads.NamedPort{Name: "dns", Protocol: corev1.ProtocolUDP, Port: one(g, []uint16{5353, engine.Ports[0]})}
+		if g.chance(25) {
+			dns.Protocol, dns.Port = corev1.ProtocolTCP, 5353
+		}
+		ports = append(ports, dns)
 	}
 	if g.chance(10) {
 		ports = append(ports, workloads.NamedPort{Name: "sig", Protocol: corev1.ProtocolSCTP, Port: 3868})

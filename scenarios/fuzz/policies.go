@@ -186,6 +186,9 @@ func (g *Generator) ports() []networkingv1.NetworkPolicyPort {
 	return ports
 }
 
+// usualProtocols are those by which most pods name a port.
+var usualProtocols = map[string]corev1.Protocol{"dns": corev1.ProtocolUDP, "sig": corev1.ProtocolSCTP}
+
 func (g *Generator) port() networkingv1.NetworkPolicyPort {
 	var p networkingv1.NetworkPolicyPort
 	if g.chance(70) {
@@ -195,9 +198,13 @@ func (g *Generator) port() networkingv1.NetworkPolicyPort {
 	switch g.rand.IntN(8) {
 	case 0: // all of its protocol
 	case 1, 2:
-		p.Port = new(intstr.FromString(one(g, []string{"http", "http", "dns", "sig", "nobody"})))
-	case 3:
-		p.Port, p.EndPort = new(intstr.FromInt32(number)), new(number+int32(g.rand.IntN(2000)))
+		name := one(g, []string{"http", "http", "dns", "dns", "sig", "nobody"})
+		if usual, known := usualProtocols[name]; known && g.chance(70) {
+			p.Protocol = new(usual)
+		}
+		p.Port = new(intstr.FromString(name))
+	case 3: // of few lengths, since pods listen on the ends for the rest of their lives
+		p.Port, p.EndPort = new(intstr.FromInt32(number)), new(number+one(g, []int32{0, 1, 77, 1010, 1999}))
 	default:
 		p.Port = new(intstr.FromInt32(number))
 	}

@@ -32,7 +32,7 @@ func needs(wanted map[string]bool) func([][]Op) bool {
 
 func TestShrinkKeepsWhatIsNeeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		batches := drawn(t, Wishes{Restarts: true})
+		batches := drawn(t, Wishes{Restarts: true, Admin: true, Cluster: true})
 		all := flatten(batches)
 		wanted := map[string]bool{}
 		for range rapid.IntRange(1, 4).Draw(t, "culprits") {
@@ -132,7 +132,7 @@ func text(batches [][]Op) string {
 
 func TestSimplificationsAreSimpler(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, p := range flatten(drawn(t, Wishes{})) {
+		for _, p := range flatten(drawn(t, Wishes{Admin: true, Cluster: true})) {
 			before := text([][]Op{{p.op}})
 			for _, simpler := range Simplifications(p.op) {
 				if simpler.Do != p.op.Do || simpler.key() != p.op.key() || extent(simpler) >= extent(p.op) {
@@ -147,7 +147,7 @@ func TestSimplificationsAreSimpler(t *testing.T) {
 }
 
 func repro() Repro {
-	g := NewGenerator(11, Wishes{})
+	g := NewGenerator(11, Wishes{Admin: true, Cluster: true})
 	r := Repro{Version: ReproVersion, Seed: 11, Target: Target{Name: "felix", DataPlane: "nftables"}, Plant: "rule deleted",
 		Failure: Failure{Probe: "kernel", Differing: 1, Differences: []report.Difference{{Fact: "a\nrule", Want: "1"}}},
 		Shrunk:  Shrunk{From: 100, To: 60, Runs: 7, Took: time.Minute, Tried: 3, Failed: 2}}

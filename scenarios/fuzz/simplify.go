@@ -7,6 +7,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
 // size grows with all that batches say, operations first.
@@ -46,6 +47,26 @@ var drastic = []func(Op) (Op, bool){
 	inSpec(func(s *networkingv1.NetworkPolicySpec) { s.PolicyTypes = nil }),
 	inRules(func(_ *[]networkingv1.NetworkPolicyPeer, ports *[]networkingv1.NetworkPolicyPort) { *ports = nil }),
 	inRules(func(peers *[]networkingv1.NetworkPolicyPeer, _ *[]networkingv1.NetworkPolicyPort) { *peers = nil }),
+	inWide(func(s *wideSpec) { s.Ingress, s.Egress = nil, nil }),
+	inWide(func(s *wideSpec) { s.Egress = nil }),
+	inWide(func(s *wideSpec) { s.Ingress = nil }),
+	inWide(func(s *wideSpec) { s.Subject = allPods }),
+	inWide(func(s *wideSpec) {
+		for i := range s.Ingress {
+			s.Ingress[i].Protocols = nil
+		}
+		for i := range s.Egress {
+			s.Egress[i].Protocols = nil
+		}
+	}),
+	inWide(func(s *wideSpec) {
+		for i := range s.Ingress {
+			s.Ingress[i].From = []policyv1alpha2.ClusterNetworkPolicyIngressPeer{{Namespaces: allPods.Namespaces}}
+		}
+		for i := range s.Egress {
+			s.Egress[i].To = []policyv1alpha2.ClusterNetworkPolicyEgressPeer{{Namespaces: allPods.Namespaces}}
+		}
+	}),
 }
 
 func inSpec(change func(*networkingv1.NetworkPolicySpec)) func(Op) (Op, bool) {
@@ -96,6 +117,9 @@ func Simplifications(op Op) []Op {
 	}
 	if op.Spec != nil {
 		all = append(all, simplerSpecs(op)...)
+	}
+	if op.Wide != nil {
+		all = append(all, simplerWide(op)...)
 	}
 	return slices.DeleteFunc(all, func(o Op) bool { return extent(o) >= extent(op) })
 }
@@ -171,21 +195,22 @@ func simplerRule(add func(func(*networkingv1.NetworkPolicySpec)), rule func(*net
 	}
 }
 
-func simplerSelector(add func(func(*networkingv1.NetworkPolicySpec)), at func(*networkingv1.NetworkPolicySpec) *metav1.LabelSelector, is *metav1.LabelSelector) {
+// simplerSelector takes single things from a selector, which is found in a copy of a policy by at.
+func simplerSelector[S any](add func(func(*S)), at func(*S) *metav1.LabelSelector, is *metav1.LabelSelector) {
 	if is == nil {
 		return
 	}
 	if len(is.MatchLabels)+len(is.MatchExpressions) > 0 {
-		add(func(s *networkingv1.NetworkPolicySpec) { *at(s) = metav1.LabelSelector{} })
+		add(func(s *S) { *at(s) = metav1.LabelSelector{} })
 	}
 	for _, key := range slices.Sorted(maps.Keys(is.MatchLabels)) {
-		add(func(s *networkingv1.NetworkPolicySpec) { delete(at(s).MatchLabels, key) })
+		add(func(s *S) { delete(at(s).MatchLabels, key) })
 	}
 	for i, r := range is.MatchExpressions {
-		add(func(s *networkingv1.NetworkPolicySpec) { at(s).MatchExpressions = without(at(s).MatchExpressions, i) })
+		add(func(s *S) { at(s).MatchExpressions = without(at(s).MatchExpressions, i) })
 		for j := range r.Values {
 			if len(r.Values) > 1 {
-				add(func(s *networkingv1.NetworkPolicySpec) { at(s).MatchExpressions[i].Values = without(r.Values, j) })
+				add(func(s *S) { at(s).MatchExpressions[i].Values = without(r.Values, j) })
 			}
 		}
 	}

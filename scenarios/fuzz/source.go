@@ -15,14 +15,15 @@ import (
 
 // sourceImports are the packages of what operations are made of, as the library's files name them.
 var sourceImports = map[string]string{
-	"net/netip":                                 "",
-	"k8s.io/api/core/v1":                        "corev1",
-	"k8s.io/api/networking/v1":                  "networkingv1",
-	"k8s.io/apimachinery/pkg/apis/meta/v1":      "metav1",
-	"k8s.io/apimachinery/pkg/util/intstr":       "",
-	"github.com/nodefv/nodefv/scenarios/engine": "",
-	"github.com/nodefv/nodefv/scenarios/fuzz":   "",
-	"github.com/nodefv/nodefv/workloads":        "",
+	"net/netip":                                    "",
+	"k8s.io/api/core/v1":                           "corev1",
+	"k8s.io/api/networking/v1":                     "networkingv1",
+	"k8s.io/apimachinery/pkg/apis/meta/v1":         "metav1",
+	"k8s.io/apimachinery/pkg/util/intstr":          "",
+	"sigs.k8s.io/network-policy-api/apis/v1alpha2": "policyv1alpha2",
+	"github.com/nodefv/nodefv/scenarios/engine":    "",
+	"github.com/nodefv/nodefv/scenarios/fuzz":      "",
+	"github.com/nodefv/nodefv/workloads":           "",
 }
 
 // Source returns a file of the library's that does what the record says, formatted.

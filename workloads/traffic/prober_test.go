@@ -304,6 +304,52 @@ func TestSourcePortsAreFresh(t *testing.T) {
 	}
 }
 
+// TestListenLate has a pod listen on the very ports from which it keeps flows, and wants both the flows and new ones to that port to get through,
+// and no flow to begin from it.
+func TestListenLate(t *testing.T) {
+	w := newWorld(t, 3)
+	stream := newStream(t, w)
+	self, peer, third := w.pods[0], w.pods[1], w.pods[2]
+	const late = 7070
+	begins := func(protocol corev1.Protocol) {
+		w.prober.ports[origin{self.IPs[0], protocol == corev1.ProtocolUDP}] = &ports{last: late - 1}
+	}
+	kept := []Flow{{From: self.Pod, To: peer.IPs[0], Port: open, Protocol: corev1.ProtocolUDP}, {From: self.Pod, To: peer.IPs[0], Port: open, Protocol: corev1.ProtocolTCP}}
+	for _, f := range kept {
+		begins(f.Protocol)
+	}
+	talk, err := stream.Converse(t.Context(), kept, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns, _ := w.plugger.Namespace(self.Pod)
+	if err := w.prober.Listen(ns, []uint16{late}); err != nil {
+		t.Fatal(err)
+	}
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+		begins(protocol)
+		for i, r := range w.prober.Probe(t.Context(), []Flow{
+			{From: third.Pod, To: self.IPs[0], Port: late, Protocol: protocol}, {From: self.Pod, To: peer.IPs[0], Port: open, Protocol: protocol},
+		}) {
+			if r.Err != nil {
+				t.Errorf("%s flow %d: %v", protocol, i, r.Err)
+			}
+		}
+		if last := w.prober.ports[origin{self.IPs[0], protocol == corev1.ProtocolUDP}].last; last != late+1 {
+			t.Errorf("%s began from %d", protocol, last)
+		}
+	}
+	time.Sleep(10 * time.Millisecond)
+	for i, said := range talk.End() {
+		if len(said) == 0 || said[len(said)-1].Received.IsZero() {
+			t.Errorf("%s: %d messages, the last unanswered", kept[i].Protocol, len(said))
+		}
+	}
+	if _, err := stream.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAddressOfAnother wants flows that are dropped to be known as such where the address had begun some from another pod: conntrack
 // remembers those, and passes what comes from the same port.
 func TestAddressOfAnother(t *testing.T) {

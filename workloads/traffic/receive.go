@@ -32,9 +32,12 @@ type accepted struct {
 	answered bool
 }
 
-// Listen makes the namespace answer flows of both protocols to each port, on all its IPv4 and IPv6 addresses, all or none. A
-// namespace with sockets outlives its descriptor until Release.
+// Listen makes the namespace answer flows of both protocols to each port, on all its IPv4 and IPv6 addresses, all or none; flows that
+// began from one of the ports go on. A namespace with sockets outlives its descriptor until Release.
 func (p *Prober) Listen(ns *netns.Namespace, ports []uint16) error {
+	if len(ports) == 0 {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

@@ -69,8 +69,8 @@ func listen(protocol corev1.Protocol, port uint16) (socket int, err error) {
 	if any.Is6() {
 		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
+	set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	if kind == unix.SOCK_STREAM {
-		set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 		set(unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1) // requests whose answer is dropped do not fill the queue for a minute
 		if err == nil {                           // for the connections: see Prober.connect
 			err = unix.SetsockoptLinger(socket, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
@@ -169,9 +169,14 @@ func (p *Prober) bindFresh(t *try, s *ports) error {
 			}
 			s.last, s.lap = firstPort, time.Now()
 		}
-		if err := unix.Bind(t.socket, sockaddr(from, s.last)); !errors.Is(err, unix.EADDRINUSE) {
-			return err
+		err := unix.Bind(t.socket, sockaddr(from, s.last))
+		if errors.Is(err, unix.EADDRINUSE) {
+			continue
 		}
+		if err == nil { // once it is bound: two flows never share a port, but somebody may listen on it from now on
+			err = unix.SetsockoptInt(t.socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		}
+		return err
 	}
 }
 
