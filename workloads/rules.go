@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	netutils "k8s.io/utils/net"
 )
 
 // Ruleset is a policy of any kind in the words of one: whom it holds for, and its rules. It is never changed once it is made.
@@ -18,6 +19,8 @@ type Ruleset struct {
 	Subject Peer // the pods that it holds for
 	in, out []Rule
 	types   []networkingv1.PolicyType
+
+	priority int32 // in its tier, lowest first
 }
 
 // String returns the policy's kind and name; of a NetworkPolicy namespace and name alone.
@@ -143,10 +146,24 @@ func networkRule(namespace string, peers []networkingv1.NetworkPolicyPeer, ports
 func prefixes[S ~string](cidrs []S) []netip.Prefix {
 	var all []netip.Prefix
 	for _, c := range cidrs {
-		p, _ := netip.ParsePrefix(string(c)) // the zero prefix holds nothing
-		all = append(all, p.Masked())
+		all = append(all, prefix(string(c)))
 	}
 	return all
+}
+
+// prefix reads a network as the API server does: numbers may begin with zeros, which don't make them octal, bits beyond the prefix do not
+// count, and an IPv4 network may be written as a part of IPv6's. One that it would refuse is the zero prefix, which holds nothing.
+func prefix(cidr string) netip.Prefix {
+	_, network, err := netutils.ParseCIDRSloppy(cidr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr, _ := netip.AddrFromSlice(network.IP)
+	bits, _ := network.Mask.Size()
+	if addr.Is4In6() {
+		bits -= 96
+	}
+	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
 // selector treats one that the API would refuse as one that selects nothing.
@@ -165,20 +182,48 @@ func (p Peer) has(x *Index, e end) bool {
 		in := func(n netip.Prefix) bool { return n.Contains(e.addr) }
 		return slices.ContainsFunc(p.Networks, in) && !slices.ContainsFunc(p.Except, in)
 	case p.nodes != nil:
-		return e.node != "" && p.nodes.Matches(labels.Set(x.state.Nodes[e.node].Labels))
+		return e.node != "" && p.nodes.Matches(x.nodeLabels(e.node))
 	}
 	return e.isPod && p.hasPod(x, e.pod)
 }
 
 func (p Peer) hasPod(x *Index, pod Pod) bool {
-	return p.hasNamespace(x, pod.Namespace) && p.pods != nil && p.pods.Matches(labels.Set(pod.Labels))
+	return p.hasNamespace(x, pod.Namespace) && p.hasPodLabels(pod)
 }
 
-func (p Peer) hasNamespace(x *Index, name string) bool {
+func (p Peer) hasPodLabels(pod Pod) bool { return p.pods != nil && p.pods.Matches(marked(pod.Labels)) }
+
+func (p Peer) hasNamespace(x *Index, name string) bool { return p.hasLabels(name, x.namespaces[name]) }
+
+func (p Peer) hasLabels(name string, of labels.Labels) bool {
 	if p.Namespaces == nil && p.Namespace != "" {
 		return name == p.Namespace
 	}
-	return p.namespaces != nil && p.namespaces.Matches(x.namespaces[name])
+	return p.namespaces != nil && p.namespaces.Matches(of)
+}
+
+// marked are an object's labels as the API has them: with the one by which a fleet marks what it makes (see owned).
+type marked map[string]string
+
+// Has reports whether there is such a label.
+func (l marked) Has(key string) bool {
+	_, ok := l.Lookup(key)
+	return ok
+}
+
+// Get returns a label's value.
+func (l marked) Get(key string) string {
+	value, _ := l.Lookup(key)
+	return value
+}
+
+// Lookup returns a label's value, and whether there is one.
+func (l marked) Lookup(key string) (string, bool) {
+	value, ok := l[key]
+	if !ok && key == managedBy {
+		return manager, true
+	}
+	return value, ok
 }
 
 // service is what a connection is made to, with the names that its pod gives to ports.

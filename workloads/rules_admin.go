@@ -23,7 +23,7 @@ type BaselinePolicy struct {
 }
 
 func adminRuleset(p AdminPolicy) *Ruleset {
-	r := &Ruleset{Tier: AdminTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
+	r := &Ruleset{Tier: AdminTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject), priority: p.Spec.Priority}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, Rule{Action(rule.Action), ingressPeers(rule.From), adminPorts(rule.Ports)})
 	}
