@@ -182,5 +182,6 @@ type TargetFacts struct {
 	HealthPort  int    `json:"health_port"`
 	DebugPort   int    `json:"debug_port"` // net/http/pprof
 	DataPlane   string `json:"data_plane"`
+	Version     string `json:"version,omitempty"` // of the agent, such as "v3.31.0"; empty: unknown
 	Typha       bool   `json:"typha,omitempty"`
 }

@@ -34,7 +34,9 @@ func (s State) Moved(to State) map[Part]any {
 	all := map[Part]any{}
 	moved(all, s.Pods, to.Pods, PodPart, func(p Pod) any { return p })
 	moved(all, s.Namespaces, to.Namespaces, NamespacePart, func(n Namespace) any { return n })
-	policy := func(t Tier) func(string) Part { return func(name string) Part { return Part{string(t), Key{Name: name}} } }
+	policy := func(t Tier) func(string) Part {
+		return func(name string) Part { return Part{string(t), Key{Name: name}} }
+	}
 	moved(all, s.Policies, to.Policies, func(k Key) Part { return Part{string(NetworkTier), k} }, func(p Policy) any { return networkRuleset(p) })
 	moved(all, s.AdminPolicies, to.AdminPolicies, policy(AdminTier), func(p AdminPolicy) any { return adminRuleset(p) })
 	moved(all, s.Baseline, to.Baseline, policy(BaselineTier), func(p BaselinePolicy) any { return baselineRuleset(p) })

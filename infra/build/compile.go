@@ -56,6 +56,24 @@ func (b *Builder) compile(ctx context.Context, component string, r recipe, dir s
 	return run(ctx, b.folder(component), env, "go", args...)
 }
 
+// Release returns the release that a component calls itself when it is built here, such as "v3.31.0"; empty: it does not say, or it is the
+// user's own.
+func (b *Builder) Release(component string) string {
+	if b.given(component) != "" {
+		return ""
+	}
+	r, err := readRecipe(b.folder(component))
+	if err != nil {
+		return "" // the build has told
+	}
+	for variable, value := range r.Stamps {
+		if strings.HasSuffix(variable, ".Version") {
+			return value
+		}
+	}
+	return ""
+}
+
 func readRecipe(folder string) (recipe, error) {
 	var r recipe
 	data, err := os.ReadFile(filepath.Join(folder, "recipe.json"))

@@ -58,7 +58,7 @@ func (felix) Name() string { return "felix" }
 func (f felix) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
 		Name: f.Name(), Process: "calico-felix", MetricsPort: felixMetrics, HealthPort: felixHealth, DebugPort: felixDebug, DataPlane: f.DataPlane,
-		Typha: f.Typha,
+		Version: f.Version, Typha: f.Typha,
 	}
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,6 +92,49 @@ func (sc Scenario) Packets() Packets {
 		}
 	}
 	return all
+}
+
+// writePackets writes how sharply the packets of each scenario were judged, as a Markdown table.
+func writePackets(b *bytes.Buffer, rec Record) {
+	var rows bytes.Buffer
+	for _, sc := range rec.Scenarios {
+		if p := sc.Packets(); p.Judged > 0 {
+			row(&rows, sc.Name, fmt.Sprint(p.Judged), fmt.Sprint(p.Strict), fmt.Sprintf("%.2f %%", 100*float64(p.Strict)/float64(p.Judged)), fmt.Sprint(p.Crowded))
+		}
+	}
+	if rows.Len() > 0 {
+		b.WriteString("\n## Packets judged\n\nStrictly: one verdict alone was legal; of the others, either was while changes were under way, or because too much was at once.\n\n")
+		b.WriteString("| scenario | judged | strictly | share | too much at once |\n|---|---:|---:|---:|---:|\n")
+		b.Write(rows.Bytes())
+	}
+}
+
+// writeExcused writes what known issues of the SUT's release excused, as a Markdown list.
+func writeExcused(b *bytes.Buffer, rec Record) {
+	var lines bytes.Buffer
+	if rec.Run.Unexcused != "" {
+		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
+	}
+	for _, sc := range rec.Scenarios {
+		for _, line := range sc.Excused() {
+			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(line))
+		}
+	}
+	if lines.Len() > 0 {
+		b.WriteString("\n## Known issues\n\n")
+		b.Write(lines.Bytes())
+	}
+}
+
+// Remarks are what a reader should know of a scenario whatever its verdict.
+func (sc Scenario) Remarks() []string {
+	lines := sc.Excused()
+	for _, f := range sc.Findings {
+		if f.Note != "" {
+			lines = append(lines, plain(f.title()+": "+f.Note))
+		}
+	}
+	return lines
 }
 
 // Excused returns what was excused in the scenario, a line for each known issue, in the order of their names; empty: nothing.

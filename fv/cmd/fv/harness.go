@@ -196,8 +196,12 @@ func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Ta
 	if err != nil {
 		return nil, usage(err)
 	}
+	command, version := strings.Fields(os.Getenv("FV_FELIXCOMMAND")), h.builder.Release(build.Felix)
+	if overriddenImages()[build.Felix] != "" || len(command) > 0 {
+		version = "" // it is whatever the user says
+	}
 	target, err := targets.New(o.target, targets.Options{
-		DataPlane: o.dataplane, Typha: o.typha, CRDs: filepath.Join(felix.Dir, "crd"), Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
+		DataPlane: o.dataplane, Typha: o.typha, CRDs: filepath.Join(felix.Dir, "crd"), Command: command, Version: version,
 		Settings: o.settings, Memory: o.memory,
 	})
 	return target, usage(err)
