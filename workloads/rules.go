@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 
@@ -66,6 +67,7 @@ type Peer struct {
 	Pods       *metav1.LabelSelector // of the pods; nil: all
 	Networks   []netip.Prefix        // where there are some, they alone count; one that the API would refuse is invalid and holds nothing
 	Except     []netip.Prefix        // parts of Networks that do not count
+	Block      *networkingv1.IPBlock // Networks and Except as a NetworkPolicy writes them; nil: it is no NetworkPolicy's
 	Nodes      *metav1.LabelSelector // where it is not nil, it alone counts
 
 	namespaces, pods, nodes labels.Selector // the same, ready for use
@@ -120,7 +122,8 @@ func networkRule(namespace string, peers []networkingv1.NetworkPolicyPeer, ports
 			r.Peers = append(r.Peers, podsPeer(namespace, p.NamespaceSelector, p.PodSelector))
 			continue
 		}
-		r.Peers = append(r.Peers, Peer{Networks: prefixes([]string{p.IPBlock.CIDR}), Except: prefixes(p.IPBlock.Except)})
+		parse := netutils.ParseCIDRSloppy // as API servers do: of 1.36 and later, they no longer accept all that it reads
+		r.Peers = append(r.Peers, Peer{Networks: networks(parse, []string{p.IPBlock.CIDR}), Except: networks(parse, p.IPBlock.Except), Block: p.IPBlock})
 	}
 	for _, p := range ports {
 		port := Port{Protocol: corev1.ProtocolTCP}
@@ -143,27 +146,24 @@ func networkRule(namespace string, peers []networkingv1.NetworkPolicyPeer, ports
 	return r
 }
 
-func prefixes[S ~string](cidrs []S) []netip.Prefix {
+// networks reads all by one of net.ParseCIDR and netutils.ParseCIDRSloppy. What they refuse is the zero prefix, which holds nothing; bits beyond
+// the prefix don't count, and an IPv4 network written as a part of IPv6's is that of IPv4.
+func networks[S ~string](parse func(string) (net.IP, *net.IPNet, error), cidrs []S) []netip.Prefix {
 	var all []netip.Prefix
 	for _, c := range cidrs {
-		all = append(all, prefix(string(c)))
+		_, network, err := parse(string(c))
+		if err != nil {
+			all = append(all, netip.Prefix{})
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(network.IP)
+		bits, _ := network.Mask.Size()
+		if addr.Is4In6() {
+			bits -= 96
+		}
+		all = append(all, netip.PrefixFrom(addr.Unmap(), bits))
 	}
 	return all
-}
-
-// prefix reads a network as the API server does: numbers may begin with zeros, which don't make them octal, bits beyond the prefix do not
-// count, and an IPv4 network may be written as a part of IPv6's. One that it would refuse is the zero prefix, which holds nothing.
-func prefix(cidr string) netip.Prefix {
-	_, network, err := netutils.ParseCIDRSloppy(cidr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr, _ := netip.AddrFromSlice(network.IP)
-	bits, _ := network.Mask.Size()
-	if addr.Is4In6() {
-		bits -= 96
-	}
-	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
 // selector treats one that the API would refuse as one that selects nothing.

@@ -1,6 +1,8 @@
 package workloads
 
 import (
+	"net"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
@@ -81,7 +83,7 @@ func egressPeers(peers []policyv1alpha1.AdminNetworkPolicyEgressPeer) []Peer {
 		case p.Nodes != nil:
 			all = append(all, Peer{Nodes: p.Nodes, nodes: selector(p.Nodes)})
 		case len(p.Networks) > 0:
-			all = append(all, Peer{Networks: prefixes(p.Networks)})
+			all = append(all, Peer{Networks: networks(net.ParseCIDR, p.Networks)})
 		default:
 			all = append(all, subject(policyv1alpha1.AdminNetworkPolicySubject{Namespaces: p.Namespaces, Pods: p.Pods}))
 		}

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 
@@ -23,18 +24,42 @@ func lost(p *workloads.Ruleset) bool {
 }
 
 // converted returns a policy's rules as Felix takes them: in admin policies it does not know names of ports, and takes a rule with
-// one for all ports. See docs/findings.md.
+// one for all ports; in others it does not know numbers that begin with zeros. See docs/findings.md.
 func converted(p *workloads.Ruleset, kind networkingv1.PolicyType) []workloads.Rule {
-	if p.Tier == workloads.NetworkTier {
-		return p.Rules(kind)
-	}
 	all := slices.Clone(p.Rules(kind))
+	if p.Tier == workloads.NetworkTier {
+		for i := range all {
+			all[i].Peers = slices.Clone(all[i].Peers)
+			for j, peer := range all[i].Peers {
+				all[i].Peers[j] = widened(peer)
+			}
+		}
+		return all
+	}
 	for i, r := range all {
 		if slices.ContainsFunc(r.Ports, func(p workloads.Port) bool { return p.Name != "" }) {
 			all[i].Ports = nil
 		}
 	}
 	return all
+}
+
+// widened is a peer as Felix takes it: a network that it can't read is everything, and what it can't read of the exceptions ends them.
+func widened(p workloads.Peer) workloads.Peer {
+	if p.Block == nil {
+		return p
+	}
+	unread := func(cidr string) bool {
+		_, _, err := net.ParseCIDR(cidr)
+		return err != nil
+	}
+	if unread(p.Block.CIDR) {
+		return workloads.Peer{}
+	}
+	if i := slices.IndexFunc(p.Block.Except, unread); i >= 0 {
+		p.Except = p.Except[:i]
+	}
+	return p
 }
 
 // holds reports whether Felix gives a policy a place in the pods' chains of that direction: an admin policy without rules has one in

@@ -120,3 +120,36 @@ func TestDeniedIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestNotationThatFelixCannotRead wants the model to know what Felix makes of networks that are written as it can't read them.
+func TestNotationThatFelixCannotRead(t *testing.T) {
+	s := workloads.NewState("here")
+	k := workloads.Key{Namespace: "ns", Name: "blocks"}
+	peer := func(cidr string, except ...string) networkingv1.NetworkPolicyPeer {
+		return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except}}
+	}
+	for name, c := range map[string]struct {
+		peer networkingv1.NetworkPolicyPeer
+		want []string
+	}{
+		"as usual":           {peer("10.1.0.0/16", "10.1.2.0/24"), []string{"from 10.1.0.0/16", "from 10.1.2.0/24"}},
+		"zeros":              {peer("010.1.0.0/16", "10.1.2.0/24"), nil},
+		"zeros in exception": {peer("10.1.0.0/16", "10.1.1.0/24", "010.1.2.0/24", "10.1.3.0/24"), []string{"from 10.1.0.0/16", "from 10.1.1.0/24"}},
+		"IPv4 within IPv6":   {peer("::ffff:10.1.0.0/112"), []string{"from 10.1.0.0/16"}},
+	} {
+		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{c.peer}}}}}
+		ruleset := workloads.State{}.Moved(s)[workloads.Part{Kind: string(workloads.NetworkTier), Key: k}].(*workloads.Ruleset)
+		var got []string
+		for _, r := range wantedRules(workloads.NewIndex(s), ruleset, felixWays[0], kernel.IPv4, map[string]*wantedSet{}) {
+			for _, w := range r.Where {
+				if strings.HasPrefix(w, "from ") {
+					got = append(got, w)
+				}
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
