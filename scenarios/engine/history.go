@@ -193,19 +193,35 @@ func (h *history) forget(now time.Time) {
 // span is when a packet was on its way.
 type span struct{ from, until time.Time }
 
-// versions returns what a part may be for a packet, each once: what it was made by the last change that must be in force, and by those after
-// it that have begun.
-func (h *history) versions(part workloads.Part, t span) []any {
-	all := []any{h.base[part]}
+// version is what a part was made by a change, of that number.
+type version struct {
+	number int
+	is     any
+}
+
+// versions returns what a part may be for a packet, in order: what it was made by the last change that must be in force, and by those after it
+// that have begun.
+func (h *history) versions(part workloads.Part, t span) []version {
+	all := []version{{h.next - len(h.changes) - 1, h.base[part]}} // the last change that is in base
 	for _, c := range h.touched[part] {
-		switch to := c.moved[part]; {
-		case c.begun.After(t.until):
+		if c.begun.After(t.until) {
 			return all
-		case c.inForce(t.from, h.deadline):
-			all = []any{to}
-		case !slices.ContainsFunc(all, func(v any) bool { return reflect.DeepEqual(v, to) }):
-			all = append(all, to)
 		}
+		if c.inForce(t.from, h.deadline) {
+			all = all[:0]
+		}
+		all = append(all, version{c.number, c.moved[part]})
 	}
 	return all
+}
+
+// distinct leaves out what is again what it was.
+func distinct(all []version) []version {
+	var once []version
+	for _, v := range all {
+		if !slices.ContainsFunc(once, func(o version) bool { return reflect.DeepEqual(o.is, v.is) }) {
+			once = append(once, v)
+		}
+	}
+	return once
 }

@@ -19,11 +19,12 @@ const (
 // maxCombinations bounds how many states are asked in which a part of what changes is in force: beyond it, either verdict is legal.
 const maxCombinations = 1 << 10
 
-// law says what is legal for one flow, and when.
+// law says what is legal for one flow, and when. It is asked of packets in the order in which they were sent.
 type law struct {
 	flow    Flow
 	history *history
 	last    judgement
+	known   knowledge
 }
 
 // judgement is what is legal for the packets of a flow as long as nothing more begins or comes into force.
@@ -37,6 +38,7 @@ type judgement struct {
 	pending []*change // those of them that were not in force
 	legal   legal
 	crowded bool             // either verdict, because it was too much to find out
+	worlds  *worlds          // what may be in force; nil: it is one alone, or they are too many to be told apart
 	parts   []workloads.Part // of the model, that could make a difference
 }
 
@@ -49,8 +51,14 @@ func (h *history) law(f Flow) *law {
 }
 
 // at returns what is legal for a packet that was on its way then: what all states allow in which each part that changes is what it was or
-// what it becomes.
+// what it becomes, but for those that earlier packets have ruled out.
 func (l *law) at(t span) judgement {
+	j := l.judgement(t)
+	j.legal = l.known.narrow(j, t)
+	return j
+}
+
+func (l *law) judgement(t span) judgement {
 	h := l.history
 	if l.last.revision == h.revision && l.last.covers(t) {
 		return l.last
@@ -60,7 +68,7 @@ func (l *law) at(t span) judgement {
 	}
 	j := h.underWay(t)
 	if j.next == l.last.next && slices.Equal(j.pending, l.last.pending) {
-		j.legal, j.crowded, j.parts = l.last.legal, l.last.crowded, l.last.parts
+		j.legal, j.crowded, j.worlds, j.parts = l.last.legal, l.last.crowded, l.last.worlds, l.last.parts
 	} else {
 		h.ask(l.flow, t, &j)
 	}
@@ -70,7 +78,7 @@ func (l *law) at(t span) judgement {
 
 // since returns the last change before the end of t that could make a difference to the flow; its zero value, if none is known.
 func (l *law) since(t span) change {
-	parts := l.at(t).parts
+	parts := l.judgement(t).parts
 	for _, c := range slices.Backward(l.history.changes) {
 		if !c.begun.After(t.until) && slices.ContainsFunc(parts, func(p workloads.Part) bool { _, moved := c.moved[p]; return moved }) {
 			return *c
@@ -106,31 +114,54 @@ func (h *history) underWay(t span) judgement {
 // slot is what a part of the model may be.
 type slot struct {
 	part     workloads.Part
-	versions []any
+	versions []version
+}
+
+// combinations returns how many there are of what the parts may be; more than most, if there are more.
+func combinations(slots []slot, most int) int {
+	n := 1
+	for _, s := range slots {
+		if n <= most {
+			n *= len(s.versions)
+		}
+	}
+	return n
 }
 
 // ask asks the oracle of every combination of what the parts may be that concern the flow.
 func (h *history) ask(f Flow, t span, j *judgement) {
-	slots, combinations := h.slots(f, t), 1
+	slots := h.slots(f, t)
 	for _, s := range slots {
 		j.parts = append(j.parts, s.part)
-		if combinations <= maxCombinations {
-			combinations *= len(s.versions)
-		}
 	}
-	if combinations > maxCombinations {
+	if n := combinations(slots, maxWorlds); n > 1 && n <= maxWorlds {
+		j.worlds = h.worlds(f, slots)
+		j.legal = j.worlds.legal()
+		return
+	}
+	for i := range slots {
+		slots[i].versions = distinct(slots[i].versions)
+	}
+	n := combinations(slots, maxCombinations)
+	if n > maxCombinations {
 		j.legal, j.crowded = either, true
 		return
 	}
 	parts := make([]any, len(slots))
-	for n := range combinations {
-		rest := combinations - 1 - n // what comes last is what will be, and most telling
-		for i, s := range slots {
-			parts[i] = s.versions[rest%len(s.versions)]
-			rest /= len(s.versions)
-		}
-		if j.legal |= verdict(f, h.now, parts); j.legal == either {
-			return
+	for ; n > 0 && j.legal != either; n-- { // what comes last is what will be, and most telling
+		choose(slots, n-1, parts, nil)
+		j.legal |= verdict(f, h.now, parts)
+	}
+}
+
+// choose sets parts, and the numbers of their changes, to those of the combination of a number.
+func choose(slots []slot, number int, parts []any, reached []int) {
+	for i, s := range slots {
+		v := s.versions[number%len(s.versions)]
+		number /= len(s.versions)
+		parts[i] = v.is
+		if reached != nil {
+			reached[i] = v.number
 		}
 	}
 }
@@ -146,9 +177,9 @@ func (h *history) slots(f Flow, t span) []slot {
 	}
 	var slots []slot
 	local := []workloads.Pod{}
-	namespaces := map[workloads.Part][]any{workloads.NamespacePart(""): nil} // cluster-wide policies have none
-	add := func(part workloads.Part, versions []any) {
-		if len(versions) > 1 || versions[0] != nil {
+	namespaces := map[workloads.Part][]version{workloads.NamespacePart(""): nil} // cluster-wide policies have none
+	add := func(part workloads.Part, versions []version) {
+		if len(versions) > 1 || versions[0].is != nil {
 			slots = append(slots, slot{part, versions})
 		}
 	}
@@ -157,7 +188,7 @@ func (h *history) slots(f Flow, t span) []slot {
 		add(part, versions)
 		namespaces[workloads.NamespacePart(part.Key.Namespace)] = nil
 		for _, v := range versions {
-			if p, ok := v.(workloads.Pod); ok && p.Node == h.now.LocalNode {
+			if p, ok := v.is.(workloads.Pod); ok && p.Node == h.now.LocalNode {
 				local = append(local, p)
 			}
 		}
@@ -166,11 +197,11 @@ func (h *history) slots(f Flow, t span) []slot {
 		namespaces[part] = h.versions(part, t)
 		add(part, namespaces[part])
 	}
-	selects := func(v any) bool {
-		r, ok := v.(*workloads.Ruleset)
+	selects := func(v version) bool {
+		r, ok := v.is.(*workloads.Ruleset)
 		return ok && slices.ContainsFunc(local, func(p workloads.Pod) bool {
-			return slices.ContainsFunc(namespaces[workloads.NamespacePart(p.Namespace)], func(v any) bool {
-				n, _ := v.(workloads.Namespace)
+			return slices.ContainsFunc(namespaces[workloads.NamespacePart(p.Namespace)], func(v version) bool {
+				n, _ := v.is.(workloads.Namespace)
 				return r.Selects(p, n)
 			})
 		})

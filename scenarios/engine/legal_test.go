@@ -106,6 +106,81 @@ func TestPacketHeldUp(t *testing.T) {
 	}
 }
 
+// TestVerdictIsNotTakenBack wants a packet that meets what was in force before to be wrong once an earlier one has met what a change brings.
+func TestVerdictIsNotTakenBack(t *testing.T) {
+	open, stream := town()
+	closed := closing(open, "closed")
+	const p, d = mayPass, mayDrop
+	for name, c := range map[string]struct {
+		states []workloads.State // after the first, all are under way
+		met    []legal           // one each 150 ms
+		legal  legal             // for the next
+		step   time.Duration     // instead
+	}{
+		"a policy comes":                     {[]workloads.State{open, closed}, []legal{p, p, d, d}, mayDrop, 0},
+		"not yet":                            {[]workloads.State{open, closed}, []legal{p, p, p}, either, 0},
+		"it came a moment ago":               {[]workloads.State{open, closed}, []legal{p, p, d}, either, settles / 2},
+		"a pod comes":                        {[]workloads.State{without(open, stream.To.Key), open}, []legal{d, d, p}, mayPass, 0},
+		"a policy comes and goes":            {[]workloads.State{open, closed, open}, []legal{p, d}, either, 0},
+		"and is gone":                        {[]workloads.State{open, closed, open}, []legal{p, d, p}, mayPass, 0},
+		"there and back, and there":          {[]workloads.State{open, closed, open, closed}, []legal{p, d, p, d}, mayDrop, 0},
+		"one of two policies, or both":       {[]workloads.State{closing(closed, "more"), closed, open}, []legal{d, p}, mayPass, 0},
+		"what is no verdict says nothing":    {[]workloads.State{closed, closing(closed, "more")}, []legal{p, p}, mayDrop, 0},
+		"of an address that moves to a twin": {[]workloads.State{open, without(open, stream.To.Key), open}, []legal{p, d, p}, mayPass, 0},
+	} {
+		h, now := newHistory(c.states[0], time.Hour), time.Now()
+		for _, s := range c.states[1:] {
+			h.acknowledge(h.begin("test", now, s), now)
+		}
+		if c.step == 0 {
+			c.step = 150 * time.Millisecond
+		}
+		law := h.law(stream)
+		for _, met := range c.met {
+			now = now.Add(c.step)
+			at := span{now, now}
+			law.known.saw(law.at(at), at, met)
+		}
+		now = now.Add(c.step)
+		if got := law.at(span{now, now}).legal; got != c.legal {
+			t.Errorf("%s: got %b, want %b", name, got, c.legal)
+		}
+	}
+}
+
+// TestKnowledgeOutlivesChanges wants what packets have said to hold when the change is taken in of which they said it.
+func TestKnowledgeOutlivesChanges(t *testing.T) {
+	open, stream := town()
+	closed := closing(open, "closed")
+	h, now := newHistory(open, time.Second), time.Now()
+	h.acknowledge(h.begin("test", now, closed), now)
+	law := h.law(stream)
+	see := func(after time.Duration, met, want legal) {
+		t.Helper()
+		now = now.Add(after)
+		at := span{now, now}
+		j := law.at(at)
+		if j.legal != want {
+			t.Errorf("got %b, want %b", j.legal, want)
+		}
+		law.known.saw(j, at, met)
+	}
+	see(200*time.Millisecond, mayDrop, either)
+	see(200*time.Millisecond, mayDrop, mayDrop)
+	second := h.begin("test", now, open) // is written for longer than the first is remembered
+	see(200*time.Millisecond, mayDrop, either)
+	h.forget(now.Add(disorder + time.Second))
+	if len(h.changes) != 1 {
+		t.Fatalf("%d changes are left", len(h.changes))
+	}
+	h.horizon = now
+	see(200*time.Millisecond, mayPass, either)
+	see(200*time.Millisecond, mayPass, mayPass)
+	h.acknowledge(second, now)
+	see(200*time.Millisecond, mayPass, mayPass)
+	see(2*time.Second, mayPass, mayPass)
+}
+
 // selecting returns the state with a policy of the namespace for what pods of some name receive: from those of another name alone.
 func selecting(s workloads.State, policy, pod, from string) workloads.State {
 	s = s.Clone()
@@ -287,7 +362,7 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 				return
 			}
 			for _, v := range slots[len(parts)].versions {
-				combine(append(parts[:len(parts):len(parts)], v))
+				combine(append(parts[:len(parts):len(parts)], v.is))
 			}
 		}
 		combine(nil)
