@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 const (
 	// maxWorlds bounds how many states that may be in force are told apart.
-	maxWorlds = 64
+	maxWorlds = 32
 	// settles is how much later a packet must have been sent than one whose verdict says what is in force for it: on a busy machine packets
 	// that different processors handle may overtake each other.
 	settles = 100 * time.Millisecond
@@ -28,14 +29,30 @@ type world struct {
 }
 
 func (h *history) worlds(f Flow, slots []slot) *worlds {
-	w, parts := &worlds{}, make([]any, len(slots))
+	w, parts, asked := &worlds{}, make([]any, len(slots)), map[string]legal{}
+	var same [][]byte // for each slot and version, the first that is the same
 	for _, s := range slots {
 		w.parts = append(w.parts, s.part)
+		first := make([]byte, len(s.versions))
+		for i, v := range s.versions {
+			first[i] = byte(slices.IndexFunc(s.versions, func(o version) bool { return reflect.DeepEqual(o.is, v.is) }))
+		}
+		same = append(same, first)
 	}
+	alike := make([]byte, len(slots))
 	for n := range combinations(slots, maxWorlds) {
 		reached := make([]int, len(slots))
 		choose(slots, n, parts, reached)
-		w.all = append(w.all, world{reached, verdict(f, h.now, parts)})
+		for i, rest := 0, n; i < len(slots); i++ {
+			alike[i] = same[i][rest%len(same[i])]
+			rest /= len(same[i])
+		}
+		allowed, known := asked[string(alike)]
+		if !known {
+			allowed = verdict(f, h.now, parts)
+			asked[string(alike)] = allowed
+		}
+		w.all = append(w.all, world{reached, allowed})
 	}
 	return w
 }
