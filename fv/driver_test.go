@@ -38,6 +38,7 @@ type driver struct {
 	client  kubernetes.Interface
 	admin   adminclient.Interface
 	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
+	known   []report.KnownIssue     // of the agent's release
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
@@ -61,7 +62,7 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 			err = errors.Join(err, d.close(ctx))
 		}
 	}()
-	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Release: h.Target.Version})
+	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Version: h.Target.Version})
 	if err != nil {
 		return d, err
 	}
@@ -69,6 +70,9 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 		return d, err
 	}
 	d.undo.Push("close the journal", func(context.Context) error { return d.journal.Close() })
+	var unexcused string
+	d.known, unexcused = targets.KnownIssues(d.target, h.Target.Version)
+	d.write(report.Entry{Run: &report.Run{Known: d.known, Unexcused: unexcused}})
 	config, err := clientcmd.BuildConfigFromFlags("", h.Kubeconfig)
 	if err != nil {
 		return d, fmt.Errorf("read kubeconfig: %w", err)
@@ -246,7 +250,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	return &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, CutsIPv6: cutsIPv6(d.target),
+		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known,
 	}, nil
 }
 
@@ -260,11 +264,6 @@ func (d *driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 		keys = append(keys, "/registry/namespaces/"+n)
 	}
 	return infra.Purge(ctx, d.handoff.Etcd, keys)
-}
-
-func cutsIPv6(t targets.Target) bool {
-	r, ok := t.(targets.RouteRemaker)
-	return ok && r.CutsIPv6()
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

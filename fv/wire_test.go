@@ -201,7 +201,7 @@ func (c conversation) End() map[engine.Flow][]engine.Observation {
 	for i, said := range c.Conversation.End() {
 		f := c.flows[i]
 		for _, d := range said {
-			seen[f] = append(seen[f], engine.Observation{Flow: f, Sent: d.Sent, Arrived: !d.Received.IsZero()})
+			seen[f] = append(seen[f], engine.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
 		}
 	}
 	return seen
@@ -226,7 +226,7 @@ func (w *wire) Observe() []engine.Observation {
 	var seen []engine.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
-			seen = append(seen, engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Arrived: !d.Received.IsZero()})
+			seen = append(seen, engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
 		}
 	}
 	return seen

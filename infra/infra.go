@@ -176,10 +176,10 @@ type Target interface {
 
 // LogReader is a Target that learns from what its agent has logged so far.
 type LogReader interface {
-	// Version returns the agent's version; empty: it has not said.
-	Version(log []byte) string
-	// Lacks says in one line what the agent can't go on without, such as a kind or a right; empty: nothing.
-	Lacks(log []byte) string
+	// VersionIn returns the agent's version; empty: it has not said.
+	VersionIn(log []byte) string
+	// LacksIn says in one line what the agent can't go on without, such as a kind or a right; empty: nothing.
+	LacksIn(log []byte) string
 }
 
 // TargetFacts is what the driver must know of a target; it travels in the handoff.

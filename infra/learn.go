@@ -35,13 +35,13 @@ func learner(target Target, agent Container) func(ctx context.Context, ready boo
 		if err := agent.Logs(ctx, &log, false); err != nil {
 			return "", "" // readiness is told by other means
 		}
-		if now := reader.Lacks(log.Bytes()); now != lacked {
+		if now := reader.LacksIn(log.Bytes()); now != lacked {
 			lacked, since = now, last
 		}
 		if lacked != "" && time.Since(since) > lackingFor {
 			lacks = lacked
 		}
-		return reader.Version(log.Bytes()), lacks
+		return reader.VersionIn(log.Bytes()), lacks
 	}
 }
 

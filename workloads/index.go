@@ -13,7 +13,7 @@ import (
 // concurrent use.
 type Index struct {
 	state      State
-	namespaces map[string]labels.Set // with the label that the API adds
+	namespaces map[string]labels.Set // with the labels that the API has besides
 	pods       map[string][]Pod      // by namespace, in order of name
 	policies   map[string][]*Ruleset // by namespace, in order of name
 	admin      []*Ruleset            // in order of priority and name
@@ -27,7 +27,7 @@ func NewIndex(s State) *Index {
 		x.pods[k.Namespace] = append(x.pods[k.Namespace], s.Pods[k])
 	}
 	for namespace := range x.pods {
-		x.namespaces[namespace] = labels.Merge(s.Namespaces[namespace].Labels, labels.Set{metadataName: namespace})
+		x.namespaces[namespace] = Namespace{Name: namespace, Labels: s.Namespaces[namespace].Labels}.labels()
 	}
 	for _, r := range s.Rulesets() {
 		switch r.Tier {
@@ -57,10 +57,29 @@ func (s State) Rulesets() []*Ruleset {
 	for _, p := range s.ClusterPolicies {
 		all = append(all, clusterRuleset(p))
 	}
-	slices.SortFunc(all, func(a, b *Ruleset) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
-	})
+	slices.SortFunc(all, inTurn)
 	return all
+}
+
+// inTurn is the order in which policies of one tier are asked.
+func inTurn(a, b *Ruleset) int {
+	return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
+}
+
+// labels are those that the API has of the namespace.
+func (n Namespace) labels() labels.Set {
+	all := owned(n.Labels)
+	all[metadataName] = n.Name
+	return all
+}
+
+// nodeLabels are those that the API has of a node; the local one is not a fleet's.
+func (x *Index) nodeLabels(name string) labels.Labels {
+	n := x.state.Nodes[name]
+	if n.Local {
+		return labels.Set(n.Labels)
+	}
+	return marked(n.Labels)
 }
 
 // Selecting returns the policies whose subject a pod is, in the order in which they are asked: tier by tier, by priority where there

@@ -74,7 +74,7 @@ func (x *Index) Allows(from, to Endpoint, proto corev1.Protocol, port uint16) De
 
 // Passes is as that of State.
 func (x *Index) Passes(from, to Endpoint, proto corev1.Protocol, port uint16) Decision {
-	return x.decide(from, to, proto, port, func(p Pod) bool { return p.Node == x.state.LocalNode })
+	return x.decide(from, to, proto, port, x.local)
 }
 
 // end is one side of a connection, looked up.

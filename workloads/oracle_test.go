@@ -135,6 +135,18 @@ func TestOracle(t *testing.T) {
 		"block, other family": {policies{ingress(all, from(block("0.0.0.0/0")))}, "2001:db8::1", "a/web", tcp, 80, false, ""},
 		"block holds a pod":   {policies{ingress(all, from(block("10.128.0.3/32")))}, "b/web", "a/web", tcp, 80, true, ""},
 
+		"zeros are not octal":      {policies{ingress(all, from(block("010.128.000.0/016")))}, "b/web", "a/web", tcp, 80, true, ""},
+		"beyond the zeros":         {policies{ingress(all, from(block("010.128.0.0/16")))}, "8.128.0.3", "a/web", tcp, 80, false, ""},
+		"except with zeros":        {policies{ingress(all, from(block("10.0.0.0/8", "010.128.0.0/16")))}, "b/web", "a/web", tcp, 80, false, ""},
+		"IPv4 within IPv6":         {policies{ingress(all, from(block("::ffff:10.128.0.0/112")))}, "b/web", "a/web", tcp, 80, true, ""},
+		"beside IPv4 within IPv6":  {policies{ingress(all, from(block("::ffff:10.129.0.0/112")))}, "10.128.0.9", "a/web", tcp, 80, false, ""},
+		"except IPv4 within IPv6":  {policies{ingress(all, from(block("10.0.0.0/8", "::ffff:10.128.0.0/112")))}, "b/web", "a/web", tcp, 80, false, ""},
+		"bits beyond the prefix":   {policies{ingress(all, from(block("10.128.77.1/16")))}, "b/web", "a/web", tcp, 80, true, ""},
+		"what is no network":       {policies{ingress(all, from(block("10.128.0.3")))}, "b/web", "a/web", tcp, 80, false, ""},
+		"the label of all objects": {policies{ingress(is(managedBy, manager), from(peer{NamespaceSelector: is(managedBy, manager), PodSelector: is(managedBy, manager)}))}, "b/web", "a/web", tcp, 80, true, "rule 0"},
+		"it selects":               {policies{ingress(is(managedBy, manager))}, "b/web", "a/web", tcp, 80, false, ""},
+		"it is there":              {policies{ingress(where(managedBy, metav1.LabelSelectorOpDoesNotExist))}, "b/web", "a/web", tcp, 80, true, ""},
+
 		"port":                  {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", tcp, 80, true, ""},
 		"other port":            {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", tcp, 81, false, ""},
 		"other protocol":        {policies{ingress(all, through(on(tcp, 80)))}, "b/web", "a/web", udp, 80, false, ""},

@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	netutils "k8s.io/utils/net"
 )
 
 // Kind is a kind of policy, as the API names it.
@@ -76,6 +78,7 @@ type Peer struct {
 	Pods       *metav1.LabelSelector // of the pods; nil: all
 	Networks   []netip.Prefix        // where there are some, they alone count; one that the API would refuse is invalid and holds nothing
 	Except     []netip.Prefix        // parts of Networks that do not count
+	Block      *networkingv1.IPBlock // Networks and Except as a NetworkPolicy writes them; nil: it is no NetworkPolicy's
 	Nodes      *metav1.LabelSelector // where it is not nil, it alone counts
 
 	namespaces, pods, nodes labels.Selector // the same, ready for use
@@ -130,7 +133,8 @@ func networkRule(namespace string, peers []networkingv1.NetworkPolicyPeer, ports
 			r.Peers = append(r.Peers, podsPeer(namespace, p.NamespaceSelector, p.PodSelector))
 			continue
 		}
-		r.Peers = append(r.Peers, Peer{Networks: prefixes([]string{p.IPBlock.CIDR}), Except: prefixes(p.IPBlock.Except)})
+		parse := netutils.ParseCIDRSloppy // as API servers do: of 1.36 and later, they no longer accept all that it reads
+		r.Peers = append(r.Peers, Peer{Networks: networks(parse, []string{p.IPBlock.CIDR}), Except: networks(parse, p.IPBlock.Except), Block: p.IPBlock})
 	}
 	for _, p := range ports {
 		port := Port{Protocol: corev1.ProtocolTCP}
@@ -153,11 +157,22 @@ func networkRule(namespace string, peers []networkingv1.NetworkPolicyPeer, ports
 	return r
 }
 
-func prefixes[S ~string](cidrs []S) []netip.Prefix {
+// networks reads all by one of net.ParseCIDR and netutils.ParseCIDRSloppy. What they refuse is the zero prefix, which holds nothing; bits beyond
+// the prefix don't count, and an IPv4 network written as a part of IPv6's is that of IPv4.
+func networks[S ~string](parse func(string) (net.IP, *net.IPNet, error), cidrs []S) []netip.Prefix {
 	var all []netip.Prefix
 	for _, c := range cidrs {
-		p, _ := netip.ParsePrefix(string(c)) // the zero prefix holds nothing
-		all = append(all, p.Masked())
+		_, network, err := parse(string(c))
+		if err != nil {
+			all = append(all, netip.Prefix{})
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(network.IP)
+		bits, _ := network.Mask.Size()
+		if addr.Is4In6() {
+			bits -= 96
+		}
+		all = append(all, netip.PrefixFrom(addr.Unmap(), bits))
 	}
 	return all
 }
@@ -178,20 +193,48 @@ func (p Peer) has(x *Index, e end) bool {
 		in := func(n netip.Prefix) bool { return n.Contains(e.addr) }
 		return slices.ContainsFunc(p.Networks, in) && !slices.ContainsFunc(p.Except, in)
 	case p.nodes != nil:
-		return e.node != "" && p.nodes.Matches(labels.Set(x.state.Nodes[e.node].Labels))
+		return e.node != "" && p.nodes.Matches(x.nodeLabels(e.node))
 	}
 	return e.isPod && p.hasPod(x, e.pod)
 }
 
 func (p Peer) hasPod(x *Index, pod Pod) bool {
-	return p.hasNamespace(x, pod.Namespace) && p.pods != nil && p.pods.Matches(labels.Set(pod.Labels))
+	return p.hasNamespace(x, pod.Namespace) && p.hasPodLabels(pod)
 }
 
-func (p Peer) hasNamespace(x *Index, name string) bool {
+func (p Peer) hasPodLabels(pod Pod) bool { return p.pods != nil && p.pods.Matches(marked(pod.Labels)) }
+
+func (p Peer) hasNamespace(x *Index, name string) bool { return p.hasLabels(name, x.namespaces[name]) }
+
+func (p Peer) hasLabels(name string, of labels.Labels) bool {
 	if p.Namespaces == nil && p.Namespace != "" {
 		return name == p.Namespace
 	}
-	return p.namespaces != nil && p.namespaces.Matches(x.namespaces[name])
+	return p.namespaces != nil && p.namespaces.Matches(of)
+}
+
+// marked are an object's labels as the API has them: with the one by which a fleet marks what it makes (see owned).
+type marked map[string]string
+
+// Has reports whether there is such a label.
+func (l marked) Has(key string) bool {
+	_, ok := l.Lookup(key)
+	return ok
+}
+
+// Get returns a label's value.
+func (l marked) Get(key string) string {
+	value, _ := l.Lookup(key)
+	return value
+}
+
+// Lookup returns a label's value, and whether there is one.
+func (l marked) Lookup(key string) (string, bool) {
+	value, ok := l[key]
+	if !ok && key == managedBy {
+		return manager, true
+	}
+	return value, ok
 }
 
 // service is what a connection is made to, with the names that its pod gives to ports.

@@ -1,6 +1,8 @@
 package workloads
 
 import (
+	"net"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,12 +86,12 @@ func ingressPeers(peers []policyv1alpha1.AdminNetworkPolicyIngressPeer) []Peer {
 }
 
 // egressPeer is the peer by its nodes or its networks, where it has them; else the one given.
-func egressPeer[S ~string](pods Peer, nodes *metav1.LabelSelector, networks []S) Peer {
+func egressPeer[S ~string](pods Peer, nodes *metav1.LabelSelector, cidrs []S) Peer {
 	switch {
 	case nodes != nil:
 		return Peer{Nodes: nodes, nodes: selector(nodes)}
-	case len(networks) > 0:
-		return Peer{Networks: prefixes(networks)}
+	case len(cidrs) > 0:
+		return Peer{Networks: networks(net.ParseCIDR, cidrs)}
 	}
 	return pods
 }

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 
@@ -26,12 +27,19 @@ func unreadable(r workloads.Rule) bool {
 	})
 }
 
-// converted returns a policy's rules as Felix takes them. In the older kinds of cluster-wide policies it does not know names of ports, and
-// takes a rule with one for all ports: see docs/findings.md. In ClusterNetworkPolicies it leaves out a rule that it can't read if that
-// accepts, and else denies everything in its place.
+// converted returns a policy's rules as Felix takes them. In NetworkPolicies it does not know numbers that begin with zeros. In the older kinds
+// of cluster-wide policies it does not know names of ports, and takes a rule with one for all ports: see docs/findings.md. In
+// ClusterNetworkPolicies it leaves out a rule that it can't read if that accepts, and else denies everything in its place.
 func converted(p *workloads.Ruleset, kind networkingv1.PolicyType) []workloads.Rule {
 	all := slices.Clone(p.Rules(kind))
 	switch p.Kind {
+	case workloads.NetworkKind:
+		for i := range all {
+			all[i].Peers = slices.Clone(all[i].Peers)
+			for j, peer := range all[i].Peers {
+				all[i].Peers[j] = widened(peer)
+			}
+		}
 	case workloads.AdminKind, workloads.BaselineKind:
 		for i, r := range all {
 			if slices.ContainsFunc(r.Ports, func(p workloads.Port) bool { return p.Name != "" }) {
@@ -47,6 +55,24 @@ func converted(p *workloads.Ruleset, kind networkingv1.PolicyType) []workloads.R
 		}
 	}
 	return all
+}
+
+// widened is a peer as Felix takes it: a network that it can't read is everything, and what it can't read of the exceptions ends them.
+func widened(p workloads.Peer) workloads.Peer {
+	if p.Block == nil {
+		return p
+	}
+	unread := func(cidr string) bool {
+		_, _, err := net.ParseCIDR(cidr)
+		return err != nil
+	}
+	if unread(p.Block.CIDR) {
+		return workloads.Peer{}
+	}
+	if i := slices.IndexFunc(p.Block.Except, unread); i >= 0 {
+		p.Except = p.Except[:i]
+	}
+	return p
 }
 
 // holds reports whether Felix gives a policy a place in the pods' chains of that direction: a cluster-wide policy in which it finds no

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // administered is the state in which the dumps in testdata/admin were taken from a real Felix v3.31.0.
@@ -116,6 +117,39 @@ func TestDeniedIsNamed(t *testing.T) {
 		d := differences(f.Programmed(s), f.Observed(s, k))
 		if len(d) != 1 || !strings.HasPrefix(d[0], "policy AdminNetworkPolicy networks egress IPv4: mark 0x40000/0x40000: drop: want") {
 			t.Errorf("%s: %v", plane, d)
+		}
+	}
+}
+
+// TestNotationThatFelixCannotRead wants the model to know what Felix makes of networks that are written as it can't read them.
+func TestNotationThatFelixCannotRead(t *testing.T) {
+	s := workloads.NewState("here")
+	k := workloads.Key{Namespace: "ns", Name: "blocks"}
+	peer := func(cidr string, except ...string) networkingv1.NetworkPolicyPeer {
+		return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except}}
+	}
+	for name, c := range map[string]struct {
+		peer networkingv1.NetworkPolicyPeer
+		want []string
+	}{
+		"as usual":           {peer("10.1.0.0/16", "10.1.2.0/24"), []string{"from 10.1.0.0/16", "from 10.1.2.0/24"}},
+		"zeros":              {peer("010.1.0.0/16", "10.1.2.0/24"), nil},
+		"zeros in exception": {peer("10.1.0.0/16", "10.1.1.0/24", "010.1.2.0/24", "10.1.3.0/24"), []string{"from 10.1.0.0/16", "from 10.1.1.0/24"}},
+		"IPv4 within IPv6":   {peer("::ffff:10.1.0.0/112"), []string{"from 10.1.0.0/16"}},
+	} {
+		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{c.peer}}}}}
+		ruleset := workloads.State{}.Moved(s)[workloads.Part{Kind: string(workloads.NetworkKind), Key: k}].(*workloads.Ruleset)
+		var got []string
+		for _, r := range wantedRules(workloads.NewIndex(s), ruleset, felixWays[0], kernel.IPv4, map[string]*wantedSet{}) {
+			for _, w := range r.Where {
+				if strings.HasPrefix(w, "from ") {
+					got = append(got, w)
+				}
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 // felixVersion is in Felix's line about its start.
 var felixVersion = regexp.MustCompile(`Felix starting up.* version="?(v[0-9][^"\s]*)`)
 
-// Version reads what Felix said when it started.
-func (felix) Version(log []byte) string {
+// VersionIn reads what Felix said when it started.
+func (felix) VersionIn(log []byte) string {
 	if found := felixVersion.FindSubmatch(log); found != nil {
 		return string(found[1])
 	}
@@ -25,8 +25,8 @@ var (
 	unserved   = regexp.MustCompile(`could not find the requested resource|no matches for kind|does not exist`)
 )
 
-// Lacks tells which kinds Felix can't list, for want of a right or of a CRD.
-func (felix) Lacks(log []byte) string {
+// LacksIn tells which kinds Felix can't list, for want of a right or of a CRD.
+func (felix) LacksIn(log []byte) string {
 	var rights, kinds []string
 	for _, line := range listFailed.FindAllSubmatch(log, -1) {
 		if right := forbidden.FindSubmatch(line[2]); right != nil {

@@ -11,7 +11,7 @@ const lackingLog = `2026-11-25 00:25:48.764 [INFO][14] felix/daemon.go 132: Feli
 
 func TestVersion(t *testing.T) {
 	for log, want := range map[string]string{lackingLog: "v3.32.1", "": "", "felix/daemon.go 132: Felix starting up version=v3.31.0-5-g1\n": "v3.31.0-5-g1"} {
-		if got := (felix{}).Version([]byte(log)); got != want {
+		if got := (felix{}).VersionIn([]byte(log)); got != want {
 			t.Errorf("%q: version %q, want %q", log, got, want)
 		}
 	}
@@ -20,10 +20,10 @@ func TestVersion(t *testing.T) {
 func TestLacks(t *testing.T) {
 	const want = "it lacks the CRD of kubernetesclusternetworkpolicies and the right to list virtualmachineinstancemigrations.kubevirt.io: " +
 		"give the CRDs and the role of its release (--crds DIR), or its checkout (--felix-source DIR)"
-	if got := (felix{}).Lacks([]byte(lackingLog)); got != want {
+	if got := (felix{}).LacksIn([]byte(lackingLog)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := (felix{}).Lacks([]byte("all is well")); got != "" {
+	if got := (felix{}).LacksIn([]byte("all is well")); got != "" {
 		t.Errorf("nothing lacks, but it says %q", got)
 	}
 }

@@ -38,7 +38,7 @@ func wantedRules(x *workloads.Index, p *workloads.Ruleset, w felixWay, f kernel.
 					continue // of the other family
 				}
 				where := fmt.Sprintf("%s rule %d", policyTitle(p, w), i+1)
-				if len(r.Peers) > 0 && len(peer.Networks) == 0 {
+				if peer.Namespace != "" || peer.Namespaces != nil {
 					key := peerWords(peer)
 					c.peerSet = key
 					if sets[key] == nil && c.looksUpPeers() {

@@ -34,6 +34,3 @@ func felixEnv(words []string) (map[string]string, error) {
 // NodeTraffic says what Felix's defaults are (its source: filterOutputChain in felix/rules/static.go, and DefaultEndpointToHostAction,
 // which is DROP, in felix/config): what the node sends to its pods is not policed, what they send to it is dropped.
 func (felix) NodeTraffic() (sends, listens bool) { return true, false }
-
-// CutsIPv6 is true: at each resync Felix v3.31.0 takes all its IPv6 routes for wrong (docs/findings.md).
-func (felix) CutsIPv6() bool { return true }

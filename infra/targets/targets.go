@@ -18,9 +18,9 @@ import (
 // Options choose how a target is run. Each target refuses what it can't do.
 type Options struct {
 	DataPlane string   // how it programs the kernel; empty: its standard
+	Version   string   // of the agent, such as "v3.31.0"; empty: unknown
 	Typha     bool     // put Typha between the API server and Felix
 	Manifests []string // files, or folders of them, with its CRDs and its role; the driver needs none
-	Release   string   // its version, such as "v3.31.0"; empty: not known
 	Command   []string // replaces the agent's command, for an image of the user's
 	Settings  []string // words for how the agent shall behave; see NoResync and what follows it
 	Memory    int64    // limit on the agent's memory in bytes; 0: none
@@ -47,12 +47,6 @@ type Driven interface {
 // reaches them whatever their policies say, and whether they reach the node if their policies let them (else they never do).
 type Host interface {
 	NodeTraffic() (sends, listens bool)
-}
-
-// RouteRemaker is a target that now and then removes the routes of one address family and makes them again.
-type RouteRemaker interface {
-	// CutsIPv6 reports whether that cuts what pods send by IPv6, which is known of the target and need not fail every run.
-	CutsIPv6() bool
 }
 
 // Target is both halves.

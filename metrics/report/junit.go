@@ -47,6 +47,7 @@ type junitCase struct {
 	Failure *junitResult `xml:"failure,omitempty"`
 	Error   *junitResult `xml:"error,omitempty"`
 	Skipped *junitResult `xml:"skipped,omitempty"`
+	Output  string       `xml:"system-out,omitempty"`
 }
 
 type junitResult struct {
@@ -64,6 +65,9 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)},
 		},
 	}
+	if r.Unexcused != "" {
+		s.Properties = append(s.Properties, junitProperty{"unexcused", plain(r.Unexcused)})
+	}
 	var verdicts []metrics.Verdict
 	for _, sc := range rec.Scenarios {
 		text := rec.details(sc)
@@ -71,6 +75,7 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 			text = append(text, "to repeat it: "+plain(r.Repeat(sc.Name)))
 		}
 		s.add(sc.Name, sc.Duration(), sc.Verdict, cmp.Or(sc.Reason, sc.Skipped), text)
+		s.Cases[len(s.Cases)-1].Output = strings.Join(sc.Remarks(), "\n")
 		verdicts = append(verdicts, sc.Verdict)
 	}
 	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {

@@ -207,6 +207,10 @@ func (r *Run) merge(o Run) {
 	r.ID, r.Seed, r.Command = cmp.Or(o.ID, r.ID), cmp.Or(o.Seed, r.Seed), cmp.Or(o.Command, r.Command)
 	r.Target, r.Runtime = cmp.Or(o.Target, r.Target), cmp.Or(o.Runtime, r.Runtime)
 	r.Parameters, r.Versions = union(r.Parameters, o.Parameters), union(r.Versions, o.Versions)
+	r.Unexcused = cmp.Or(o.Unexcused, r.Unexcused)
+	if len(o.Known) > 0 {
+		r.Known = o.Known
+	}
 	m, n := &r.Machine, o.Machine
 	m.Kernel, m.OS, m.Arch = cmp.Or(n.Kernel, m.Kernel), cmp.Or(n.OS, m.OS), cmp.Or(n.Arch, m.Arch)
 	m.CPU, m.CPUs = cmp.Or(n.CPU, m.CPU), cmp.Or(n.CPUs, m.CPUs)

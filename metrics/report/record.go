@@ -34,7 +34,9 @@ type Run struct {
 	Target     string            `json:"target"`
 	Runtime    string            `json:"runtime"`
 	Parameters map[string]string `json:"parameters,omitempty"`
-	Versions   map[string]string `json:"versions,omitempty"` // component to version
+	Versions   map[string]string `json:"versions,omitempty"`  // component to version
+	Known      []KnownIssue      `json:"known,omitempty"`     // issues of the SUT's release, which are excused
+	Unexcused  string            `json:"unexcused,omitempty"` // why none is, though some of the SUT are known
 	Machine    Machine           `json:"machine"`
 }
 
@@ -133,6 +135,10 @@ type Finding struct {
 	// Differences lists the facts that still differed at the bound, at most 50; Differing is their true number.
 	Differences []Difference `json:"differences,omitempty"`
 	Differing   int          `json:"differing,omitempty"`
+	Excused     []Excused    `json:"excused,omitempty"` // differences that a known issue of the SUT's release explains; they don't decide
+	Packets     *Packets     `json:"packets,omitempty"` // of a check that judges packets
+	// Note is what a reader should know though it decides nothing.
+	Note string `json:"note,omitempty"`
 	// Log is what the agent logged while those of its differences were that are over.
 	Log []string `json:"log,omitempty"`
 	// Error is why the probe could not be read (inconclusive), or the cause of a Life, Harness or Overflow finding.
@@ -148,6 +154,8 @@ type Difference struct {
 	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+	// Violation says the same of packets as data; nil: it is of another kind.
+	Violation *Violation `json:"violation,omitempty"`
 }
 
 // Event is something that the harness saw happen to a container.

@@ -31,11 +31,23 @@ func sample() Record {
 		Schema: Schema, Verdict: metrics.Fail, Reason: "1 pass, 2 fail, 1 inconclusive, 1 skip",
 		Run: Run{
 			ID: "r1", Started: at(0), Ended: at(100), Seed: 42, Command: "fv run --target felix --seed 42 --focus {focus}",
-			Target: "felix", Runtime: "docker", Versions: map[string]string{"felix": "v3.31.0", "etcd": "v3.6.5"},
+			Target: "felix", Runtime: "docker", Unexcused: "the agent's version is not known", Versions: map[string]string{"felix": "v3.31.0", "etcd": "v3.6.5"},
 			Machine: Machine{Kernel: "6.18.5", OS: "Debian 12", Arch: "amd64", CPU: "Some CPU @ 2.0GHz", CPUs: 2, MemoryBytes: 8 << 30},
 		},
 		Scenarios: []Scenario{
-			{Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed"},
+			{
+				Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed",
+				Findings: []Finding{
+					{
+						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &Packets{Judged: 4000, Strict: 3990, Crowded: 2},
+						Excused: []Excused{{Issue: "IPv6 routes remade", Reference: "docs/findings.md#x", Violations: 1, Packets: 3, Examples: []Difference{{
+							Fact: "a/b > c/d udp6/80", Want: "no packet dropped", Got: "3 packets were dropped", From: at(18), Until: at(18.02),
+							Violation: &Violation{Family: IPv6, Protocol: "UDP", Met: Dropped, Packets: 3, After: "delete pod"},
+						}}}},
+					},
+					{At: at(20), Kind: Expectation, Name: "never wrong", Note: "of up to 8 streams no packet was judged"},
+				},
+			},
 			{
 				Name: "policy|churn", Started: at(21), Ended: at(30), Verdict: metrics.Fail, Reason: "connections differ", Steps: []Step{{Name: "churn", Cycle: 2, Started: at(22), Ended: at(29)}},
 				Findings: []Finding{

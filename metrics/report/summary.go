@@ -39,6 +39,8 @@ func (Summary) Write(w io.Writer, rec Record) error {
 			fence(&b, "text", e.lines())
 		}
 	}
+	writeExcused(&b, rec)
+	writePackets(&b, rec)
 	writeOccupancy(&b, rec)
 	writeTimings(&b, rec)
 	writeEstablished(&b, rec)
@@ -140,6 +142,7 @@ func Table(w io.Writer, rec Record) error {
 		return err
 	}
 	var measured bytes.Buffer
+	writeExcused(&measured, rec)
 	writeTimings(&measured, rec)
 	writeEstablished(&measured, rec)
 	if _, err := w.Write(measured.Bytes()); err != nil {

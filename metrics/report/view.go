@@ -150,7 +150,7 @@ func (rec Record) details(sc Scenario) []string {
 	for _, e := range rec.deaths(sc) {
 		lines = append(lines, e.lines()...)
 	}
-	return lines
+	return append(lines, sc.Remarks()...)
 }
 
 func (e Event) lines() []string {

@@ -35,7 +35,7 @@ func (Connections) Name() string { return "connections" }
 func (Connections) Want(s workloads.State) Facts {
 	facts, x := Facts{}, workloads.NewIndex(s)
 	for _, f := range sampleFlows(s) {
-		facts[f.String()] = string(outcome(passes(x, f)))
+		facts[f.String()] = string(outcome(passes(x, f, s)))
 	}
 	return facts
 }
@@ -62,7 +62,7 @@ func (p NodeConnections) Want(s workloads.State) Facts {
 			allowed = true
 		case f.To.Key == node && !f.From.Remote && !p.Node.Listens:
 		default:
-			allowed = passes(x, f)
+			allowed = passes(x, f, s)
 		}
 		facts[f.String()] = string(outcome(allowed))
 	}
@@ -84,9 +84,9 @@ func (p NodeConnections) flows(s workloads.State) []Flow {
 	return flows
 }
 
-func passes(x *workloads.Index, f Flow) bool {
-	end := func(e End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
-	return x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed
+// passes asks the oracle of s, of which x is the index.
+func passes(x *workloads.Index, f Flow, s workloads.State) bool {
+	return x.Passes(endpoint(f.From, s), endpoint(f.To, s), f.Protocol, f.Port).Allowed
 }
 
 func outcome(allowed bool) Outcome {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -76,7 +78,7 @@ func TestPredictions(t *testing.T) {
 func TestNodeFlowsFollowTheTarget(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
+	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"}}}
 	addr := netip.MustParseAddr("172.17.0.2")
 	const toPod, toNode, toFar, fromFar = "node > a/dual tcp/8080", "a/dual > node udp/9090", "node > a/far tcp/8080", "a/far > node tcp/8080"
 	for _, c := range []struct {
@@ -84,8 +86,8 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 		want map[string]Outcome
 	}{
 		{Node{Addr: addr, Sends: true}, map[string]Outcome{toPod: Connected, toNode: Dropped, toFar: Connected, fromFar: Connected}},
-		{Node{Addr: addr, Listens: true}, map[string]Outcome{toPod: Dropped, toNode: Connected, toFar: Connected, fromFar: Connected}},
-	} {
+		{Node{Addr: addr, Listens: true}, map[string]Outcome{toPod: Connected, toNode: Connected, toFar: Connected, fromFar: Connected}},
+	} { // a pod and its own node reach each other, though a policy closes it
 		facts := NodeConnections{c.node}.Want(s)
 		for flow, want := range c.want {
 			if facts[flow] != string(want) {
@@ -95,6 +97,13 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 		if len(facts) != 2*2*len(Ports)*len(Protocols) {
 			t.Errorf("%d facts: %v", len(facts), facts)
 		}
+	}
+	s.AdminPolicies["nodes"] = workloads.AdminPolicy{Name: "nodes", Spec: policyv1alpha1.AdminNetworkPolicySpec{
+		Subject: policyv1alpha1.AdminNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
+		Egress:  []policyv1alpha1.AdminNetworkPolicyEgressRule{{Action: "Deny", To: []policyv1alpha1.AdminNetworkPolicyEgressPeer{{Nodes: &metav1.LabelSelector{}}}}},
+	}}
+	if facts := (NodeConnections{Node{Addr: addr, Listens: true}}).Want(s); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
+		t.Errorf("what is denied to nodes: %s to the node, %s from it", facts[toNode], facts[toPod])
 	}
 }
 

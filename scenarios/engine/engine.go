@@ -159,9 +159,9 @@ type World struct {
 	// Overflows counts the packets that the machine lost for want of room, by the setting that limits it; nil: not known. If there were
 	// some during a scenario, it is inconclusive.
 	Overflows func() (map[string]uint64, error)
-	// CutsIPv6 says that the SUT is known to cut IPv6 for moments: packets of it that were dropped are no finding, unless JudgeCuts was called.
-	CutsIPv6 bool
-	Cycle    int // of the running step, from 1
+	// Known are the issues of the SUT's release that are written down: what they explain of packets is excused, unless JudgeAll was called.
+	Known []report.KnownIssue
+	Cycle int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
 	// Note records a finding under the running step, for a step that compares by itself (see Check).

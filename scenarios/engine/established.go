@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/workloads"
 )
 
 // Converser lets both ends of flows talk.
@@ -111,10 +110,9 @@ func (w *World) forbid(ctx context.Context, c Forbidding, talk Conversation) (at
 
 // wantVerdicts wants the model to have one verdict for the flows.
 func (w *World) wantVerdicts(flows []Flow, want legal) error {
-	s := w.Fleet.State()
-	x := workloads.NewIndex(s)
+	now := newHistory(w.Fleet.State(), 0)
 	for _, f := range flows {
-		if verdictOf(f, s, x) != want {
+		if now.law(f).at(span{}).legal != want {
 			return fmt.Errorf("the model says of %s what the scenario does not", f)
 		}
 	}

@@ -76,7 +76,7 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	if facts == 0 {
 		return metrics.Inconclusive, "nothing was compared"
 	}
-	return metrics.Pass, fmt.Sprintf("%d facts agreed", facts)
+	return metrics.Pass, strings.Join(append([]string{fmt.Sprintf("%d facts agreed", facts)}, sc.Remarks()...), "; ")
 }
 
 // judgeLife decides by what became of the containers while the scenario ran. What came first decides: a SUT that

@@ -30,7 +30,7 @@ func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
 	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: map[Flow]Outcome{}}
 	x := workloads.NewIndex(s)
 	for _, f := range m.Flows {
-		m.Want[f] = outcome(passes(x, f))
+		m.Want[f] = outcome(passes(x, f, s))
 	}
 	var err error
 	m.Got, err = w.Connector.Connect(ctx, m.Flows)

@@ -17,9 +17,9 @@ import (
 
 // Observation is what became of one packet of a stream; by TCP, of a connection's first one.
 type Observation struct {
-	Flow    Flow
-	Sent    time.Time
-	Arrived bool
+	Flow       Flow
+	Sent, Gone time.Time // it was given to the kernel between these
+	Arrived    bool
 }
 
 // Streamer sends on streams. It is safe for concurrent use.
@@ -61,28 +61,32 @@ const (
 )
 
 // witness watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
-// when it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed and proves it (see
+// while it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed and proves it (see
 // doubtFor), at the latest DefaultBound after that.
 type witness struct {
 	streamer Streamer
-	deadline time.Duration
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
 
 	mu       sync.Mutex
-	excuses  bool // packets of IPv6 that were dropped
-	state    workloads.State
-	sample   []Flow    // of the state
-	stale    bool      // the state has changed since the sample was drawn
-	recent   []*past   // oldest first, each the one before the next
-	blurred  time.Time // when the last change that is not among recent any more is in force
+	known    []report.KnownIssue // whose violations are excused
+	history  *history
+	sample   []Flow // of the model
+	stale    bool   // the model has changed since the sample was drawn
 	laws     map[Flow]*law
 	closed   map[Flow]time.Time // streams whose last packets may be to be judged
 	opened   map[Flow]bool
 	followed map[Flow]*follower
-	judged   map[Flow]int // packets, since the last finding
-	breaches []*breach    // since the last finding
+	wanted   attendance
+	seen     testimony // since the last finding
+}
+
+// testimony is what a witness has seen.
+type testimony struct {
+	judged   map[Flow]bool
+	packets  report.Packets
+	breaches []*breach
 	failed   error
 }
 
@@ -92,7 +96,22 @@ type breach struct {
 	arrived     bool
 	first, last time.Time
 	packets     int
-	after       span
+	after       change
+}
+
+// violation is the breach as data, and in words.
+func (b breach) violation() report.Difference {
+	d := report.Difference{
+		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), From: b.first, Until: b.last,
+		Violation: &report.Violation{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, Packets: b.packets, After: b.after.verb},
+	}
+	if b.arrived {
+		d.Want, d.Violation.Met = "no packet passes", report.Passed
+	}
+	if b.flow.To.Addr.Is6() {
+		d.Violation.Family = report.IPv6
+	}
+	return d
 }
 
 // String tells a breach in one line.
@@ -113,8 +132,8 @@ func (b breach) String() string {
 func startWitness(ctx context.Context, w *World) *witness {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v := &witness{
-		streamer: w.Streamer, deadline: DefaultBound, cancel: cancel, nudge: make(chan struct{}, 1), state: w.Fleet.State(), stale: true, excuses: w.CutsIPv6,
-		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{}, judged: map[Flow]int{},
+		streamer: w.Streamer, cancel: cancel, nudge: make(chan struct{}, 1), history: newHistory(w.Fleet.State(), DefaultBound), stale: true, known: w.Known,
+		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{},
 	}
 	w.Fleet.Watch(v.changed)
 	v.done.Go(func() { v.attend(ctx) })
@@ -138,7 +157,32 @@ func (v *witness) fail(err error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.failed = err
+	v.seen.failed = err
+}
+
+// changed notes a change of the model.
+func (v *witness) changed(verb string, _, after workloads.State) (acknowledged func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.history.begin(verb, time.Now(), after)
+	v.stale = true
+	v.wake()
+	if c == nil {
+		return func() {}
+	}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.history.acknowledge(c, time.Now())
+	}
+}
+
+// converged notes that all that had been acknowledged at a time has been seen to be in force.
+func (v *witness) converged(at time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.history.converged(at, time.Now())
+	v.wanted.agreed(len(v.sample))
 }
 
 // attend opens and closes streams as the model changes.
@@ -164,7 +208,8 @@ func (v *witness) adjust() (pending bool) {
 	v.mu.Lock()
 	now, wanted := time.Now(), map[Flow]time.Duration{}
 	if v.stale {
-		v.sample, v.stale = sampleStreams(v.state), false
+		v.sample, v.stale = sampleStreams(v.history.now), false
+		v.wanted.drawn(len(v.sample), now)
 	}
 	for _, s := range v.sample {
 		wanted[s] = sampleInterval
@@ -185,7 +230,7 @@ func (v *witness) adjust() (pending bool) {
 	}
 	for s := range wanted {
 		if v.laws[s] == nil {
-			v.laws[s] = v.legislate(s, now)
+			v.laws[s] = v.history.law(s)
 		}
 	}
 	v.mu.Unlock()
@@ -267,19 +312,12 @@ func (v *witness) judge(seen []Observation) {
 		if l == nil {
 			continue // it ended so long ago that its law is forgotten
 		}
-		v.judged[o.Flow]++
 		if f := v.followed[o.Flow]; f != nil {
 			f.seen = append(f.seen, o)
 		}
-		met := mayDrop
-		if o.Arrived {
-			met = mayPass
-		}
-		if excused := v.excuses && !o.Arrived && o.Flow.To.Addr.Is6(); !excused && l.at(o.Sent, v.deadline)&met == 0 {
-			v.breached(o, *l.since(o.Sent))
-		}
-		l.forget(o.Sent.Add(-disorder), v.deadline)
+		v.judgePacket(l, o)
 	}
+	v.history.forget(time.Now())
 	for s, at := range v.closed {
 		if time.Since(at) > disorder {
 			delete(v.closed, s)
@@ -288,35 +326,56 @@ func (v *witness) judge(seen []Observation) {
 	}
 }
 
-func (v *witness) breached(o Observation, after span) {
-	for _, b := range slices.Backward(v.breaches) {
+func (v *witness) judgePacket(l *law, o Observation) {
+	when := span{o.Sent, o.Gone}
+	is := l.at(when)
+	v.wanted.judged = true
+	if v.seen.judged == nil {
+		v.seen.judged = map[Flow]bool{}
+	}
+	v.seen.judged[o.Flow] = true
+	v.seen.packets.Judged++
+	switch {
+	case is.crowded:
+		v.seen.packets.Crowded++
+	case is.legal != either:
+		v.seen.packets.Strict++
+	}
+	met := mayDrop
+	if o.Arrived {
+		met = mayPass
+	}
+	if is.legal&met == 0 {
+		v.breached(o, l.since(when))
+	}
+	l.known.saw(is, when, met)
+}
+
+func (v *witness) breached(o Observation, after change) {
+	for _, b := range slices.Backward(v.seen.breaches) {
 		if b.flow == o.Flow && b.arrived == o.Arrived && o.Sent.Sub(b.last) < violationGap {
 			b.last = o.Sent
 			b.packets++
 			return
 		}
 	}
-	v.breaches = append(v.breaches, &breach{flow: o.Flow, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
+	v.seen.breaches = append(v.seen.breaches, &breach{flow: o.Flow, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
 }
 
 // finding tells what was seen since the last one; false if nothing was.
 func (v *witness) finding() (f report.Finding, any bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(v.judged), Differing: len(v.breaches)}
-	for _, b := range v.breaches[:min(len(v.breaches), maxDifferences)] {
-		want := "no packet dropped"
-		if b.arrived {
-			want = "no packet passes"
-		}
-		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String(), From: b.first, Until: b.last})
+	seen := v.seen
+	v.seen = testimony{}
+	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(seen.judged), Packets: &seen.packets}
+	for _, b := range seen.breaches {
+		f.Violated(b.violation(), v.known, maxDifferences)
 	}
-	if v.failed != nil && len(v.breaches) == 0 { // what is proved outweighs what could not be looked at
-		f.Error = v.failed.Error()
+	if seen.failed != nil && f.Differing == 0 { // what is proved outweighs what could not be looked at
+		f.Error = seen.failed.Error()
 	}
-	any = len(v.judged) > 0 || v.failed != nil
-	v.judged, v.breaches, v.failed = map[Flow]int{}, nil, nil
-	return f, any
+	return f, len(seen.judged) > 0 || seen.failed != nil
 }
 
 // neverWrong names what a witness finds.
@@ -339,12 +398,12 @@ func (w *World) testify(note func(report.Finding)) error {
 	return nil
 }
 
-// JudgeCuts makes packets of IPv6 that were dropped a finding, whatever is known of the SUT.
-func (w *World) JudgeCuts() {
+// JudgeAll excuses nothing from now on, whatever is known of the SUT.
+func (w *World) JudgeAll() {
 	if v := w.witness; v != nil {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.excuses = false
+		v.known = nil
 	}
 }
 
@@ -357,7 +416,11 @@ func (w *World) Settle(note func(report.Finding)) error {
 	}
 	v.fail(v.streamer.Settle())
 	v.judge(v.streamer.Observe())
-	return w.testify(note)
+	err := w.testify(note)
+	if f, ok := v.missed(); ok {
+		note(f)
+	}
+	return err
 }
 
 // sampleStreams draws flows of both protocols at even distances of those that are tried after each step by Protocols and Ports, and besides

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -41,101 +42,6 @@ func without(s workloads.State, k workloads.Key) workloads.State {
 	s = s.Clone()
 	delete(s.Pods, k)
 	return s
-}
-
-func TestLaw(t *testing.T) {
-	open, stream := town()
-	closed := closing(open, "closed")
-	reused := without(open, stream.To.Key)
-	c := open.Pods[stream.To.Key]
-	c.Key.Name = "c"
-	reused.Pods[c.Key] = c
-	begin := time.Now()
-	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
-	const both = mayPass | mayDrop
-	for name, c := range map[string]struct {
-		states []workloads.State // one each 100 ms, acknowledged 10 ms after; the deadline is 20 ms
-		want   map[int]legal
-	}{
-		"nothing changes":                               {[]workloads.State{open, open}, map[int]legal{0: mayPass, 101: mayPass, 500: mayPass}},
-		"a policy comes":                                {[]workloads.State{open, closed}, map[int]legal{99: mayPass, 100: both, 130: both, 131: mayDrop}},
-		"a policy goes":                                 {[]workloads.State{closed, open}, map[int]legal{99: mayDrop, 101: both, 131: mayPass}},
-		"a second policy of one meaning":                {[]workloads.State{closed, closing(closed, "more")}, map[int]legal{99: mayDrop, 105: mayDrop, 200: mayDrop}},
-		"a policy is replaced by another in one change": {[]workloads.State{closed, closing(open, "other")}, map[int]legal{99: mayDrop, 105: both, 131: mayDrop}},
-		"the source goes":                               {[]workloads.State{open, without(open, stream.From.Key)}, map[int]legal{99: mayPass, 105: both, 131: mayDrop}},
-		"a closed pod comes":                            {[]workloads.State{without(closed, stream.To.Key), closed}, map[int]legal{99: mayDrop, 105: mayDrop, 131: mayDrop}},
-		"an open pod comes":                             {[]workloads.State{without(open, stream.To.Key), open}, map[int]legal{99: mayDrop, 105: both, 131: mayPass}},
-		"the address is used again":                     {[]workloads.State{open, without(open, stream.To.Key), reused}, map[int]legal{105: both, 150: mayDrop, 205: both, 231: mayPass}},
-		"there and back":                                {[]workloads.State{open, closed, open}, map[int]legal{150: mayDrop, 205: both, 231: mayPass}},
-	} {
-		l := newLaw(stream, c.states[0], begin)
-		for i, s := range c.states[1:] {
-			when := at(100 * (i + 1))
-			if span := l.change("test", when, c.states[i], s, workloads.NewIndex(s)); span != nil {
-				span.acked = when.Add(10 * time.Millisecond)
-			}
-		}
-		for ms, want := range c.want {
-			if got := l.at(at(ms), 20*time.Millisecond); got != want {
-				t.Errorf("%s: after %d ms: got %b, want %b", name, ms, got, want)
-			}
-		}
-		last := len(c.states)*100 + 50
-		l.forget(at(last), 20*time.Millisecond)
-		if got := l.at(at(last), 20*time.Millisecond); len(l.spans) != 1 || got == both {
-			t.Errorf("%s: %d spans are left, %b", name, len(l.spans), got)
-		}
-	}
-}
-
-func TestChangeUnderWayAllowsBoth(t *testing.T) {
-	open, stream := town()
-	l := newLaw(stream, open, time.Now())
-	closed := closing(open, "closed")
-	l.change("test", time.Now(), open, closed, workloads.NewIndex(closed))
-	if got := l.at(time.Now().Add(time.Hour), time.Second); got != mayPass|mayDrop {
-		t.Errorf("got %b", got)
-	}
-}
-
-// TestChangesThatCancelOut wants no comparison to be proof of changes that lead to what was there before them, until an agent that
-// has seen neither would lag behind too far; and to be proof of others.
-func TestChangesThatCancelOut(t *testing.T) {
-	open, stream := town()
-	closed := closing(open, "closed")
-	for name, c := range map[string]struct {
-		states []workloads.State
-		proof  bool
-	}{
-		"a policy comes":                         {[]workloads.State{open, closed}, true},
-		"it comes and goes":                      {[]workloads.State{open, closed, open}, false},
-		"another comes meanwhile":                {[]workloads.State{open, closed, closing(closed, "other"), closing(open, "other")}, false},
-		"it comes, goes and comes":               {[]workloads.State{open, closed, open, closed}, false},
-		"a pod goes and its twin comes":          {[]workloads.State{open, without(open, stream.To.Key), open}, false},
-		"one policy comes, another, and it goes": {[]workloads.State{closing(open, "other"), closing(closed, "other"), closed}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				v := &witness{deadline: time.Hour, state: c.states[0], laws: map[Flow]*law{stream: newLaw(stream, c.states[0], time.Now())}, nudge: make(chan struct{}, 1)}
-				for i, s := range c.states[1:] {
-					v.changed("test", c.states[i], s)()
-					time.Sleep(time.Millisecond)
-				}
-				v.converged(time.Now())
-				time.Sleep(time.Millisecond)
-				is := verdictOf(stream, v.state, workloads.NewIndex(v.state))
-				if got := v.laws[stream].at(time.Now(), v.deadline); (got == is) != c.proof {
-					t.Errorf("%b is legal, the model says %b", got, is)
-				}
-				time.Sleep(doubtFor)
-				v.converged(time.Now())
-				time.Sleep(time.Millisecond)
-				if got := v.laws[stream].at(time.Now(), v.deadline); got != is || len(v.recent) > 0 {
-					t.Errorf("%b is legal in the end, the model says %b; %d changes are left", got, is, len(v.recent))
-				}
-			})
-		})
-	}
 }
 
 // channel carries what the test puts into it.
@@ -181,7 +87,7 @@ func (c *channel) streams() map[Flow]bool {
 func (c *channel) send(s Flow, arrived bool, packets int) {
 	for range packets {
 		c.mu.Lock()
-		c.seen = append(c.seen, Observation{Flow: s, Sent: time.Now(), Arrived: arrived})
+		c.seen = append(c.seen, Observation{Flow: s, Sent: time.Now(), Gone: time.Now(), Arrived: arrived})
 		c.mu.Unlock()
 		time.Sleep(time.Millisecond)
 	}
@@ -202,10 +108,9 @@ func TestWitness(t *testing.T) {
 		c.mu.Unlock()
 		time.Sleep(time.Second)
 		s := m.world.Fleet.State()
-		x := workloads.NewIndex(s)
 		var passes, stays Flow
 		for stream := range c.streams() {
-			if verdictOf(stream, s, x) == mayPass {
+			if verdictOf(stream, s) == mayPass {
 				passes = stream
 			} else {
 				stays = stream
@@ -256,7 +161,8 @@ func TestWitnessOutlivesTheSUT(t *testing.T) {
 	})
 }
 
-func TestCutsOfIPv6(t *testing.T) {
+// TestKnownIssues wants what a known issue explains to be excused and counted, until all is to be judged; and nothing else.
+func TestKnownIssues(t *testing.T) {
 	s, flow := town()
 	for i, e := range []*End{&flow.From, &flow.To} {
 		p := s.Pods[e.Key]
@@ -264,20 +170,63 @@ func TestCutsOfIPv6(t *testing.T) {
 		p.IPs = []netip.Addr{e.Addr}
 		s.Pods[e.Key] = p
 	}
-	now := time.Now()
-	v := &witness{laws: map[Flow]*law{flow: newLaw(flow, s, now)}, judged: map[Flow]int{}, excuses: true}
-	w := &World{witness: v}
-	for i, want := range []int{0, 1} {
-		v.judge([]Observation{{Flow: flow, Sent: now.Add(time.Duration(i) * time.Second)}})
-		if f, _ := v.finding(); f.Differing != want {
-			t.Errorf("found %+v, want %d", f, want)
-		}
-		w.JudgeCuts()
+	known := []report.KnownIssue{{Name: "cuts", Reference: "there", Excuses: report.Violation{Family: report.IPv6, Met: report.Dropped}}}
+	watch := func(s workloads.State) *witness {
+		h := newHistory(s, time.Second)
+		return &witness{history: h, laws: map[Flow]*law{flow: h.law(flow)}, known: known}
 	}
-	shut := closing(s, "shut")
-	v = &witness{laws: map[Flow]*law{flow: newLaw(flow, shut, now)}, judged: map[Flow]int{}, excuses: true}
-	v.judge([]Observation{{Flow: flow, Sent: now, Arrived: true}})
-	if f, _ := v.finding(); f.Differing != 1 {
+	now := time.Now()
+	v := watch(s)
+	w := &World{witness: v}
+	for i, excused := range []int{1, 0} {
+		v.judge([]Observation{{Flow: flow, Sent: now.Add(time.Duration(i) * time.Second)}})
+		f, _ := v.finding()
+		if f.Differing != 1-excused || len(f.Excused) != excused {
+			t.Errorf("found %+v, want %d excused", f, excused)
+		}
+		if excused == 1 && (f.Excused[0].Issue != "cuts" || f.Excused[0].Packets != 1 || f.Excused[0].Examples[0].Violation.Family != report.IPv6) {
+			t.Errorf("excused %+v", f.Excused[0])
+		}
+		w.JudgeAll()
+	}
+	v = watch(closing(s, "shut"))
+	v.judge([]Observation{{Flow: flow, Sent: now, Gone: now, Arrived: true}})
+	if f, _ := v.finding(); f.Differing != 1 || len(f.Excused) > 0 {
 		t.Errorf("a leak is excused: %+v", f)
+	}
+}
+
+// TestNothingWatched wants a scenario that wanted streams, and of which none was judged, to say so: it is no pass if there was time enough.
+func TestNothingWatched(t *testing.T) {
+	for name, c := range map[string]struct {
+		lasts  time.Duration
+		agreed bool
+		fault  bool
+	}{
+		"long enough":         {2 * time.Second, true, true},
+		"short":               {300 * time.Millisecond, true, false},
+		"ends were not there": {2 * time.Second, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMirror(t)
+				m.world.Streamer = &channel{open: map[Flow]bool{}, deaf: true}
+				v := startWitness(context.Background(), m.world)
+				m.world.witness = v
+				time.Sleep(c.lasts / 2)
+				if c.agreed {
+					v.converged(time.Now())
+				}
+				time.Sleep(c.lasts / 2)
+				v.stop(m.world)
+				var found []report.Finding
+				if err := m.world.Settle(func(f report.Finding) { found = append(found, f) }); err != nil {
+					t.Fatal(err)
+				}
+				if len(found) != 1 || (found[0].Error != "") != c.fault || (found[0].Note != "") == c.fault {
+					t.Errorf("found %+v", found)
+				}
+			})
+		})
 	}
 }

@@ -68,7 +68,7 @@ type fuzzing struct {
 func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	f.world = w
 	if f.Known {
-		w.JudgeCuts()
+		w.JudgeAll()
 	}
 	f.Admin, f.Cluster = w.SUT.HasFeature("admin-network-policy"), w.SUT.HasFeature("cluster-network-policy")
 	f.begin()
@@ -112,7 +112,7 @@ func (f *fuzzing) failed(ctx context.Context, err error, failure Failure, made i
 // replay makes the operations of a failure again, each time on an empty cluster, and counts how often it comes back.
 func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
 	f.world = w
-	w.JudgeCuts()
+	w.JudgeAll()
 	failed := 0
 	var last *Failure
 	for i := range f.Times {

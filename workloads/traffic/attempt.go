@@ -37,7 +37,7 @@ func (s *Stream) attempt(v *netns.Visitor, t *track) {
 	} else if try.socket >= 0 {
 		_ = closeSocket(try.socket)
 	}
-	t.sent = append(t.sent, Datagram{Flow: t.flow, Tag: t.tag, Sent: s.time(at), Late: time.Duration(at - t.due), Err: err})
+	s.note(t, at, err)
 }
 
 // meet notes what became of handshakes. The lock is held.

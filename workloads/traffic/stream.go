@@ -66,7 +66,8 @@ type track struct {
 type Datagram struct {
 	Flow     Flow
 	Tag      any
-	Sent     time.Time     // when it was given to the kernel
+	Sent     time.Time     // before it was given to the kernel
+	Gone     time.Time     // after that: a thread may be held up between
 	Late     time.Duration // how much later that was than it should have been
 	Received time.Time     // when the receiver's socket had it; by TCP, or of a message, when its answer was noticed; zero: it did not arrive
 	Err      error         // nothing can be said: the kernel would not send it, or an end of it went, or refused
@@ -300,7 +301,12 @@ func (s *Stream) send(t *track) {
 	binary.NativeEndian.PutUint64(data[8:], t.first+uint64(len(t.sent)))
 	at := monotonic()
 	_, err := unix.Write(t.socket, data[:])
-	t.sent = append(t.sent, Datagram{Flow: t.flow, Tag: t.tag, Sent: s.time(at), Late: time.Duration(at - t.due), Err: err})
+	s.note(t, at, err)
+}
+
+// note notes that a packet was given to the kernel between a time and now.
+func (s *Stream) note(t *track, at int64, err error) {
+	t.sent = append(t.sent, Datagram{Flow: t.flow, Tag: t.tag, Sent: s.time(at), Gone: s.time(monotonic()), Late: time.Duration(at - t.due), Err: err})
 }
 
 // time is an instant of the monotonic clock.

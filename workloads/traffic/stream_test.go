@@ -62,7 +62,7 @@ func testStream(t *testing.T, protocol corev1.Protocol) {
 	for _, d := range append(taken, rest...) {
 		arrived := !d.Received.IsZero()
 		switch {
-		case d.Err != nil, d.Late < 0, !d.Sent.After(last[d.Flow]):
+		case d.Err != nil, d.Late < 0, !d.Sent.After(last[d.Flow]), d.Gone.Before(d.Sent):
 			t.Fatalf("%+v after %v", d, last[d.Flow])
 		case d.Flow == passes && !arrived, d.Flow == stays && arrived, d.Flow == cut && arrived && d.Sent.After(after), d.Flow == cut && !arrived && d.Sent.Before(before.Add(-time.Second)):
 			t.Fatalf("%+v; the rule was made between %v and %v", d, before, after)

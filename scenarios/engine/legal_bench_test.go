@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// BenchmarkWitness measures what one change costs a witness of 1,000 pods and 48 streams, each of which has a packet judged before it is
+// acknowledged and one after: of a policy that comes or goes, and of a pod.
+func BenchmarkWitness(b *testing.B) {
+	plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 9, Namespaces: 20, PodsPerNamespace: 50, Local: 100}, "here")
+	if err != nil {
+		b.Fatal(err)
+	}
+	base := plan.State()
+	for _, n := range base.Namespaces {
+		k := workloads.Key{Namespace: n.Name, Name: "gate"}
+		base.Policies[k] = workloads.Policy{Key: k}
+	}
+	sample := sampleStreams(base)
+	k := workloads.Key{Namespace: sample[0].To.Namespace, Name: "more"}
+	more := base.Clone()
+	more.Policies[k] = workloads.Policy{Key: k}
+	fewer := base.Clone()
+	delete(fewer.Pods, base.RemotePods()[3].Key)
+	for name, other := range map[string]workloads.State{"policy": more, "pod": fewer} {
+		b.Run(name, func(b *testing.B) {
+			v := benchWitness(base, sample)
+			states := [2]workloads.State{base, other}
+			for i := 0; b.Loop(); i++ {
+				acknowledged := v.changed("test", states[i%2].Clone(), states[(i+1)%2].Clone())
+				v.judge(benchPackets(sample))
+				acknowledged()
+				v.converged(time.Now())
+				v.judge(benchPackets(sample))
+			}
+		})
+	}
+}
+
+func benchWitness(s workloads.State, sample []Flow) *witness {
+	v := &witness{history: newHistory(s, DefaultBound), laws: map[Flow]*law{}, nudge: make(chan struct{}, 1)}
+	for _, f := range sample {
+		v.laws[f] = v.history.law(f)
+	}
+	return v
+}
+
+func benchPackets(sample []Flow) []Observation {
+	var all []Observation
+	for _, f := range sample {
+		all = append(all, Observation{Flow: f, Sent: time.Now(), Gone: time.Now()})
+	}
+	return all
+}
