@@ -190,7 +190,10 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 			return // the run ends, or the engine is gone: then every other call says so
 		}
 		asked := e.expectedExit(role)
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Log: lastWords(context.WithoutCancel(ctx), c)})
+		words := lastWords(context.WithoutCancel(ctx), c)
+		tell(report.Event{
+			At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
+		})
 		e.mu.Lock()
 		spec, known := e.specs[role]
 		e.mu.Unlock()

@@ -42,7 +42,15 @@ func sample() Record {
 					{At: at(25), Kind: Expectation, Name: "in sync", Facts: 1},
 					{
 						At: at(29), Kind: Expectation, Name: "connections", Step: "churn", Cycle: 2, Facts: 100, Bound: 5 * time.Second, Differing: 3,
-						Differences: []Difference{{Fact: "a/b to c/d:80", Want: "dropped", Got: "connected"}, {Fact: "10.0.0.1/32", Want: "dev of a/b"}},
+						Differences: []Difference{{Fact: "a/b to c/d:80", Want: "dropped", Got: "connected", Aspect: Packets}, {Fact: "a/b to e/f:80", Want: "dropped"}},
+					},
+					{
+						At: at(29), Kind: Expectation, Name: "kernel", Step: "churn", Cycle: 2, Facts: 200, Bound: 5 * time.Second, Differing: 70,
+						Differences: []Difference{
+							{Fact: "set a: 10.0.0.1", Want: "pod a/b", Aspect: Members, Subject: "set a", Alike: 69},
+							{Fact: "set a: 10.0.0.2", Want: "pod a/c", Aspect: Members, Subject: "set a", Alike: 69},
+							{Fact: "gauge members", Want: "agrees", Got: "says 1, there are 70", Aspect: Counts},
+						},
 					},
 				},
 			},

@@ -36,7 +36,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	if strays := rec.strays(); len(strays) > 0 {
 		b.WriteString("\n## Outside of all scenarios\n")
 		for _, e := range strays {
-			fence(&b, "text", e.lines())
+			fence(&b, "text", e.lines(rec.Run.Target))
 		}
 	}
 	writeOccupancy(&b, rec)

@@ -28,9 +28,9 @@ func TestJudge(t *testing.T) {
 		"all agreed":          {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
 		"nothing compared":    {want: metrics.Inconclusive, says: "nothing was compared"},
 		"a fact differs":      {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
-		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "code 137 (SIGKILL); last log line: panic: boom"},
-		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver exited"},
-		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd exited"},
+		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "felix died: SIGKILL, exit code 137"},
+		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver died"},
+		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd died"},
 		"the driver stopped":  {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},
 		"it was skipped":      {skipped: "the target has no wings", want: metrics.Skip, says: "wings"},
 		"there was no room": {
@@ -43,7 +43,7 @@ func TestJudge(t *testing.T) {
 			if c.unended {
 				sc.Ended = time.Time{}
 			}
-			got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
+			got := Judge(report.Record{Run: report.Run{Target: "felix"}, Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
 			if got.Verdict != c.want || !strings.Contains(got.Reason, c.says) {
 				t.Errorf("%v: %s; want %v with %q", got.Verdict, got.Reason, c.want, c.says)
 			}
@@ -60,7 +60,7 @@ func TestJudgeOfNothingIsInconclusive(t *testing.T) {
 func TestJudgeOfAnEnvironmentThatNeverCameUp(t *testing.T) {
 	for container, want := range map[string]metrics.Verdict{"agent": metrics.Fail, "etcd": metrics.Inconclusive} {
 		got := Judge(report.Record{Events: []report.Event{{Container: container, What: "exited", ExitCode: 1}}})
-		if got.Verdict != want || !strings.Contains(got.Reason, container+" exited with code 1") {
+		if got.Verdict != want || !strings.Contains(got.Reason, container+" died: exit code 1") {
 			t.Errorf("%s: %v: %s", container, got.Verdict, got.Reason)
 		}
 	}

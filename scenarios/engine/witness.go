@@ -306,7 +306,7 @@ func (v *witness) finding() (f report.Finding, any bool) {
 		if b.arrived {
 			want = "no packet passes"
 		}
-		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String(), From: b.first, Until: b.last})
+		f.Differences = append(f.Differences, report.Difference{Fact: b.flow.String(), Want: want, Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last})
 	}
 	if v.failed != nil && len(v.breaches) == 0 { // what is proved outweighs what could not be looked at
 		f.Error = v.failed.Error()
@@ -330,8 +330,7 @@ func (w *World) testify(note func(report.Finding)) error {
 	}
 	note(f)
 	if f.Differing > 0 {
-		d := f.Differences[0]
-		return fmt.Errorf("%s: %s, %s, but %s: %w", f.Name, d.Fact, d.Want, d.Got, ErrBroken)
+		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
 	}
 	return nil
 }
