@@ -41,7 +41,8 @@ type Topic struct {
 	Subject string // such as the chain or the set that it is part of, with which the fact begins; empty: it stands for itself
 }
 
-// change says how a fact differs.
+// change says how a fact differs. In the order of the words, what is missing comes before what is too many, which may be the same under
+// a name that is not known.
 func (d Difference) change() string {
 	switch {
 	case d.Got == "":
@@ -71,7 +72,7 @@ func (d Difference) String() string {
 // them: the first of each kind, and of the others as many as there is room for.
 func Rank(all []Difference, most int) []Difference {
 	slices.SortStableFunc(all, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.Fact, b.Fact))
+		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.change(), b.change()), cmp.Compare(a.Fact, b.Fact))
 	})
 	type kind struct{ subject, change string }
 	alike, first := map[kind]int{}, map[kind]bool{}

@@ -46,8 +46,8 @@ func TestRankIsBounded(t *testing.T) {
 	for _, d := range firsts {
 		lines = append(lines, d.String())
 	}
-	want := "set a: 500 missing, first 10.0.0.000: want pod, got nothing|set a: 10.9.9.9: want nothing, got nobody's|" +
-		"set b: 2 missing, first 10.0.0.000: want pod, got nothing|gauge: want agrees, got nothing"
+	want := "set a: 500 missing, first 10.0.0.000: want pod, got nothing|set b: 2 missing, first 10.0.0.000: want pod, got nothing|" +
+		"set a: 10.9.9.9: want nothing, got nobody's|gauge: want agrees, got nothing"
 	if got := strings.Join(lines, "|"); len(kept) != 50 || told != len(all) || got != want {
 		t.Errorf("%d kept, %d told: %s", len(kept), told, got)
 	}

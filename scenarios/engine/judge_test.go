@@ -74,3 +74,17 @@ func TestJudgeFailsARunWhoseSUTDiedBetweenScenarios(t *testing.T) {
 		t.Errorf("%v: %s", got.Verdict, got.Reason)
 	}
 }
+
+// TestJudgeNamesAllBrokenBudgets wants every budget that is broken in the reason, and none that is kept.
+func TestJudgeNamesAllBrokenBudgets(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	sc := report.Scenario{
+		Name: "s", Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}},
+		Budgets: []metrics.Budget{{Gauge: metrics.HeapBytes, Max: 1}, {Gauge: metrics.RSSBytes, Max: 1 << 40}, {Gauge: metrics.Goroutines, Max: 10}, {Gauge: metrics.FDs, Max: 1}},
+	}
+	point := metrics.Point{At: begun, Phase: metrics.Phase{Scenario: "s", Settled: true}, Values: metrics.Snapshot{metrics.HeapBytes: 5, metrics.RSSBytes: 5, metrics.Goroutines: 50}}
+	got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Points: []metrics.Point{point}}).Scenarios[0]
+	if got.Verdict != metrics.Fail || strings.Count(got.Reason, "above the ceiling") != 2 || strings.Count(got.Reason, "; ") != 1 {
+		t.Errorf("%v: %s", got.Verdict, got.Reason)
+	}
+}
