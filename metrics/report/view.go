@@ -27,6 +27,11 @@ func (sc Scenario) Duration() time.Duration {
 	return sc.Ended.Sub(sc.Started)
 }
 
+// broken reports whether it neither passed nor was skipped.
+func (sc Scenario) broken() bool {
+	return sc.Verdict == metrics.Fail || sc.Verdict == metrics.Inconclusive
+}
+
 func (sc Scenario) includes(t time.Time) bool {
 	return !t.Before(sc.Started) && (sc.Ended.IsZero() || !t.After(sc.Ended))
 }
