@@ -21,11 +21,11 @@ const (
 
 // LastWords is a writer that reads a program's log and keeps what says why the program ended.
 type LastWords struct {
-	line  []byte   // not ended yet; its beginning, if it is long
-	last  []string // the latest lines
-	death []string // the line that says why a Go program dies, and those after it; nil: it says nothing
-	told  []complaint
-	now   time.Time // of the latest line with a time
+	line    []byte   // not ended yet; its beginning, if it is long
+	last    []string // the latest lines
+	death   []string // the line that says why a Go program dies, and those after it; nil: it says nothing
+	told    []complaint
+	stamped string // the latest line that begins with a number, which may be a time
 }
 
 // complaint is what was logged from one place of the source as a warning or worse: the first time since that place was silent for
@@ -34,7 +34,7 @@ type complaint struct {
 	place, file string
 	severity    int
 	line        string
-	first, last time.Time
+	last        time.Time // that it was logged
 }
 
 // deaths begin the line in which a Go program says why it dies; its stacks follow.
@@ -71,24 +71,34 @@ func (w *LastWords) end() {
 
 // complain keeps a line that is a warning or worse.
 func (w *LastWords) complain(line string) {
-	if at, ok := stamp(line); ok {
-		w.now = at
+	if strings.HasPrefix(line, "20") {
+		w.stamped = line
 	}
-	at := source.FindStringSubmatch(line)
 	severity := severityOf(line)
-	if severity == 0 || at == nil {
+	if severity == 0 {
 		return
 	}
-	c := complaint{place: at[0], file: at[1], severity: severity, line: line[:min(len(line), longestQuote)], first: w.now, last: w.now}
+	at := source.FindStringSubmatch(line)
+	if at == nil {
+		return
+	}
+	now := w.now()
+	c := complaint{place: at[0], file: at[1], severity: severity, line: line[:min(len(line), longestQuote)], last: now}
 	i := slices.IndexFunc(w.told, func(o complaint) bool { return o.place == c.place })
-	if i >= 0 && w.now.Sub(w.told[i].last) < sameTrouble && severity < fatal {
-		w.told[i].last = w.now
+	if i >= 0 && now.Sub(w.told[i].last) < sameTrouble && severity < fatal {
+		w.told[i].last = now
 		return
 	}
 	if i >= 0 {
 		w.told = slices.Delete(w.told, i, i+1)
 	}
 	w.told = append(w.told[max(0, len(w.told)+1-mostPlaces):], c)
+}
+
+// now is the time of the latest line that has one.
+func (w *LastWords) now() time.Time {
+	at, _ := stamp(w.stamped)
+	return at
 }
 
 // Lines returns what is to be quoted: the complaints that belong together and were the last, and what a Go program says when it dies,
@@ -133,8 +143,9 @@ func (w *LastWords) Cause() string {
 // not much older.
 func (w *LastWords) trouble() []complaint {
 	var last complaint
+	now := w.now()
 	for _, c := range w.told {
-		if c.severity >= max(failed, last.severity) && w.now.Sub(c.last) < sameTrouble {
+		if c.severity >= max(failed, last.severity) && now.Sub(c.last) < sameTrouble {
 			last = c
 		}
 	}
@@ -194,24 +205,25 @@ const (
 	fatal
 )
 
-// severities are how loggers of Go mark lines: logrus as Calico writes it and by itself, klog.
-var severities = []struct {
-	severity int
-	mark     *regexp.Regexp
-}{
-	{fatal, regexp.MustCompile(`\[(FATAL|PANIC)\]|\blevel=(fatal|panic)\b|^F\d{4} `)},
-	{failed, regexp.MustCompile(`\[ERROR\]|\blevel=error\b|^E\d{4} `)},
-	{warning, regexp.MustCompile(`\[WARN(ING)?\]|\blevel=warn(ing)?\b|^W\d{4} `)},
-}
+// severities is how loggers of Go mark lines: logrus as Calico writes it and by itself, klog.
+var severities = regexp.MustCompile(`\[(W)ARN(?:ING)?\]|\[(E)RROR\]|\[(F)ATAL\]|\[(P)ANIC\]|\blevel=([wefp])|^([WEF])\d{4} `)
 
 func severityOf(line string) int {
 	head := line[:min(len(line), 100)]
-	for _, s := range severities {
-		if s.mark.MatchString(head) {
-			return s.severity
-		}
+	if !strings.ContainsRune("WEF", rune(head[0])) && !strings.Contains(head, "[") && !strings.Contains(head, "level=") {
+		return 0 // most lines are spared the expression
 	}
-	return 0
+	found := severities.FindStringSubmatch(head)
+	if found == nil {
+		return 0
+	}
+	switch strings.ToUpper(strings.Join(found[1:], "")) {
+	case "W":
+		return warning
+	case "E":
+		return failed
+	}
+	return fatal
 }
 
 var (
