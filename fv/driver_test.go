@@ -52,6 +52,8 @@ type driver struct {
 	pid int // of the SUT's process
 	now liveState
 	bad error // the first entry that could not be written
+
+	bereave context.CancelCauseFunc // of what is guarded by itself, see Guard; nil: the SUT's end is that of the scenario
 }
 
 // newDriver takes hold of everything that the handoff names. What it made is undone if it fails.
@@ -199,7 +201,7 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		return err
 	}
 	guarded, release := alive.guard(ctx, func(ctx context.Context) (*life, bool, error) {
-		if !d.restarting.Load() {
+		if !d.restarting.Load() && !d.survived() {
 			return nil, false, nil
 		}
 		next, err := d.take(ctx)

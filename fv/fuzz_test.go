@@ -1,8 +1,10 @@
 package fv
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -16,7 +18,23 @@ func fuzzing(h infra.Handoff) ([]engine.Scenario, error) {
 		return nil, fmt.Errorf("read the order to the fuzzer: %w", err)
 	}
 	sc, err := order.Scenario(h.Seed, fuzz.Means{
-		Saboteur: saboteur{}, Out: h.Out, Tell: func(format string, a ...any) { fmt.Printf("\n"+format+"\n", a...) },
+		Saboteur: saboteur{}, Mourner: mourner{}, Out: h.Out, Tell: func(format string, a ...any) { fmt.Printf("\n"+format+"\n", a...) },
 	})
 	return []engine.Scenario{sc}, err
+}
+
+// mourner lets the fuzzer go on when the SUT dies.
+type mourner struct{}
+
+func (mourner) Guard(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	suite.guardAlone(cancel)
+	return ctx, func() {
+		suite.guardAlone(nil)
+		cancel(nil)
+	}
+}
+
+func (mourner) Death(ctx context.Context) (string, error) {
+	return infra.AskDeath(ctx, os.Stdout, suite.handoff.Out)
 }

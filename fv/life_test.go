@@ -33,6 +33,10 @@ func watchLife(ctx context.Context, process string) (*life, error) {
 		if err != nil {
 			return fmt.Errorf("watch process %d: %w", pid, err)
 		}
+		if ended, err := (&life{fd: fd}).ended(0); ended || err != nil { // one that is killed is found until it is waited for
+			_ = unix.Close(fd)
+			return errors.Join(fmt.Errorf("process %d has ended", pid), err)
+		}
 		l.pid, l.fd = pid, fd
 		return nil
 	})
@@ -47,9 +51,8 @@ func (l *life) guard(ctx context.Context, again func(context.Context) (next *lif
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds, 100) // so that an ended watch is noticed
-			if n > 0 {
+			ended, err := l.ended(100) // so that an ended watch is noticed
+			if ended {
 				next, asked, err := again(ctx)
 				if asked && err == nil {
 					_ = unix.Close(l.fd)
@@ -57,7 +60,7 @@ func (l *life) guard(ctx context.Context, again func(context.Context) (next *lif
 					continue
 				}
 				cancel(errors.Join(fmt.Errorf("%w: process %d ended", engine.ErrDied, l.pid), err))
-			} else if err != nil && !errors.Is(err, unix.EINTR) {
+			} else if err != nil {
 				cancel(fmt.Errorf("watch process %d: %w", l.pid, err))
 			}
 		}
@@ -67,6 +70,33 @@ func (l *life) guard(ctx context.Context, again func(context.Context) (next *lif
 		<-done
 		_ = unix.Close(l.fd)
 	}
+}
+
+// ended waits for so many milliseconds for the process to end, and reports whether it has.
+func (l *life) ended(wait int) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, wait)
+	if errors.Is(err, unix.EINTR) {
+		err = nil
+	}
+	return n > 0, err
+}
+
+// guardAlone makes the SUT's end that of what cancel ends, and not that of the scenario; nil: of the scenario again.
+func (d *driver) guardAlone(cancel context.CancelCauseFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bereave = cancel
+}
+
+// survived ends what is guarded by itself, and reports whether there is such.
+func (d *driver) survived() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bereave != nil {
+		d.bereave(engine.ErrDied)
+	}
+	return d.bereave != nil
 }
 
 // stopped reports whether the process is there, but stopped by a signal: field 3 of proc(5)'s stat.

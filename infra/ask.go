@@ -21,17 +21,35 @@ const askPrefix = "\x1ffv-ask "
 // askBound is how long the harness may take, readiness included.
 const askBound = readyBound
 
+// askDeath is what the driver asks for that wants to know why the agent died.
+const askDeath = "death of the agent"
+
+// done begins the answer to a request that was granted.
+const done = "done"
+
 // AskRestart asks the harness to kill a part of the environment (agent, etcd or apiserver) and to start it again, and returns once it
 // is ready. It is for the driver: out is its standard output, dir its record's folder. One request at a time.
 func AskRestart(ctx context.Context, out io.Writer, dir, role string) error {
+	_, err := request(ctx, out, dir, "restart of "+role, role)
+	return err
+}
+
+// AskDeath asks the harness why the agent died that has just died, and returns that once another is started. From then on the harness
+// takes every end of the agent for one that was asked for, and starts it again however often it dies. It is for the driver, as
+// AskRestart is.
+func AskDeath(ctx context.Context, out io.Writer, dir string) (why string, err error) {
+	return request(ctx, out, dir, askDeath, askDeath)
+}
+
+func request(ctx context.Context, out io.Writer, dir, what, words string) (answered string, err error) {
 	answer := filepath.Join(dir, "answer")
 	if err := os.Remove(answer); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("ask to restart %s: %w", role, err)
+		return "", fmt.Errorf("ask for the %s: %w", what, err)
 	}
-	if _, err := fmt.Fprintf(out, "\n%s%s\n", askPrefix, role); err != nil {
-		return fmt.Errorf("ask to restart %s: %w", role, err)
+	if _, err := fmt.Fprintf(out, "\n%s%s\n", askPrefix, words); err != nil {
+		return "", fmt.Errorf("ask for the %s: %w", what, err)
 	}
-	return lifecycle.Wait(ctx, "restart of "+role, askBound, func(context.Context) error {
+	err = lifecycle.Wait(ctx, what, askBound, func(context.Context) error {
 		said, err := os.ReadFile(answer)
 		if err != nil {
 			return err
@@ -39,11 +57,13 @@ func AskRestart(ctx context.Context, out io.Writer, dir, role string) error {
 		if len(said) == 0 || !bytes.HasSuffix(said, []byte("\n")) {
 			return errors.New("no answer yet")
 		}
-		if why := strings.TrimSpace(string(said)); why != "done" {
-			return lifecycle.Stop(errors.New(why))
+		granted := false
+		if answered, granted = strings.CutPrefix(strings.TrimSpace(string(said)), done); !granted {
+			return lifecycle.Stop(errors.New(answered))
 		}
 		return nil
 	})
+	return strings.TrimSpace(answered), err
 }
 
 // asked passes a driver's output on and obeys what it asks for on the way.
@@ -78,12 +98,20 @@ func (a *asked) Close() error {
 	return err
 }
 
-// answer restarts what the driver asked for and tells it.
-func (e *Environment) answer(ctx context.Context, dir, role string) {
-	said := "done"
-	if err := e.restartAsked(ctx, role); err != nil {
-		said = strings.ReplaceAll(err.Error(), "\n", " ")
+// answer does what the driver asked for and tells it.
+func (e *Environment) answer(ctx context.Context, dir, request string) {
+	said, err := done, error(nil)
+	if request == askDeath {
+		var why string
+		why, err = e.death(ctx)
+		said += " " + why
+	} else {
+		err = e.restartAsked(ctx, request)
 	}
+	if err != nil {
+		said = err.Error()
+	}
+	said = strings.ReplaceAll(said, "\n", " ")
 	_ = os.WriteFile(filepath.Join(dir, "answer"), []byte(said+"\n"), 0o644) // without an answer the driver gives up and says so
 }
 
@@ -133,6 +161,20 @@ func (e *Environment) restartAsked(ctx context.Context, role string) error {
 		return lifecycle.Wait(ctx, "API server", askBound, e.serving)
 	}
 	return fmt.Errorf("%s can't be restarted", role)
+}
+
+// death waits until an agent that died has been started again, and tells why it died.
+func (e *Environment) death(ctx context.Context) (why string, err error) {
+	err = lifecycle.Wait(ctx, "a new agent", restartBound, func(context.Context) error {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.died == "" {
+			return errors.New("none has died")
+		}
+		why, e.died, e.mortal = e.died, "", true
+		return nil
+	})
+	return why, err
 }
 
 // expectedExit reports whether the exit of a container was asked for, once per request.

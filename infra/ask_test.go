@@ -81,6 +81,42 @@ func TestRestartOfTheAgentIsNoDeath(t *testing.T) {
 	}
 }
 
+// TestDeathsThatAreAskedFor has an agent that dies again and again: after the driver has asked for the first death, the others are expected,
+// and each is told.
+func TestDeathsThatAreAskedFor(t *testing.T) {
+	rt := newFakeRuntime(t)
+	e := up(t, config(t, rt, fakeTarget{}))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	exits := make(chan report.Event, 100)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		e.Watch(ctx, func(ev report.Event) {
+			if ev.What == "exited" {
+				exits <- ev
+			}
+		})
+	})
+	dir := t.TempDir()
+	for i := range maxRestarts + 2 {
+		c, ok := e.container(RoleAgent).(*fakeCont)
+		if !ok {
+			t.Fatal("no agent")
+		}
+		c.end(Exit{Code: 2})
+		if ev := <-exits; ev.Asked != (i > 0) {
+			t.Errorf("death %d: asked %v", i, ev.Asked)
+		}
+		e.answer(ctx, dir, askDeath)
+		said, err := os.ReadFile(filepath.Join(dir, "answer"))
+		if err != nil || string(said) != "done sut died: exit code 2; last log line: agent says hello\n" {
+			t.Errorf("answer %q, %v", said, err)
+		}
+	}
+	cancel()
+	watch.Wait()
+}
+
 func TestRestartThatCanNotBe(t *testing.T) {
 	rt := newFakeRuntime(t)
 	e := up(t, config(t, rt, fakeTarget{}))

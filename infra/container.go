@@ -1,12 +1,12 @@
 package infra
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/nodefv/nodefv/metrics/report"
 )
 
 // ExitError is what a program that ended with another code than 0 leaves.
@@ -27,14 +27,19 @@ func (e *ExitError) Error() string {
 
 // DiedError is the end of a part of the environment that nobody asked for.
 type DiedError struct {
-	Role string
-	Exit Exit
-	Log  []string // its last lines, see lastWords
+	Role  string
+	Exit  Exit
+	Cause string   // as far as its log tells
+	Log   []string // its last lines
 }
 
 // Error quotes the last lines of the log, one under the other.
 func (e *DiedError) Error() string {
-	return fmt.Sprintf("%s exited with code %d; %s", e.Role, e.Exit.Code, quote(e.Log))
+	why := ""
+	if e.Cause != "" {
+		why = ": " + e.Cause
+	}
+	return fmt.Sprintf("%s exited with code %d%s; %s", e.Role, e.Exit.Code, why, quote(e.Log))
 }
 
 func quote(log []string) string {
@@ -55,58 +60,13 @@ func Tail(text string, n int) []string {
 	return lines[max(0, len(lines)-n):]
 }
 
-// wordsLen is how many lines of a log an error or an event quotes.
-const wordsLen = 20
-
-// deaths begin the line in which a Go program says why it dies; its stacks follow.
-var deaths = []string{"panic: ", "fatal error: ", "SIGABRT: ", "SIGQUIT: "}
-
-// lastWords returns the end of a container's log; of a Go program that panicked, what it panicked with and the lines
-// after it.
-func lastWords(ctx context.Context, c Container) []string {
+// lastWords reads a container's log for what it says of the container's end.
+func lastWords(ctx context.Context, c Container) *report.LastWords {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var w words
-	if err := c.Logs(ctx, &w, false); err != nil {
-		return []string{err.Error()}
+	w := &report.LastWords{}
+	if err := c.Logs(ctx, w, false); err != nil {
+		fmt.Fprintln(w, err) // it takes all
 	}
-	w.end()
-	if w.death != nil {
-		return w.death
-	}
-	return w.last
-}
-
-// words is a writer that keeps of a log what lastWords returns: the log, and the stacks in it, can be of any length.
-type words struct {
-	line  []byte   // not ended yet; its beginning, if it is long
-	last  []string // the latest lines
-	death []string // the line that says why the program dies, and those after it; nil: it says nothing
-}
-
-func (w *words) Write(p []byte) (int, error) {
-	const longest = 4 << 10
-	for part := range bytes.Lines(p) {
-		text, ended := bytes.CutSuffix(part, []byte("\n"))
-		w.line = append(w.line, text[:min(len(text), longest-len(w.line))]...)
-		if ended {
-			w.end()
-		}
-	}
-	return len(p), nil
-}
-
-func (w *words) end() {
-	line := string(w.line)
-	w.line = w.line[:0]
-	if slices.ContainsFunc(deaths, func(cause string) bool { return strings.HasPrefix(line, cause) }) {
-		w.death = make([]string, 0, wordsLen)
-	}
-	if line = strings.TrimSpace(line); line == "" {
-		return
-	}
-	if w.death != nil && len(w.death) < wordsLen {
-		w.death = append(w.death, line)
-	}
-	w.last = append(w.last[max(0, len(w.last)+1-wordsLen):], line)
+	return w
 }

@@ -136,7 +136,7 @@ func (e *Environment) awaitReady(ctx context.Context, c Container, what string, 
 	died := guarded.Err() != nil
 	stop()
 	if err != nil && !died && !errors.Is(err, errLacks) {
-		err = fmt.Errorf("%w; %s", err, quote(lastWords(ctx, c)))
+		err = fmt.Errorf("%w; %s", err, quote(lastWords(ctx, c).Lines()))
 	}
 	return err
 }
@@ -152,7 +152,8 @@ func (e *Environment) guard(ctx context.Context) (context.Context, func()) {
 			if err != nil {
 				return // the watch has ended, or the engine is gone: then every other call says so
 			}
-			cancel(&DiedError{Role: role, Exit: exit, Log: lastWords(context.WithoutCancel(ctx), c)})
+			words := lastWords(context.WithoutCancel(ctx), c)
+			cancel(&DiedError{Role: role, Exit: exit, Cause: words.Cause(), Log: words.Lines()})
 		})
 	}
 	return ctx, func() {

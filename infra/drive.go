@@ -189,11 +189,16 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		asked := e.expectedExit(role)
-		tell(report.Event{At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Log: lastWords(context.WithoutCancel(ctx), c)})
+		killed := e.expectedExit(role)
 		e.mu.Lock()
 		spec, known := e.specs[role]
+		asked := killed || role == RoleAgent && e.mortal
 		e.mu.Unlock()
+		words := lastWords(context.WithoutCancel(ctx), c)
+		event := report.Event{
+			At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
+		}
+		tell(event)
 		if role != RoleAgent || !known || restarts == maxRestarts {
 			return
 		}
@@ -205,5 +210,10 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 			return
 		}
 		tell(report.Event{At: time.Now(), Container: role, What: "restarted", Asked: true})
+		if !killed {
+			e.mu.Lock()
+			e.died = event.Describe(e.target.Name())
+			e.mu.Unlock()
+		}
 	}
 }

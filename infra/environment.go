@@ -58,6 +58,8 @@ type Environment struct {
 	unfollow   []context.CancelFunc
 	expected   int    // ends of the agent that were asked for
 	version    string // of the agent, as it says itself
+	mortal     bool   // all ends of the agent are asked for
+	died       string // why the agent died that was started again last; empty: none has since it was asked for
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all

@@ -20,12 +20,12 @@ func TestMoved(t *testing.T) {
 	if p, ok := moved[PodPart(web)].(Pod); !ok || p.Labels["app"] != "other" {
 		t.Errorf("pod: %v", moved[PodPart(web)])
 	}
-	for _, part := range []Part{PodPart(db), {string(NetworkTier), Key{"a", "policy-1"}}} {
+	for _, part := range []Part{PodPart(db), {string(NetworkKind), Key{"a", "policy-1"}}} {
 		if is, ok := moved[part]; !ok || is != nil {
 			t.Errorf("%v: %v, %t", part, is, ok)
 		}
 	}
-	if r, ok := moved[Part{string(AdminTier), Key{Name: "first"}}].(*Ruleset); !ok || r.Tier != AdminTier {
+	if r, ok := moved[Part{string(AdminKind), Key{Name: "first"}}].(*Ruleset); !ok || r.Tier != AdminTier {
 		t.Errorf("admin policy: %v", r)
 	}
 	if _, ok := moved[NamespacePart("b")]; !ok || len(moved) != 5 {

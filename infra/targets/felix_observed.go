@@ -204,10 +204,10 @@ func (o *observed) chain(c wantedChain) {
 	}
 	countRules(o.facts, title, named)
 	// Where rules lack or are too many, that is said already.
-	o.facts[title+" order"] = "right"
+	o.facts[title+orderWord] = "right"
 	wanted := o.want.readable(c.rules)
 	if !slices.Equal(wanted, named) && slices.Equal(slices.Sorted(slices.Values(wanted)), slices.Sorted(slices.Values(named))) {
-		o.facts[title+" order"] = strings.Join(named, "; ")
+		o.facts[title+orderWord] = strings.Join(named, "; ")
 	}
 }
 

@@ -158,7 +158,7 @@ func (f felix) Programmed(s workloads.State) map[string]string {
 	}
 	for _, c := range want.chains {
 		title := c.String()
-		facts[title+" order"] = "right"
+		facts[title+orderWord] = "right"
 		countRules(facts, title, want.readable(c.rules))
 	}
 	for _, family := range kernel.Families {
@@ -173,6 +173,9 @@ func (f felix) Programmed(s workloads.State) map[string]string {
 	}
 	return facts
 }
+
+// orderWord ends the fact on the order of a chain's rules.
+const orderWord = " order"
 
 func interfaceFact(p workloads.Pod) string { return "interface of pod " + p.String() }
 

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -15,6 +16,8 @@ type Programmer interface {
 	Programmed(s workloads.State) map[string]string
 	// Observed tells what is there, in the words of Programmed. The state serves to name what is found.
 	Observed(s workloads.State, k *kernel.State) map[string]string
+	// About says of a fact of either what it is about.
+	About(fact string) report.Topic
 	// Counted says what the target's own gauges of what it has programmed should show.
 	Counted(k *kernel.State) map[metrics.Gauge]float64
 }

@@ -81,7 +81,7 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {
 		var text []string
 		for _, e := range rec.strays() {
-			text = append(text, e.lines()...)
+			text = append(text, e.lines(rec.Run.Target)...)
 		}
 		s.add("run", 0, rec.Verdict, rec.Reason, text)
 	}

@@ -44,8 +44,8 @@ func (v Violation) matches(pattern Violation) bool {
 	return agrees(v.Family, pattern.Family) && agrees(v.Protocol, pattern.Protocol) && agrees(v.Met, pattern.Met) && agrees(v.After, pattern.After)
 }
 
-// Packets says how many packets were judged, and how sharply.
-type Packets struct {
+// PacketCounts says how many packets were judged, and how sharply.
+type PacketCounts struct {
 	Judged  int `json:"judged"`
 	Strict  int `json:"strict"`            // one verdict alone was legal
 	Crowded int `json:"crowded,omitempty"` // either was, because so much was under way at once that it was not found out
@@ -84,8 +84,8 @@ func (f *Finding) Violated(d Difference, known []KnownIssue, most int) {
 }
 
 // Packets returns how many packets of the scenario were judged, and how sharply.
-func (sc Scenario) Packets() Packets {
-	var all Packets
+func (sc Scenario) Packets() PacketCounts {
+	var all PacketCounts
 	for _, f := range sc.Findings {
 		if f.Packets != nil {
 			all.Judged, all.Strict, all.Crowded = all.Judged+f.Packets.Judged, all.Strict+f.Packets.Strict, all.Crowded+f.Packets.Crowded

@@ -129,14 +129,15 @@ type Finding struct {
 	Step  string        `json:"step,omitempty"`
 	Cycle int           `json:"cycle,omitempty"`
 	Name  string        `json:"name"`              // the probe's name, or what broke
-	Facts int           `json:"facts,omitempty"`   // how many facts were compared
+	Facts int           `json:"facts,omitempty"`   // how many facts were compared: those of both sides
 	Took  time.Duration `json:"took_ns,omitempty"` // until they agreed, or until the bound
 	Bound time.Duration `json:"bound_ns,omitempty"`
-	// Differences lists the facts that still differed at the bound, at most 50; Differing is their true number.
-	Differences []Difference `json:"differences,omitempty"`
-	Differing   int          `json:"differing,omitempty"`
-	Excused     []Excused    `json:"excused,omitempty"` // differences that a known issue of the SUT's release explains; they don't decide
-	Packets     *Packets     `json:"packets,omitempty"` // of a check that judges packets
+	// Differences lists the facts that still differed at the bound, what explains the others first (see Rank), at most 50; Differing is
+	// their true number.
+	Differences []Difference  `json:"differences,omitempty"`
+	Differing   int           `json:"differing,omitempty"`
+	Excused     []Excused     `json:"excused,omitempty"` // differences that a known issue of the SUT's release explains; they don't decide
+	Packets     *PacketCounts `json:"packets,omitempty"` // of a check that judges packets
 	// Note is what a reader should know though it decides nothing.
 	Note string `json:"note,omitempty"`
 	// Log is what the agent logged while those of its differences were that are over.
@@ -151,6 +152,10 @@ type Difference struct {
 	Fact string `json:"fact"`
 	Want string `json:"want,omitempty"`
 	Got  string `json:"got,omitempty"`
+
+	Aspect  Aspect `json:"aspect,omitempty"`
+	Subject string `json:"subject,omitempty"` // see Topic
+	Alike   int    `json:"alike,omitempty"`   // how many of the subject differ in the same way, this one among them; 0: it alone
 	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
@@ -166,6 +171,7 @@ type Event struct {
 	ExitCode  int       `json:"exit_code,omitempty"`
 	OOM       bool      `json:"oom,omitempty"`
 	Asked     bool      `json:"asked,omitempty"` // the harness itself, or a scenario, asked for it
+	Cause     string    `json:"cause,omitempty"` // why, as far as its own log tells; see LastWords
 	Log       []string  `json:"log,omitempty"`   // last lines
 }
 

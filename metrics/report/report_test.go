@@ -39,7 +39,7 @@ func sample() Record {
 				Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed",
 				Findings: []Finding{
 					{
-						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &Packets{Judged: 4000, Strict: 3990, Crowded: 2},
+						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &PacketCounts{Judged: 4000, Strict: 3990, Crowded: 2},
 						Excused: []Excused{{Issue: "IPv6 routes remade", Reference: "docs/findings.md#x", Violations: 1, Packets: 3, Examples: []Difference{{
 							Fact: "a/b > c/d udp6/80", Want: "no packet dropped", Got: "3 packets were dropped", From: at(18), Until: at(18.02),
 							Violation: &Violation{Family: IPv6, Protocol: "UDP", Met: Dropped, Packets: 3, After: "delete pod"},
@@ -54,7 +54,15 @@ func sample() Record {
 					{At: at(25), Kind: Expectation, Name: "in sync", Facts: 1},
 					{
 						At: at(29), Kind: Expectation, Name: "connections", Step: "churn", Cycle: 2, Facts: 100, Bound: 5 * time.Second, Differing: 3,
-						Differences: []Difference{{Fact: "a/b to c/d:80", Want: "dropped", Got: "connected"}, {Fact: "10.0.0.1/32", Want: "dev of a/b"}},
+						Differences: []Difference{{Fact: "a/b to c/d:80", Want: "dropped", Got: "connected", Aspect: Packets}, {Fact: "a/b to e/f:80", Want: "dropped"}},
+					},
+					{
+						At: at(29), Kind: Expectation, Name: "kernel", Step: "churn", Cycle: 2, Facts: 200, Bound: 5 * time.Second, Differing: 70,
+						Differences: []Difference{
+							{Fact: "set a: 10.0.0.1", Want: "pod a/b", Aspect: Members, Subject: "set a", Alike: 69},
+							{Fact: "set a: 10.0.0.2", Want: "pod a/c", Aspect: Members, Subject: "set a", Alike: 69},
+							{Fact: "gauge members", Want: "agrees", Got: "says 1, there are 70", Aspect: Counts},
+						},
 					},
 				},
 			},

@@ -29,14 +29,14 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		row(&b, sc.Verdict.String(), sc.Name, short(sc.Duration()), sc.Reason)
 	}
 	for _, sc := range rec.Scenarios {
-		if sc.Verdict == metrics.Fail || sc.Verdict == metrics.Inconclusive {
+		if sc.broken() {
 			writeFailed(&b, rec, sc)
 		}
 	}
 	if strays := rec.strays(); len(strays) > 0 {
 		b.WriteString("\n## Outside of all scenarios\n")
 		for _, e := range strays {
-			fence(&b, "text", e.lines())
+			fence(&b, "text", e.lines(rec.Run.Target))
 		}
 	}
 	writeExcused(&b, rec)
@@ -129,23 +129,35 @@ func fence(b *bytes.Buffer, language string, lines []string) {
 	fmt.Fprintf(b, "\n%s%s\n%s\n%s\n", mark, language, body, mark)
 }
 
-// Table writes the run's outcome for a terminal: a line per scenario and one for the run.
+// Table writes the run's outcome for a terminal: a line per scenario and one for the run. Why a scenario did not pass is a line of its
+// own below it, that begins at the left and so is read in a narrow terminal as well.
 func Table(w io.Writer, rec Record) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	var rows bytes.Buffer
+	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tSCENARIO\tDURATION\tHEAP\tRSS\tCPU\tREASON")
 	for _, sc := range rec.Scenarios {
 		snap := rec.occupancy(sc)
+		reason := plain(sc.Reason)
+		if sc.broken() {
+			reason = ""
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), reading(snap, metrics.HeapBytes),
-			reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), plain(sc.Reason))
+			reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), reason)
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	_ = t.Flush() // a buffer takes all
+	var out bytes.Buffer
+	lines := strings.Split(rows.String(), "\n")
+	fmt.Fprintln(&out, lines[0])
+	for i, sc := range rec.Scenarios {
+		fmt.Fprintln(&out, strings.TrimRight(lines[i+1], " "))
+		if sc.broken() {
+			fmt.Fprintf(&out, "  %s\n", plain(sc.Reason))
+		}
 	}
-	var measured bytes.Buffer
-	writeExcused(&measured, rec)
-	writeTimings(&measured, rec)
-	writeEstablished(&measured, rec)
-	if _, err := w.Write(measured.Bytes()); err != nil {
+	writeExcused(&out, rec)
+	writeTimings(&out, rec)
+	writeEstablished(&out, rec)
+	if _, err := w.Write(out.Bytes()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))

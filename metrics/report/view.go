@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -24,6 +25,11 @@ func (sc Scenario) Duration() time.Duration {
 		return 0
 	}
 	return sc.Ended.Sub(sc.Started)
+}
+
+// broken reports whether it neither passed nor was skipped.
+func (sc Scenario) broken() bool {
+	return sc.Verdict == metrics.Fail || sc.Verdict == metrics.Inconclusive
 }
 
 func (sc Scenario) includes(t time.Time) bool {
@@ -60,13 +66,33 @@ next:
 
 func (e Event) unasked() bool { return !e.Asked && (e.What == "exited" || e.OOM) }
 
-func (e Event) describe() string {
-	s := fmt.Sprintf("%s %s with code %d", e.Container, e.What, e.ExitCode)
-	if e.OOM {
-		s += ", out of memory"
+// Describe tells an event in one line, why it was first. The target is what runs in the agent's container.
+func (e Event) Describe(target string) string {
+	who := e.Container
+	if who == "agent" {
+		who = cmp.Or(target, who)
 	}
-	return s + " at " + e.At.UTC().Format(time.RFC3339)
+	if e.What != "exited" {
+		return who + " " + e.What
+	}
+	code := fmt.Sprintf("exit code %d", e.ExitCode)
+	switch {
+	case e.OOM:
+		return who + " died: out of memory, " + code
+	case killers[e.ExitCode] != "":
+		return who + " died: " + killers[e.ExitCode] + ", " + code
+	case e.Cause != "":
+		return who + " died: " + e.Cause + " (" + code + ")"
+	}
+	s := who + " died: " + code
+	if n := len(e.Log); n > 0 {
+		s += "; last log line: " + e.Log[n-1]
+	}
+	return s
 }
+
+// killers are the signals that leave a program no last word, by the exit codes that they make.
+var killers = map[int]string{137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
 // occupancy returns, for each gauge, the last value that was read during the scenario; for those that count up, it is
 // what was added during it.
@@ -89,10 +115,6 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 		}
 	}
 	return last
-}
-
-func (d Difference) describe() string {
-	return fmt.Sprintf("%s: want %s, got %s", d.Fact, orNothing(d.Want), orNothing(d.Got))
 }
 
 func orNothing(s string) string {
@@ -126,35 +148,36 @@ func (f Finding) broken() string {
 	case f.Error != "":
 		return "could not be read: " + f.Error
 	case f.Differing > 0:
-		return fmt.Sprintf("%d of %d facts differ after %s", f.Differing, f.Facts, short(f.Bound))
+		return f.extent()
 	}
 	return ""
 }
 
-// details lists in plain lines what went wrong in a scenario.
+// details lists in plain lines what went wrong in a scenario, what explains the rest first.
 func (rec Record) details(sc Scenario) []string {
 	var lines []string
-	for _, f := range sc.Findings {
+	for _, e := range rec.deaths(sc) {
+		lines = append(lines, e.lines(rec.Run.Target)...)
+	}
+	for _, f := range ranked(sc.Findings) {
 		if f.broken() == "" {
 			continue
 		}
 		lines = append(lines, plain(f.title()+": "+f.broken()))
-		for _, d := range f.Differences {
-			lines = append(lines, "  "+plain(d.describe()))
+		firsts, told := kinds(f.Differences)
+		for _, d := range firsts {
+			lines = append(lines, "  "+plain(d.String()))
 		}
-		if more := f.Differing - len(f.Differences); more > 0 && len(f.Differences) > 0 {
+		if more := f.Differing - told; more > 0 && len(firsts) > 0 {
 			lines = append(lines, fmt.Sprintf("  and %d more", more))
 		}
 		lines = append(lines, quoted(f.Log)...)
 	}
-	for _, e := range rec.deaths(sc) {
-		lines = append(lines, e.lines()...)
-	}
 	return append(lines, sc.Remarks()...)
 }
 
-func (e Event) lines() []string {
-	return append([]string{plain(e.describe())}, quoted(e.Log)...)
+func (e Event) lines(target string) []string {
+	return append([]string{plain(e.Describe(target) + " at " + e.At.UTC().Format(time.RFC3339))}, quoted(e.Log)...)
 }
 
 // quoted marks lines of a log.

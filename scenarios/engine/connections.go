@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -40,6 +42,9 @@ func (Connections) Want(s workloads.State) Facts {
 	return facts
 }
 
+// About says that facts are flows, those between two pods alike.
+func (Connections) About(flow string) report.Topic { return aboutFlow(flow) }
+
 // Got connects.
 func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
 	return connect(ctx, w, sampleFlows(w.Fleet.State()))
@@ -69,6 +74,9 @@ func (p NodeConnections) Want(s workloads.State) Facts {
 	return facts
 }
 
+// About says that facts are flows, those between two ends alike.
+func (NodeConnections) About(flow string) report.Topic { return aboutFlow(flow) }
+
 // Got connects.
 func (p NodeConnections) Got(ctx context.Context, w *World) (Facts, error) {
 	return connect(ctx, w, p.flows(w.Fleet.State()))
@@ -82,6 +90,11 @@ func (p NodeConnections) flows(s workloads.State) []Flow {
 		flows = append(append(flows, flowsBetween(s, node, pod)...), flowsBetween(s, pod, node)...)
 	}
 	return flows
+}
+
+// aboutFlow takes the ends for the subject of a flow.
+func aboutFlow(flow string) report.Topic {
+	return report.Topic{Aspect: report.Packets, Subject: flow[:max(0, strings.LastIndexByte(flow, ' '))]}
 }
 
 // passes asks the oracle of s, of which x is the index.

@@ -3,11 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -33,6 +33,9 @@ func (InSync) Name() string { return "in sync" }
 
 // Want returns that it is.
 func (InSync) Want(workloads.State) Facts { return Facts{string(metrics.InSync): "1"} }
+
+// About says that all else follows from it.
+func (InSync) About(string) report.Topic { return report.Topic{Aspect: report.Heard} }
 
 // Got scrapes the SUT.
 func (InSync) Got(ctx context.Context, w *World) (Facts, error) {
@@ -60,6 +63,9 @@ func (Gauges) Want(s workloads.State) Facts {
 	}
 	return Facts{string(metrics.Endpoints): strconv.Itoa(all), string(metrics.LocalEndpoints): strconv.Itoa(local)}
 }
+
+// About says that these counts are of what the SUT has heard, not of what it has made of it.
+func (Gauges) About(string) report.Topic { return report.Topic{Aspect: report.Heard} }
 
 // Got scrapes the SUT.
 func (Gauges) Got(ctx context.Context, w *World) (Facts, error) {
@@ -101,6 +107,9 @@ func (Routes) Want(s workloads.State) Facts {
 	return facts
 }
 
+// About says that facts are routes.
+func (Routes) About(string) report.Topic { return report.Topic{Aspect: report.Routes} }
+
 // Got dumps the kernel's main table; routes outside the pools are not looked at.
 func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	routes, err := w.Kernel.Routes()
@@ -124,6 +133,9 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	return facts, nil
 }
 
+// apiFact begins a fact on an object of the API.
+const apiFact = "api "
+
 // Residue wants the kernel's links to be those of its Baseline.
 type Residue struct{ Baseline []string }
 
@@ -132,6 +144,14 @@ func (Residue) Name() string { return "residue" }
 
 // Want returns the links that were there before.
 func (r Residue) Want(workloads.State) Facts { return linkFacts(r.Baseline) }
+
+// About tells objects of the API, which all else follows from, from links.
+func (Residue) About(fact string) report.Topic {
+	if strings.HasPrefix(fact, apiFact) {
+		return report.Topic{Aspect: report.Heard}
+	}
+	return report.Topic{Aspect: report.Links}
+}
 
 // Got lists the links, and the API objects that the model does not have.
 func (r Residue) Got(ctx context.Context, w *World) (Facts, error) {
@@ -145,7 +165,7 @@ func (r Residue) Got(ctx context.Context, w *World) (Facts, error) {
 		return nil, err
 	}
 	for _, l := range left {
-		facts["api "+l] = "differs"
+		facts[apiFact+l] = "differs"
 	}
 	return facts, nil
 }
@@ -157,5 +177,3 @@ func linkFacts(links []string) Facts {
 	}
 	return facts
 }
-
-func sortedFacts(f Facts) []string { return slices.Sorted(maps.Keys(f)) }

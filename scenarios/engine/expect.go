@@ -39,17 +39,25 @@ func (w *World) check(ctx context.Context, all []Expectation, patience time.Dura
 }
 
 // expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
-// at fault.
+// at fault, and the error tells what is.
 func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
 	begun := time.Now()
+	var broken []report.Finding
+	tell := func(f report.Finding) {
+		note(f)
+		broken = append(broken, f)
+	}
 	for i, e := range all {
 		if e.Within == 0 {
 			e.Within = patience
 		}
-		if err := w.expect(ctx, e, note); err != nil {
-			if errors.Is(err, ErrBroken) {
-				w.look(ctx, all[i+1:], note)
-			}
+		err := w.expect(ctx, e, tell)
+		if errors.Is(err, ErrBroken) {
+			w.look(ctx, all[i+1:], broken[len(broken)-1].Bound, tell)
+			cause, _ := report.Cause(broken)
+			return fmt.Errorf("%s: %w", cause.First(), ErrBroken)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -79,16 +87,15 @@ func (w *World) expect(ctx context.Context, e Expectation, note func(report.Find
 	return err
 }
 
-// look tells what else differs just now.
-func (w *World) look(ctx context.Context, rest []Expectation, note func(report.Finding)) {
+// look tells what else differs just now, once a bound is over.
+func (w *World) look(ctx context.Context, rest []Expectation, bound time.Duration, note func(report.Finding)) {
 	for _, e := range rest {
 		got, err := e.Probe.Got(ctx, w)
 		if err != nil {
 			continue // it says nothing that the verdict needs
 		}
-		want := e.Probe.Want(w.Fleet.State())
-		f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Facts: len(want)}
-		if f.Differences, f.Differing = Diff(want, got); f.Differing > 0 {
+		f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Bound: bound}
+		if compare(&f, e.Probe.Want(w.Fleet.State()), got, topics(e.Probe)); f.Differing > 0 {
 			note(f)
 		}
 	}
@@ -100,22 +107,18 @@ func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *r
 		read := time.Now()
 		want := p.Want(w.Fleet.State())
 		got, err := p.Got(ctx, w)
-		f.Facts, f.Error = len(want), ""
+		f.Error = ""
 		if err != nil {
 			f.Error = err.Error()
-			f.Differences, f.Differing = nil, 0
-		} else {
-			f.Differences, f.Differing = Diff(want, got)
-			if f.Differing == 0 {
-				return nil
-			}
+			f.Facts, f.Differences, f.Differing = len(want), nil, 0
+		} else if compare(f, want, got, topics(p)); f.Differing == 0 {
+			return nil
 		}
 		if !time.Now().Before(deadline) {
 			if err != nil {
 				return fmt.Errorf("%s could not be read within %v (last: %w)", p.Name(), bound, err)
 			}
-			return fmt.Errorf("%s: %d of %d facts differ after %v, first: %s want %q got %q: %w", p.Name(), f.Differing, f.Facts, bound,
-				f.Differences[0].Fact, f.Differences[0].Want, f.Differences[0].Got, ErrBroken)
+			return fmt.Errorf("%s: %w", f.First(), ErrBroken)
 		}
 		// A probe that takes long leaves the SUT as long to itself.
 		rest := max(calm, time.Since(read))
@@ -144,21 +147,51 @@ func (w *World) pause(ctx context.Context, rest, d time.Duration) error {
 	return nil
 }
 
+// Topical is a probe, or what knows its facts, that says what each is about, so that what explains the others is told first.
+type Topical interface {
+	About(fact string) report.Topic
+}
+
+// topics returns what says what a probe's facts are about.
+func topics(p Probe) func(fact string) report.Topic {
+	if t, ok := p.(Topical); ok {
+		return t.About
+	}
+	return func(string) report.Topic { return report.Topic{} }
+}
+
+// compare fills in what the facts say.
+func compare(f *report.Finding, want, got Facts, about func(fact string) report.Topic) {
+	all := differ(want, got)
+	for i := range all {
+		topic := about(all[i].Fact)
+		all[i].Aspect, all[i].Subject = topic.Aspect, topic.Subject
+	}
+	f.Facts, f.Differing = len(want), len(all)
+	for fact := range got {
+		if _, wanted := want[fact]; !wanted {
+			f.Facts++
+		}
+	}
+	f.Differences = report.Rank(all, maxDifferences)
+}
+
 // Diff returns the facts on which both sides differ, sorted, at most 50 of them, and their true number.
 func Diff(want, got Facts) (differences []report.Difference, total int) {
-	union := Facts{}
-	for _, side := range []Facts{want, got} {
-		for fact := range side {
-			if want[fact] != got[fact] {
-				union[fact] = ""
-			}
+	all := differ(want, got)
+	return report.Rank(all, maxDifferences), len(all)
+}
+
+func differ(want, got Facts) (all []report.Difference) {
+	for fact, value := range want {
+		if got[fact] != value {
+			all = append(all, report.Difference{Fact: fact, Want: value, Got: got[fact]})
 		}
 	}
-	for i, fact := range sortedFacts(union) {
-		if i == maxDifferences {
-			break
+	for fact, value := range got {
+		if _, wanted := want[fact]; !wanted && value != "" {
+			all = append(all, report.Difference{Fact: fact, Got: value})
 		}
-		differences = append(differences, report.Difference{Fact: fact, Want: want[fact], Got: got[fact]})
 	}
-	return differences, len(union)
+	return all
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -22,9 +23,9 @@ func Judge(rec report.Record) report.Record {
 	if len(verdicts) == 0 {
 		rec.Reason = "no scenario was run"
 		if len(rec.Events) > 0 { // the environment never came up
-			rec.Reason = Describe(rec.Events[0])
+			rec.Reason = rec.Events[0].Describe(rec.Run.Target)
 			if ofSUT(rec.Events[0]) {
-				rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+rec.Reason
+				rec.Verdict = metrics.Fail
 			}
 		}
 	}
@@ -35,9 +36,9 @@ func Judge(rec report.Record) report.Record {
 		if rec.Verdict != metrics.Pass || e.Asked {
 			continue
 		}
-		rec.Verdict, rec.Reason = metrics.Inconclusive, Describe(e)
+		rec.Verdict, rec.Reason = metrics.Inconclusive, e.Describe(rec.Run.Target)
 		if ofSUT(e) { // it died between scenarios, so none of them was blamed
-			rec.Verdict, rec.Reason = metrics.Fail, "the SUT died: "+Describe(e)
+			rec.Verdict = metrics.Fail
 		}
 	}
 	return rec
@@ -47,28 +48,29 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	if sc.Skipped != "" {
 		return metrics.Skip, sc.Skipped
 	}
-	if v, why, decided := judgeLife(sc, rec.Events); decided {
+	if v, why, decided := judgeLife(sc, rec); decided {
 		return v, why
 	}
-	facts, verdict, why := 0, metrics.Pass, ""
+	facts := 0
 	for _, f := range sc.Findings {
 		if f.Kind == report.Overflow {
 			return metrics.Inconclusive, f.Error
 		}
 		facts += f.Facts
-		v, w := judgeFinding(f)
-		if worse := metrics.Worst(verdict, v); worse != verdict {
-			verdict, why = worse, w
-		}
 	}
+	verdict, why := judgeFindings(sc)
+	reasons := []string{why}
 	for _, b := range sc.Budgets {
 		v, w := b.Judge(pointsOf(sc, rec.Points))
 		if worse := metrics.Worst(verdict, v); worse != verdict {
-			verdict, why = worse, w
+			verdict, reasons = worse, nil
+		}
+		if v == verdict {
+			reasons = append(reasons, w)
 		}
 	}
 	if verdict != metrics.Pass {
-		return verdict, why
+		return verdict, strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
 	}
 	if sc.Ended.IsZero() {
 		return metrics.Inconclusive, "it did not end: the driver stopped first"
@@ -81,15 +83,15 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 
 // judgeLife decides by what became of the containers while the scenario ran. What came first decides: a SUT that
 // loses its API server is not to blame for what follows.
-func judgeLife(sc report.Scenario, events []report.Event) (metrics.Verdict, string, bool) {
-	for _, e := range events {
+func judgeLife(sc report.Scenario, rec report.Record) (metrics.Verdict, string, bool) {
+	for _, e := range rec.Events {
 		if e.Asked || e.What != "exited" || e.At.Before(sc.Started) || (!sc.Ended.IsZero() && e.At.After(sc.Ended)) {
 			continue
 		}
 		if ofSUT(e) {
-			return metrics.Fail, "the SUT died: " + Describe(e), true
+			return metrics.Fail, e.Describe(rec.Run.Target), true
 		}
-		return metrics.Inconclusive, Describe(e), true
+		return metrics.Inconclusive, e.Describe(rec.Run.Target), true
 	}
 	return metrics.Inconclusive, "", false
 }
@@ -97,57 +99,17 @@ func judgeLife(sc report.Scenario, events []report.Event) (metrics.Verdict, stri
 // ofSUT reports whether the event is about the agent or what the target puts before it.
 func ofSUT(e report.Event) bool { return e.Container == "agent" || e.Container == "typha" }
 
-// Describe tells an event in one line.
-func Describe(e report.Event) string {
-	s := e.Container + " " + e.What
-	if e.What == "exited" {
-		s += fmt.Sprintf(" with code %d", e.ExitCode)
+// judgeFindings decides by what was found: what fails outweighs what could not be looked at.
+func judgeFindings(sc report.Scenario) (metrics.Verdict, string) {
+	if why := report.Why(sc.Findings); why != "" {
+		return metrics.Fail, why
 	}
-	switch {
-	case e.OOM:
-		s += " (out of memory)"
-	case e.ExitCode == 137:
-		s += " (SIGKILL)"
-	case e.ExitCode == 139:
-		s += " (SIGSEGV)"
-	case e.ExitCode == 143:
-		s += " (SIGTERM)"
-	}
-	if n := len(e.Log); n > 0 {
-		line := e.Log[n-1]
-		if strings.HasPrefix(e.Log[0], "panic: ") || strings.HasPrefix(e.Log[0], "fatal error: ") {
-			line = e.Log[0] // stacks follow it
+	for _, f := range sc.Findings {
+		if why := f.Unknown(); why != "" {
+			return metrics.Inconclusive, why
 		}
-		s += "; last log line: " + line
-	}
-	return s
-}
-
-func judgeFinding(f report.Finding) (metrics.Verdict, string) {
-	where := fmt.Sprintf("%s, step %q", f.Name, f.Step)
-	if f.Cycle > 1 {
-		where += fmt.Sprintf(", cycle %d", f.Cycle)
-	}
-	switch {
-	case f.Kind == report.Life:
-		return metrics.Fail, f.Error
-	case f.Kind != report.Expectation:
-		return metrics.Inconclusive, where + ": " + f.Error
-	case f.Error != "":
-		return metrics.Inconclusive, where + ": could not be read: " + f.Error
-	case f.Differing > 0:
-		d := f.Differences[0]
-		return metrics.Fail, fmt.Sprintf("%s: %d of %d facts differ after %v, first: %s: want %s, got %s", where, f.Differing, f.Facts,
-			f.Bound, d.Fact, orNothing(d.Want), orNothing(d.Got))
 	}
 	return metrics.Pass, ""
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
 }
 
 func pointsOf(sc report.Scenario, all []metrics.Point) []metrics.Point {

@@ -28,9 +28,9 @@ func TestJudge(t *testing.T) {
 		"all agreed":          {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
 		"nothing compared":    {want: metrics.Inconclusive, says: "nothing was compared"},
 		"a fact differs":      {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
-		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "code 137 (SIGKILL); last log line: panic: boom"},
-		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver exited"},
-		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd exited"},
+		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "felix died: SIGKILL, exit code 137"},
+		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver died"},
+		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd died"},
 		"the driver stopped":  {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},
 		"it was skipped":      {skipped: "the target has no wings", want: metrics.Skip, says: "wings"},
 		"there was no room": {
@@ -50,7 +50,7 @@ func TestJudge(t *testing.T) {
 			if c.unended {
 				sc.Ended = time.Time{}
 			}
-			got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
+			got := Judge(report.Record{Run: report.Run{Target: "felix"}, Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
 			if got.Verdict != c.want || !strings.Contains(got.Reason, c.says) {
 				t.Errorf("%v: %s; want %v with %q", got.Verdict, got.Reason, c.want, c.says)
 			}
@@ -67,7 +67,7 @@ func TestJudgeOfNothingIsInconclusive(t *testing.T) {
 func TestJudgeOfAnEnvironmentThatNeverCameUp(t *testing.T) {
 	for container, want := range map[string]metrics.Verdict{"agent": metrics.Fail, "etcd": metrics.Inconclusive} {
 		got := Judge(report.Record{Events: []report.Event{{Container: container, What: "exited", ExitCode: 1}}})
-		if got.Verdict != want || !strings.Contains(got.Reason, container+" exited with code 1") {
+		if got.Verdict != want || !strings.Contains(got.Reason, container+" died: exit code 1") {
 			t.Errorf("%s: %v: %s", container, got.Verdict, got.Reason)
 		}
 	}
@@ -78,6 +78,20 @@ func TestJudgeFailsARunWhoseSUTDiedBetweenScenarios(t *testing.T) {
 	sc := report.Scenario{Name: "s", Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}}}
 	died := report.Event{At: begun.Add(-time.Second), Container: "agent", What: "exited", ExitCode: 2}
 	if got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Events: []report.Event{died}}); got.Verdict != metrics.Fail {
+		t.Errorf("%v: %s", got.Verdict, got.Reason)
+	}
+}
+
+// TestJudgeNamesAllBrokenBudgets wants every budget that is broken in the reason, and none that is kept.
+func TestJudgeNamesAllBrokenBudgets(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	sc := report.Scenario{
+		Name: "s", Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}},
+		Budgets: []metrics.Budget{{Gauge: metrics.HeapBytes, Max: 1}, {Gauge: metrics.RSSBytes, Max: 1 << 40}, {Gauge: metrics.Goroutines, Max: 10}, {Gauge: metrics.FDs, Max: 1}},
+	}
+	point := metrics.Point{At: begun, Phase: metrics.Phase{Scenario: "s", Settled: true}, Values: metrics.Snapshot{metrics.HeapBytes: 5, metrics.RSSBytes: 5, metrics.Goroutines: 50}}
+	got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Points: []metrics.Point{point}}).Scenarios[0]
+	if got.Verdict != metrics.Fail || strings.Count(got.Reason, "above the ceiling") != 2 || strings.Count(got.Reason, "; ") != 1 {
 		t.Errorf("%v: %s", got.Verdict, got.Reason)
 	}
 }

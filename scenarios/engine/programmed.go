@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -15,6 +17,7 @@ type Programmer interface {
 	Programmed(s workloads.State) map[string]string                // what must be there, from the model alone
 	Observed(s workloads.State, k *kernel.State) map[string]string // what is there, in the same words
 	Counted(k *kernel.State) map[metrics.Gauge]float64             // what the SUT's gauges of it should show
+	Topical                                                        // knows the facts of both
 }
 
 // Programmed wants the kernel to hold exactly what the target says it must: interfaces, dispatch, chains, rules, the members of
@@ -58,6 +61,14 @@ func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
 		}
 	}
 	return facts, nil
+}
+
+// About asks the target, but for what the SUT's gauges say.
+func (p Programmed) About(fact string) report.Topic {
+	if strings.HasPrefix(fact, gaugeFact("")) {
+		return report.Topic{Aspect: report.Counts}
+	}
+	return p.Programmer.About(fact)
 }
 
 func gaugeFact(g metrics.Gauge) string { return "gauge " + string(g) }

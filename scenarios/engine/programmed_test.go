@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -23,6 +24,8 @@ func (one) Observed(_ workloads.State, k *kernel.State) map[string]string {
 	}
 	return facts
 }
+
+func (one) About(string) report.Topic { return report.Topic{Aspect: report.Links} }
 
 func (one) Counted(k *kernel.State) map[metrics.Gauge]float64 {
 	return map[metrics.Gauge]float64{metrics.Rules: float64(len(k.Chains))}

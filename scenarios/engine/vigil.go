@@ -139,7 +139,7 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	after, want, got := s.World.Fleet.State(), Facts{}, Facts{}
+	after, want, got, about := s.World.Fleet.State(), Facts{}, Facts{}, map[string]report.Topic{}
 	remade := v.remade(after)
 	predicted := map[Probe]int{Gauges{}: moves.Gauges, Routes{}: moves.Routes, Connections{}: moves.Connections}
 	for _, p := range watched {
@@ -152,22 +152,22 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 				continue
 			}
 			name := p.Name() + ": " + fact
+			about[name] = report.Topic{Aspect: topics(p)(fact).Aspect}
 			want[name], got[name] = value, value
 			if other, ok := v.astray[p][fact]; ok {
 				got[name] = other
 			}
 		}
 	}
-	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Facts: len(want), Took: time.Since(v.begun)}
-	f.Differences, f.Differing = Diff(want, got)
+	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Took: time.Since(v.begun)}
+	compare(&f, want, got, func(fact string) report.Topic { return about[fact] })
 	if f.Differing == 0 && v.failed != nil {
 		f.Error = v.failed.Error()
 	}
 	s.find(f)
 	switch {
 	case f.Differing > 0:
-		d := f.Differences[0]
-		return fmt.Errorf("%s: %d of %d facts moved, first: %s was %q, became %q: %w", f.Name, f.Differing, f.Facts, d.Fact, d.Want, d.Got, ErrBroken)
+		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
 	case v.failed != nil:
 		return fmt.Errorf("%s: %w: %w", f.Name, v.failed, ErrBroken)
 	}

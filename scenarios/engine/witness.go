@@ -85,7 +85,7 @@ type witness struct {
 // testimony is what a witness has seen.
 type testimony struct {
 	judged   map[Flow]bool
-	packets  report.Packets
+	packets  report.PacketCounts
 	breaches []*breach
 	failed   error
 }
@@ -102,7 +102,7 @@ type breach struct {
 // violation is the breach as data, and in words.
 func (b breach) violation() report.Difference {
 	d := report.Difference{
-		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), From: b.first, Until: b.last,
+		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last,
 		Violation: &report.Violation{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, Packets: b.packets, After: b.after.verb},
 	}
 	if b.arrived {
@@ -392,8 +392,7 @@ func (w *World) testify(note func(report.Finding)) error {
 	}
 	note(f)
 	if f.Differing > 0 {
-		d := f.Differences[0]
-		return fmt.Errorf("%s: %s, %s, but %s: %w", f.Name, d.Fact, d.Want, d.Got, ErrBroken)
+		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
 	}
 	return nil
 }

@@ -16,35 +16,35 @@ import (
 // What becomes of the agent.
 var _ = register(
 	Fault{
-		Name: "agent killed", Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code 137 \(SIGKILL\)`),
+		Name: "agent killed", Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: SIGKILL, exit code 137`),
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(s.Signal(syscall.SIGKILL), keepChurning(ctx, w, patience))
 		},
 	},
 	Fault{
-		Name: "agent frozen", Want: metrics.Fail, Cause: regexp.MustCompile(`the SUT is stopped`),
+		Name: "agent frozen", Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT is stopped`),
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(s.Signal(syscall.SIGSTOP), churn(ctx, w))
 		},
 	},
 	Fault{
-		Name: "agent panics", Settings: []string{"panics"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+; last log line: panic: `),
+		Name: "agent panics", Settings: []string{"panics"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: .*[Pp]anic.* \(exit code 2\)`),
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
 	},
 	Fault{
-		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: .*endpoints: want "\d+", got "\d+"`),
+		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: .*endpoints: want \d+, got \d+`),
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
 		},
 	},
 	Fault{
-		Name: "agent's data plane hangs", Settings: []string{"data plane hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want "dev of .*", got ""`),
+		Name: "agent's data plane hangs", Settings: []string{"data plane hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*: \d+ missing, first `),
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
 		},
 	},
 	Fault{
-		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT died: agent exited with code \d+ \(out of memory\)`),
+		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: out of memory, exit code \d+`),
 		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error { return crowd(ctx, w) },
 	},
 	Fault{

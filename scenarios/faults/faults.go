@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strings"
 	"syscall"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -26,7 +25,7 @@ type Fault struct {
 	// Break breaks it in the middle of the bed's churn. It returns when it is broken, or when the SUT's end cuts it short.
 	Break func(ctx context.Context, w *engine.World, s Saboteur) error
 	Want  metrics.Verdict
-	// Cause must match one of the findings that made the verdict (see Told); nil where the verdict is a pass.
+	// Cause must match what the verdict tells first (see Told); nil where the verdict is a pass.
 	Cause *regexp.Regexp
 }
 
@@ -60,33 +59,23 @@ func Find(name string) (Fault, error) {
 	return Fault{}, fmt.Errorf("there is no fault %q", name)
 }
 
-// Caught says whether the record of the bed, judged, has the verdict that the fault must have, for the right cause; if not, why.
+// Caught says whether the record of the bed, judged, has the verdict that the fault must have, with the right cause told first; and what
+// it tells.
 func (f Fault) Caught(rec report.Record) (bool, string) {
 	told := Told(rec)
 	switch {
 	case rec.Verdict != f.Want:
-		return false, fmt.Sprintf("judged %s, want %s: %s", rec.Verdict, f.Want, rec.Reason)
-	case f.Cause == nil:
-		return true, rec.Reason
+		return false, fmt.Sprintf("judged %s, want %s: %s", rec.Verdict, f.Want, told)
+	case f.Cause != nil && !f.Cause.MatchString(told):
+		return false, fmt.Sprintf("%s is not what is told first: %s", f.Cause, told)
 	}
-	for _, t := range told {
-		if f.Cause.MatchString(t) {
-			return true, t
-		}
-	}
-	return false, fmt.Sprintf("no cause matches %s in: %s", f.Cause, strings.Join(told, "; "))
+	return true, told
 }
 
-// Told lists what a judged record says is wrong: the reason, and each difference with the probe that found it.
-func Told(rec report.Record) []string {
-	told := []string{rec.Reason}
-	for _, sc := range rec.Scenarios {
-		told = append(told, sc.Reason)
-		for _, f := range sc.Findings {
-			for _, d := range f.Differences {
-				told = append(told, fmt.Sprintf("%s: %s: want %q, got %q", f.Name, d.Fact, d.Want, d.Got))
-			}
-		}
+// Told is what a judged record of one scenario tells first: the reason of its verdict.
+func Told(rec report.Record) string {
+	if len(rec.Scenarios) == 0 {
+		return rec.Reason
 	}
-	return told
+	return rec.Scenarios[0].Reason
 }

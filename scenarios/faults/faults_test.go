@@ -29,9 +29,8 @@ func TestCaught(t *testing.T) {
 		t.Fatal(err)
 	}
 	difference := func(probe, fact, want, got string) report.Record {
-		return report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Findings: []report.Finding{
-			{Name: probe, Differences: []report.Difference{{Fact: fact, Want: want, Got: got}}},
-		}}}}
+		f := report.Finding{Kind: report.Expectation, Name: probe, Differing: 1, Differences: []report.Difference{{Fact: fact, Want: want, Got: got}}}
+		return report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Reason: report.Why([]report.Finding{f})}}}
 	}
 	inconclusive := difference("routes", "10.128.0.1/32", "dev of a/b", "")
 	inconclusive.Verdict = metrics.Inconclusive

@@ -9,7 +9,7 @@ import (
 )
 
 var _ = register(Fault{
-	Name: "a gauge lies", Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: local_endpoints: want "8", got "9"`),
+	Name: "a gauge lies", Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: local_endpoints: want 8, got 9`),
 	Break: func(ctx context.Context, _ *engine.World, s Saboteur) error {
 		return s.Lie(ctx, metrics.LocalEndpoints, 1)
 	},

@@ -21,17 +21,17 @@ const stranger = "10.191.255.254"
 
 // What is changed in the kernel behind the SUT's back.
 var _ = register(
-	Fault{Name: "a rule deleted", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want "1", got ""`), Break: onChain(deleteRule)},
-	Fault{Name: "a chain flushed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want "1", got ""`), Break: onChain(flush)},
-	Fault{Name: "a set member removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: [0-9.]+: want ".+", got ""`), Break: onSet(removeMember)},
-	Fault{Name: "a set member added", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: ` + regexp.QuoteMeta(stranger) + `: want "", got ".+"`), Break: onSet(addMember)},
-	Fault{Name: "a route removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want "dev of .+", got ""`), Break: onPod(func(ip netip.Addr, dev string) []string {
+	Fault{Name: "a rule deleted", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want 1, got nothing`), Break: onChain(deleteRule)},
+	Fault{Name: "a chain flushed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want 1, got nothing`), Break: onChain(flush)},
+	Fault{Name: "a set member removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: [0-9.]+: want .+, got nothing`), Break: onSet(removeMember)},
+	Fault{Name: "a set member added", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: ` + regexp.QuoteMeta(stranger) + `: want nothing, got .+`), Break: onSet(addMember)},
+	Fault{Name: "a route removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want dev of .+, got nothing`), Break: onPod(func(ip netip.Addr, dev string) []string {
 		return []string{"ip", "route", "del", ip.String() + "/32", "dev", dev}
 	})},
-	Fault{Name: "a wrong route added", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: ` + regexp.QuoteMeta(stranger) + `/32: want "", got "dev of .+"`), Break: onPod(func(_ netip.Addr, dev string) []string {
+	Fault{Name: "a wrong route added", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: ` + regexp.QuoteMeta(stranger) + `/32: want nothing, got dev of .+`), Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "route", "add", stranger + "/32", "dev", dev}
 	})},
-	Fault{Name: "an interface down", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: interface of pod .*: want "up", got "down"`), Break: onPod(func(_ netip.Addr, dev string) []string {
+	Fault{Name: "an interface down", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: interface of pod .*: want up, got down`), Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "link", "set", dev, "down"}
 	})},
 )

@@ -33,7 +33,7 @@ type attempt struct {
 // shrink makes the failure's operations fewer and simpler, and writes down each step as it comes: whatever ends it, the
 // smallest list so far is kept.
 func (f *fuzzing) shrink(ctx context.Context, w *engine.World) {
-	if f.repro.Failure.Probe == "" || f.ShrinkFor == 0 {
+	if !f.repro.Failure.known() || f.ShrinkFor == 0 {
 		return
 	}
 	begun := time.Now()
@@ -152,7 +152,7 @@ func (a *attempt) once(batches [][]Op) *Failure {
 		}
 		return nil
 	}
-	if failure == nil || failure.Probe != a.repro.Failure.Probe {
+	if failure == nil || !failure.like(a.repro.Failure) {
 		return nil
 	}
 	return failure

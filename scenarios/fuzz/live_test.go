@@ -30,10 +30,29 @@ type node struct {
 	was      bool
 	restarts int
 	restart  error
+	kills    func(workloads.State) bool // states that it dies of; nil: none
+	bereave  context.CancelCauseFunc
+	deaths   int
+}
+
+// Guard and Death make it one whose death is survived by the run.
+func (n *node) Guard(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	n.bereave = cancel
+	return ctx, func() { cancel(nil) }
+}
+
+func (n *node) Death(context.Context) (string, error) {
+	n.deaths++
+	return fmt.Sprintf("felix died: too many ports specified, attempt %d", n.deaths), nil
 }
 
 func (n *node) Gauges(context.Context) (metrics.Snapshot, error) {
 	time.Sleep(time.Millisecond) // so that time passes
+	if n.kills != nil && n.kills(n.fleet.State()) {
+		n.bereave(engine.ErrDied)
+		return nil, errors.New("connection refused")
+	}
 	snap := metrics.Snapshot{metrics.InSync: 1}
 	for g, v := range (engine.Gauges{}).Want(n.fleet.State()) {
 		snap[metrics.Gauge(g)], _ = strconv.ParseFloat(v, 64)
@@ -80,7 +99,7 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 	t.Helper()
 	hostInterface := func(namespace, pod string) string { return namespace + "-" + pod }
 	n.fleet = workloads.NewFleet(workloads.Config{Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset(), Plugger: sockets{}, OneWrite: true, HostInterface: hostInterface}, workloads.NewState("here"))
-	sc, err := o.Scenario(3, Means{Saboteur: n, Out: out, Tell: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }})
+	sc, err := o.Scenario(3, Means{Saboteur: n, Mourner: n, Out: out, Tell: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,11 +144,86 @@ func TestFailureIsShrunkAndReplayed(t *testing.T) {
 				if !errors.Is(err, engine.ErrBroken) || !strings.Contains(err.Error(), "4 of 4 replays failed") {
 					t.Errorf("got %v, %v", err, said)
 				}
-				if said, err = carryOut(t, &node{lost: func(workloads.State) bool { return false }}, Order{Replay: &r, Times: 2}, dir); err != nil || len(said) != 2 {
+				if said, err = carryOut(t, &node{lost: func(workloads.State) bool { return false }}, Order{Replay: &r, Times: 2, Target: r.Target}, dir); err != nil || len(said) != 2 {
 					t.Errorf("got %v, %v", err, said)
 				}
 			})
 		})
+	}
+}
+
+// TestDeathIsShrunkAndReplayed has an agent that dies of three policies.
+func TestDeathIsShrunkAndReplayed(t *testing.T) {
+	dir := t.TempDir()
+	healthy := func(workloads.State) bool { return false }
+	synctest.Test(t, func(t *testing.T) {
+		n := &node{lost: healthy, kills: threePolicies}
+		said, err := carryOut(t, n, Order{Ops: 500, ShrinkFor: time.Hour, Target: Target{Name: "felix"}}, dir)
+		if !errors.Is(err, engine.ErrBroken) || !strings.Contains(err.Error(), "felix died: too many ports") {
+			t.Fatalf("got %v, %v", err, said)
+		}
+		r, err := ReadRepro(filepath.Join(dir, "repro.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := r.Shrunk; count(r.Batches) != 4 || s.To != 4 || s.Tried != 3 || s.Failed != 3 || s.Note != "" || !r.Failure.Died || n.deaths < 5 {
+			t.Errorf("after %d deaths: %+v, %v", n.deaths, r, said)
+		}
+		said, err = carryOut(t, n, Order{Replay: &r, Times: 2, Target: Target{Name: "felix"}}, dir)
+		if !errors.Is(err, engine.ErrBroken) || !strings.Contains(err.Error(), "2 of 2 replays failed, last by felix died") {
+			t.Errorf("got %v, %v", err, said)
+		}
+		// An agent that does something else wrong fails for another reason.
+		said, err = carryOut(t, &node{lost: threePolicies}, Order{Replay: &r, Times: 1, Target: Target{Name: "felix"}}, dir)
+		if !errors.Is(err, engine.ErrBroken) || !strings.Contains(err.Error(), "1 for another reason") || !strings.Contains(strings.Join(said, "\n"), "for another reason than recorded: routes: ") {
+			t.Errorf("got %v, %v", err, said)
+		}
+	})
+}
+
+func TestReplayOnAnotherAgent(t *testing.T) {
+	mine := Target{Name: "felix", Own: true, Versions: map[string]string{"felix": "/my/felix"}}
+	pinned := Target{Name: "felix", Versions: map[string]string{"felix": "v3.31.0"}}
+	later := Target{Name: "felix", Versions: map[string]string{"felix": "v3.32.1"}}
+	for _, c := range []struct {
+		recorded, now Target
+		same, other   int
+		want          string
+	}{
+		{mine, mine, 3, 0, ""},
+		{mine, pinned, 3, 0, "recorded on felix /my/felix, replayed on felix v3.31.0: it fails on the unchanged agent too: a finding about felix, not about your change"},
+		{mine, pinned, 0, 0, "recorded on felix /my/felix, replayed on felix v3.31.0: it does not fail on the unchanged agent: look at your change"},
+		{mine, pinned, 0, 2, "recorded on felix /my/felix, replayed on felix v3.31.0: it fails there for another reason"},
+		{pinned, later, 1, 0, "recorded on felix v3.31.0, replayed on felix v3.32.1: it fails there too"},
+		{pinned, later, 0, 0, "recorded on felix v3.31.0, replayed on felix v3.32.1: it does not fail there"},
+	} {
+		if got := compareAgents(c.recorded, c.now, c.same, c.other); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestFailuresOfOneKind(t *testing.T) {
+	of := func(probe string, aspect report.Aspect, want string) Failure {
+		return Failure{Probe: probe, Differing: 1, Differences: []report.Difference{{Fact: "x", Want: want, Aspect: aspect}}}
+	}
+	recorded := of("kernel", report.Members, "pod a")
+	for name, c := range map[string]struct {
+		a, b Failure
+		want bool
+	}{
+		"another member":         {recorded, of("kernel", report.Members, "pod b"), true},
+		"another aspect":         {recorded, of("kernel", report.Rules, "1"), false},
+		"an old record":          {recorded, of("kernel", "", "1"), true},
+		"another probe":          {recorded, of("routes", report.Routes, "x"), false},
+		"leak and leak":          {of("never wrong", report.Packets, "no packet passes"), of("never wrong", report.Packets, "no packet passes"), true},
+		"leak and cut":           {of("never wrong", report.Packets, "no packet passes"), of("never wrong", report.Packets, "no packet dropped"), false},
+		"deaths":                 {Failure{Died: true, Error: "a"}, Failure{Died: true, Error: "b"}, true},
+		"a death and what broke": {Failure{Died: true, Error: "a"}, recorded, false},
+	} {
+		if c.a.like(c.b) != c.want || c.b.like(c.a) != c.want {
+			t.Errorf("%s: want %v", name, c.want)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package fuzz
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -78,12 +77,16 @@ func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 		if f.Ops > 0 {
 			n = min(n, f.Ops-made)
 		}
-		ops, failure := gen.Batch(n), Failure{}
+		ops, found := gen.Batch(n), []report.Finding(nil)
 		f.history = append(f.history, ops)
-		err := f.batch(ctx, ops, engine.DefaultBound, func(found report.Finding) { failure.add(found); w.Note(found) })
+		note := func(one report.Finding) {
+			found = append(found, one)
+			w.Note(one)
+		}
+		err := f.mortal(ctx, note, func(ctx context.Context) error { return f.batch(ctx, ops, engine.DefaultBound, note) })
 		made += len(ops)
 		if err != nil {
-			return f.failed(ctx, err, failure, made)
+			return f.failed(ctx, err, failureOf(found), made)
 		}
 	}
 	took := time.Since(begun)
@@ -98,7 +101,7 @@ func (f *fuzzing) failed(ctx context.Context, err error, failure Failure, made i
 		f.means.Tell("seed %d: ended after %d operations, none of which failed", f.seed, made)
 		return err
 	}
-	if failure.Probe == "" {
+	if !failure.known() {
 		failure.Error = err.Error()
 	}
 	f.repro = Repro{
@@ -107,28 +110,4 @@ func (f *fuzzing) failed(ctx context.Context, err error, failure Failure, made i
 	}
 	f.means.Tell("seed %d: failed after %d operations: %v", f.seed, made, failure)
 	return errors.Join(err, f.repro.Write(f.means.Out))
-}
-
-// replay makes the operations of a failure again, each time on an empty cluster, and counts how often it comes back.
-func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
-	f.world = w
-	w.JudgeAll()
-	failed := 0
-	var last *Failure
-	for i := range f.Times {
-		failure, err := f.trial(ctx, f.Replay.Batches, engine.DefaultBound, w.Note)
-		if err != nil {
-			return err
-		}
-		if failure != nil {
-			failed, last = failed+1, failure
-			f.means.Tell("replay %d of %d: failed: %v", i+1, f.Times, failure)
-			continue
-		}
-		f.means.Tell("replay %d of %d: passed", i+1, f.Times)
-	}
-	if last != nil {
-		return fmt.Errorf("%d of %d replays failed, last by %v: %w", failed, f.Times, last, engine.ErrBroken)
-	}
-	return nil
 }

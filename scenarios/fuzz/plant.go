@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -31,11 +32,12 @@ type Look struct {
 	Now      workloads.State
 }
 
-// plants are those that a comparison at rest can find, and two that only a judgement of every packet can.
+// plants are those that a comparison at rest can find, one that ends the agent, and two that only a judgement of every packet can.
 var plants = []Plant{
 	{Name: "rule deleted", Doc: "a rule of a local pod goes when there are seven policies", Begin: ruleDeleted},
 	{Name: "member left", Doc: "the address of a pod that goes stays in a set", Begin: memberLeft},
 	{Name: "route lost", Doc: "the second route of a local pod with two addresses goes", Begin: routeLost},
+	{Name: "agent killed", Doc: "the agent dies when there are three policies", Begin: agentKilled},
 	{Name: "let through", Doc: "no policy holds for 50 ms, once, when there are three (iptables)", Begin: letThrough},
 	{Name: "one in a thousand", Doc: "of a thousand UDP packets one passes whatever the policies, from three policies on (iptables)", Begin: oneInAThousand},
 }
@@ -111,6 +113,15 @@ func routeLost() func(context.Context, Look) (bool, error) {
 			}
 		}
 		return false, nil
+	}
+}
+
+func agentKilled() func(context.Context, Look) (bool, error) {
+	return func(_ context.Context, l Look) (bool, error) {
+		if len(l.Now.Policies) < 3 {
+			return false, nil
+		}
+		return true, l.Saboteur.Signal(syscall.SIGKILL)
 	}
 }
 

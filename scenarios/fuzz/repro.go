@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
-
-	"github.com/nodefv/nodefv/metrics/report"
 )
 
 // ReproVersion is the layout of a Repro; a reader refuses another.
@@ -32,15 +31,11 @@ type Target struct {
 	Runtime   string            `json:"runtime,omitempty"`
 	Settings  []string          `json:"settings,omitempty"` // words for the agent's behaviour
 	Versions  map[string]string `json:"versions,omitempty"`
+	Own       bool              `json:"own,omitempty"` // the agent is the user's, not the one that the project pins
 }
 
-// Failure is what did not hold at the end of the operations.
-type Failure struct {
-	Probe       string              `json:"probe,omitempty"` // empty: the agent died, or could not be read
-	Error       string              `json:"error,omitempty"`
-	Differing   int                 `json:"differing,omitempty"`
-	Differences []report.Difference `json:"differences,omitempty"`
-}
+// agent says what was tested.
+func (t Target) agent() string { return strings.TrimSpace(t.Name + " " + t.Versions[t.Name]) }
 
 // Shrunk says how the operations were made fewer, and how sure it is that they fail.
 type Shrunk struct {

@@ -16,8 +16,17 @@ import (
 // Means are what a run needs beyond the world of a scenario.
 type Means struct {
 	Saboteur faults.Saboteur
+	Mourner  Mourner                       // nil: the agent's end is that of the run
 	Out      string                        // folder for what repeats a failure
 	Tell     func(format string, a ...any) // one line to the user
+}
+
+// Mourner lets a run go on when the agent dies.
+type Mourner interface {
+	// Guard returns a context that ends with engine.ErrDied when the agent dies, which then ends nothing else, and what ends the guard.
+	Guard(context.Context) (context.Context, func())
+	// Death returns why the agent died, once another has been started. From then on that it dies is no news.
+	Death(context.Context) (string, error)
 }
 
 // run makes operations on a live environment and compares.
@@ -29,6 +38,7 @@ type run struct {
 	model   *Model
 	planted func(context.Context, Look) (bool, error)
 	slowest time.Duration // comparison that agreed
+	newborn bool          // the agent has died, and its successor was not yet seen to agree
 }
 
 // begin takes the cluster for empty.
@@ -41,6 +51,26 @@ func (r *run) begin() {
 
 func (r *run) actor() Actor {
 	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error { return r.means.Saboteur.Restart(ctx, "agent") }}
+}
+
+// mortal does what the agent may die of. That it died is told to note and makes the error wrap engine.ErrBroken.
+func (r *run) mortal(ctx context.Context, note func(report.Finding), do func(context.Context) error) error {
+	if r.means.Mourner == nil {
+		return do(ctx)
+	}
+	guarded, release := r.means.Mourner.Guard(ctx)
+	defer release()
+	err := do(guarded)
+	if ctx.Err() != nil || !errors.Is(context.Cause(guarded), engine.ErrDied) {
+		return err
+	}
+	why, failed := r.means.Mourner.Death(ctx)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	r.newborn = true
+	note(report.Finding{Kind: report.Life, Name: "life of the SUT", Error: why})
+	return fmt.Errorf("%s: %w", why, engine.ErrBroken)
 }
 
 // batch makes operations and compares every effect. The error wraps engine.ErrBroken if they do not agree within patience.
@@ -86,41 +116,31 @@ func (m *Model) perform(ctx context.Context, a Actor, ops []Op) error {
 
 // trial makes all batches on an empty cluster and returns what did not hold, or nil. Findings go to note as well.
 func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration, note func(report.Finding)) (*Failure, error) {
-	if err := r.reset(ctx); err != nil {
+	if err := r.mortal(ctx, ignore, r.reset); err != nil {
 		return nil, err
 	}
 	r.begin()
-	for i, ops := range batches {
-		failure := Failure{}
-		tell := func(f report.Finding) { failure.add(f); note(f) }
-		err := r.batch(ctx, ops, patience, tell)
-		if err == nil && i == len(batches)-1 {
-			err = r.world.Settle(tell)
-		}
-		if errors.Is(err, engine.ErrBroken) {
-			return &failure, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	var found []report.Finding
+	tell := func(f report.Finding) {
+		found = append(found, f)
+		note(f)
 	}
-	return nil, nil
+	err := r.mortal(ctx, tell, func(ctx context.Context) error {
+		for _, ops := range batches {
+			if err := r.batch(ctx, ops, patience, tell); err != nil {
+				return err
+			}
+		}
+		return r.world.Settle(tell)
+	})
+	if errors.Is(err, engine.ErrBroken) {
+		failure := failureOf(found)
+		return &failure, nil
+	}
+	return nil, err
 }
 
-// add keeps the first finding that is broken.
-func (f *Failure) add(found report.Finding) {
-	if f.Probe == "" && found.Differing > 0 {
-		f.Probe, f.Differing, f.Differences = found.Name, found.Differing, found.Differences
-	}
-}
-
-func (f Failure) String() string {
-	if len(f.Differences) == 0 {
-		return f.Error
-	}
-	d := f.Differences[0]
-	return fmt.Sprintf("%s: %d facts differ, first: %s: want %q, got %q", f.Probe, f.Differing, d.Fact, d.Want, d.Got)
-}
+func ignore(report.Finding) {}
 
 // resetPatience is how long an emptied cluster may take to agree before the agent is started anew.
 const resetPatience = 5 * time.Second
@@ -131,11 +151,15 @@ func (r *run) reset(ctx context.Context) error {
 	if err := r.world.Fleet.Clear(ctx); err != nil {
 		return err
 	}
-	ignore := func(report.Finding) {}
 	if err := r.world.Settle(ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
 		return err
 	}
-	err := r.world.Check(ctx, resetPatience, ignore)
+	patience := resetPatience
+	if r.newborn {
+		patience = engine.DefaultBound
+	}
+	err := r.world.Check(ctx, patience, ignore)
+	r.newborn = r.newborn && err != nil
 	if !errors.Is(err, engine.ErrBroken) {
 		return err
 	}

@@ -73,6 +73,9 @@ func (r Repro) comment() []string {
 	if r.Plant != "" {
 		lines = append(lines, "The fault was planted: "+r.Plant+".")
 	}
+	if r.Failure.Died {
+		lines = append(lines, strings.Map(oneLine, r.Failure.Error))
+	}
 	what := r.Failure.Probe
 	for i, d := range r.Failure.Differences {
 		if i == 5 {

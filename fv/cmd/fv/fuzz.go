@@ -125,6 +125,7 @@ func runOrder(ctx context.Context, o environmentOptions, seed uint64, order fuzz
 	}
 	order.Target = fuzz.Target{
 		Name: o.target, DataPlane: o.dataplane, Typha: o.typha, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(),
+		Own: h.given(o.target),
 	}
 	sess, err := newSession(h, newRunID(), o, suiteOptions{seed: seed}, nil)
 	if err != nil {
@@ -141,7 +142,10 @@ func runOrder(ctx context.Context, o environmentOptions, seed uint64, order fuzz
 		return &exitError{exitInconclusive, err}
 	}
 	if verdict != metrics.Pass && order.Replay == nil {
-		fmt.Fprintf(os.Stderr, "what repeats a failure, if there was one: %s/repro.json\n", sess.dir)
+		fmt.Fprintf(os.Stderr, "what repeats a failure, if there was one: bin/fv replay %s/repro.json\n", sess.dir)
+		if order.Target.Own {
+			fmt.Fprintln(os.Stderr, "replayed without your own agent, it tells whether the unchanged one fails too")
+		}
 	}
 	return verdictError(verdict)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,7 +63,7 @@ func (h *harness) versions() map[string]string {
 			continue
 		}
 		if binary, ok := h.builder.Overrides[component]; ok {
-			versions[component] = binary
+			versions[component] = identified(binary)
 			continue
 		}
 		path := filepath.Join(h.builder.Root, "docker", component, "go.mod")
@@ -80,4 +82,25 @@ func (h *harness) versions() map[string]string {
 		}
 	}
 	return versions
+}
+
+// given reports whether the user gave a component, as an image or as a binary.
+func (h *harness) given(component string) bool {
+	_, image := overriddenImages()[component]
+	_, binary := h.builder.Overrides[component]
+	return image || binary
+}
+
+// identified is a program's path with what tells it from another that was there before.
+func identified(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return path
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return path
+	}
+	return fmt.Sprintf("%s (sha256 %.6x)", path, sum.Sum(nil))
 }

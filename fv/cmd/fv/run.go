@@ -158,7 +158,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		env.Watch(watching, func(e report.Event) {
 			_ = s.journal.Write(report.Entry{Event: &e}) // the last write reports the error
 			if !e.Asked {
-				fmt.Fprintf(s.complaints, "\n%s\n", engine.Describe(e))
+				fmt.Fprintf(s.complaints, "\n%s\n", e.Describe(s.options.target))
 				for _, line := range e.Log {
 					fmt.Fprintln(s.complaints, "   ", line)
 				}
@@ -251,7 +251,7 @@ func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, err
 	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
 	var died *infra.DiedError
 	if errors.As(cause, &died) && context.Cause(ctx) == nil {
-		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Log: died.Log}
+		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Cause: died.Cause, Log: died.Log}
 	}
 	err = errors.Join(err, s.journal.Write(report.Entry{Event: &event}))
 	verdict, finishErr := s.finish()

@@ -1,0 +1,114 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Aspect is what of the SUT's work a fact is about.
+type Aspect string
+
+// The aspects, each before those that it explains: what is not there, or too much, in one is why others differ.
+const (
+	Heard    Aspect = "heard"    // what the SUT has taken in of the datastore
+	Links    Aspect = "links"    // interfaces
+	Rules    Aspect = "rules"    // chains and their rules
+	Members  Aspect = "members"  // sets, which are known by the rules that look them up
+	Dispatch Aspect = "dispatch" // ways to the chains
+	Order    Aspect = "order"    // of rules that are all there
+	Routes   Aspect = "routes"
+	Settings Aspect = "settings" // of interfaces
+	Other    Aspect = ""         // what nothing is known of
+	Packets  Aspect = "packets"
+	Counts   Aspect = "counts" // the SUT's gauges of what it has made
+)
+
+var aspects = []Aspect{Heard, Links, Rules, Members, Dispatch, Order, Routes, Settings, Other, Packets, Counts}
+
+// rank is less for what explains more; an aspect of another version is like none.
+func (a Aspect) rank() int {
+	if i := slices.Index(aspects, a); i >= 0 {
+		return i
+	}
+	return slices.Index(aspects, Other)
+}
+
+// Topic says what a fact is about.
+type Topic struct {
+	Aspect  Aspect
+	Subject string // such as the chain or the set that it is part of, with which the fact begins; empty: it stands for itself
+}
+
+// change says how a fact differs. In the order of the words, what is missing comes before what is too many, which may be the same under
+// a name that is not known.
+func (d Difference) change() string {
+	switch {
+	case d.Got == "":
+		return "missing"
+	case d.Want == "":
+		return "too many"
+	}
+	return "wrong"
+}
+
+// like reports whether two differences are told in one line.
+func (d Difference) like(o Difference) bool {
+	return d.Subject != "" && d.Subject == o.Subject && d.change() == o.change()
+}
+
+// String tells, in one line, the difference and how many are like it.
+func (d Difference) String() string {
+	fact := d.Fact
+	if d.Alike > 1 {
+		part := strings.TrimLeft(strings.TrimPrefix(fact, d.Subject), ": ")
+		fact = fmt.Sprintf("%s: %d %s, first %s", d.Subject, d.Alike, d.change(), part)
+	}
+	return fmt.Sprintf("%s: want %s, got %s", fact, orNothing(d.Want), orNothing(d.Got))
+}
+
+// Rank puts differences in the order in which the first explains the others, counts those that are alike, and returns at most most of
+// them: the first of each kind, and of the others as many as there is room for.
+func Rank(all []Difference, most int) []Difference {
+	slices.SortStableFunc(all, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.change(), b.change()), cmp.Compare(a.Fact, b.Fact))
+	})
+	type kind struct{ subject, change string }
+	alike, first := map[kind]int{}, map[kind]bool{}
+	for _, d := range all {
+		alike[kind{d.Subject, d.change()}]++
+	}
+	var kept, rest []int
+	for i := range all {
+		d := &all[i]
+		k := kind{d.Subject, d.change()}
+		if d.Subject != "" && alike[k] > 1 {
+			d.Alike = alike[k]
+		}
+		if d.Subject != "" && first[k] {
+			rest = append(rest, i)
+			continue
+		}
+		first[k] = true
+		kept = append(kept, i)
+	}
+	kept = append(kept[:min(len(kept), most)], rest...)
+	kept = slices.Sorted(slices.Values(kept[:min(len(kept), most)]))
+	ranked := make([]Difference, 0, len(kept))
+	for _, i := range kept {
+		ranked = append(ranked, all[i])
+	}
+	return ranked
+}
+
+// kinds returns the first of the listed differences of each kind: those that are told. told is how many they stand for.
+func kinds(listed []Difference) (firsts []Difference, told int) {
+	for _, d := range listed {
+		if slices.ContainsFunc(firsts, d.like) {
+			continue
+		}
+		firsts, told = append(firsts, d), told+max(d.Alike, 1)
+	}
+	return firsts, told
+}
