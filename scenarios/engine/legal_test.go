@@ -259,6 +259,30 @@ func TestFormerTenantOfTheSource(t *testing.T) {
 	}
 }
 
+// TestRemotePodComes wants what a remote pod sends to be judged before the agent knows it: it comes from an address outside.
+func TestRemotePodComes(t *testing.T) {
+	open, stream := town()
+	client := open.Pods[stream.From.Key]
+	client.Node = "there"
+	open.Pods[client.Key] = client
+	stream.From.Remote = true
+	for name, c := range map[string]struct {
+		with func(workloads.State) workloads.State
+		want legal
+	}{
+		"nobody is kept out": {func(s workloads.State) workloads.State { return s }, mayPass},
+		"all are":            {func(s workloads.State) workloads.State { return closing(s, "closed") }, mayDrop},
+		"others are":         {func(s workloads.State) workloads.State { return selecting(s, "gate", "b", "a") }, either},
+	} {
+		s := c.with(open)
+		h, now := newHistory(without(s, client.Key), time.Minute), time.Now()
+		h.begin("create pod", now, s)
+		if got := h.law(stream).at(span{now, now}).legal; got != c.want {
+			t.Errorf("%s: got %b, want %b", name, got, c.want)
+		}
+	}
+}
+
 // TestUnwrittenChangesStay wants a change that is still being written to be kept, however much changes after it; and what was taken
 // in too early to make either verdict legal until it must be in force.
 func TestUnwrittenChangesStay(t *testing.T) {
