@@ -63,7 +63,8 @@ func endpoint(e End, s workloads.State) workloads.Endpoint {
 }
 
 // senders returns who may be taken for the sender, and the verdict that is legal because it may not be there. A local one sends from its veth,
-// and may send nothing when it is gone, or has another address by now; of a remote one there is its address alone.
+// and may send nothing when it is gone, or has another address by now; of a remote one there is its address alone, which is there until a local
+// pod has it.
 func senders(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint, missing legal) {
 	if f.From.Key == (workloads.Key{}) {
 		return []workloads.Endpoint{endpoint(f.From, s)}, 0
@@ -80,7 +81,7 @@ func senders(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint, 
 	}
 	switch {
 	case f.From.Remote && len(all) == 0:
-		return []workloads.Endpoint{{Addr: f.From.Addr}}, mayDrop
+		return []workloads.Endpoint{{Addr: f.From.Addr}}, 0 // it sends all the same, from an address outside
 	case !f.From.Remote && !there:
 		return nil, mayDrop
 	}
@@ -103,9 +104,9 @@ func receivers(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint
 		return all, missing
 	}
 	if f.To.Remote {
-		all = []workloads.Endpoint{{Addr: f.To.Addr}}
+		return []workloads.Endpoint{{Addr: f.To.Addr}}, missing
 	}
-	return all, mayDrop
+	return nil, mayDrop
 }
 
 // tenants returns the pods that have an address.

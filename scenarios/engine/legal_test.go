@@ -209,7 +209,7 @@ func TestTwoChangesUnderWay(t *testing.T) {
 		states []workloads.State // after the first, all are under way at once
 		want   legal
 	}{
-		"two policies of another pod":          {[]workloads.State{open, closing0(open, "a", "other"), selecting(open, "y", "other", "a")}, mayPass},
+		"two policies of another pod":          {[]workloads.State{open, closingPod(open, "a", "other"), selecting(open, "y", "other", "a")}, mayPass},
 		"denied whatever of two is in force":   {[]workloads.State{closing(open, "closed"), selecting(closing(open, "closed"), "x", "b", "nobody"), selecting(closing(open, "closed"), "y", "b", "nobody")}, mayDrop},
 		"allowed whatever of two is in force":  {[]workloads.State{selecting(open, "allows", "b", "a"), closing(selecting(open, "allows", "b", "a"), "x"), closing(closing(selecting(open, "allows", "b", "a"), "x"), "y")}, mayPass},
 		"one goes before the other comes":      {[]workloads.State{selecting(open, "old", "b", "a"), open, closing(open, "new")}, either},
@@ -225,8 +225,8 @@ func TestTwoChangesUnderWay(t *testing.T) {
 	}
 }
 
-// closing0 closes another pod than the stream's.
-func closing0(s workloads.State, policy, pod string) workloads.State {
+// closingPod closes one pod, which may be another than that of the stream.
+func closingPod(s workloads.State, policy, pod string) workloads.State {
 	return selecting(s, policy, pod, "nobody")
 }
 
@@ -256,6 +256,30 @@ func TestFormerTenantOfTheSource(t *testing.T) {
 	}
 	if got := law.at(span{late, late}).legal; got != mayDrop {
 		t.Errorf("in the end: got %b", got)
+	}
+}
+
+// TestRemotePodComes wants what a remote pod sends to be judged before the agent knows it: it comes from an address outside.
+func TestRemotePodComes(t *testing.T) {
+	open, stream := town()
+	client := open.Pods[stream.From.Key]
+	client.Node = "there"
+	open.Pods[client.Key] = client
+	stream.From.Remote = true
+	for name, c := range map[string]struct {
+		with func(workloads.State) workloads.State
+		want legal
+	}{
+		"nobody is kept out": {func(s workloads.State) workloads.State { return s }, mayPass},
+		"all are":            {func(s workloads.State) workloads.State { return closing(s, "closed") }, mayDrop},
+		"others are":         {func(s workloads.State) workloads.State { return selecting(s, "gate", "b", "a") }, either},
+	} {
+		s := c.with(open)
+		h, now := newHistory(without(s, client.Key), time.Minute), time.Now()
+		h.begin("create pod", now, s)
+		if got := h.law(stream).at(span{now, now}).legal; got != c.want {
+			t.Errorf("%s: got %b, want %b", name, got, c.want)
+		}
 	}
 }
 
