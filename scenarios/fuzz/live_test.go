@@ -157,7 +157,7 @@ func TestNamedUDPPortIsFound(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		n := &node{lost: func(workloads.State) bool { return false }, believes: misses, plain: true}
-		if said, err := carryOut(t, n, Order{Ops: 1000}, dir); !errors.Is(err, engine.ErrBroken) {
+		if said, err := carryOut(t, n, Order{Ops: 400}, dir); !errors.Is(err, engine.ErrBroken) {
 			t.Fatalf("got %v, %v", err, said)
 		}
 		if r, err := ReadRepro(filepath.Join(dir, "repro.json")); err != nil || r.Failure.Probe != "connections" {
@@ -172,7 +172,7 @@ func TestRelabelledSubjectIsFound(t *testing.T) {
 	dir := t.TempDir()
 	well := func(workloads.State) bool { return false }
 	synctest.Test(t, func(t *testing.T) {
-		order := Order{Ops: 1000}
+		order := Order{Ops: 400}
 		if said, err := carryOut(t, &node{lost: well, believes: missesSubjects()}, order, dir); !errors.Is(err, engine.ErrBroken) {
 			t.Fatalf("got %v, %v", err, said)
 		}
