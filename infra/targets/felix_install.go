@@ -120,12 +120,15 @@ func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface, crds []*u
 	return create(ctx, dyn, clusterInformations, "ClusterInformation", "default", map[string]any{"datastoreReady": true, "clusterType": "nodefv"})
 }
 
-// felixTiers are the tiers that Calico makes when it is installed: without them Felix takes admin policies for ones of an unknown tier, the
-// last of all, which drops what they don't let pass.
+// felixTiers are the tiers that Calico makes when it is installed, those of cluster-wide policies up to v3.31 and from v3.32 on: without them
+// Felix takes such policies for ones of an unknown tier, the last of all, which drops what they don't let pass.
 var felixTiers = []struct {
 	name, otherwise string
 	order           int64
-}{{felixAdminTier, "Pass", 1_000}, {felixDefaultTier, "Deny", 1_000_000}, {felixBaselineTier, "Pass", 10_000_000}}
+}{
+	{felixAdminTier, "Pass", 1_000}, {felixDefaultTier, "Deny", 1_000_000}, {felixBaselineTier, "Pass", 10_000_000},
+	{"kube-admin", "Pass", 1_000}, {"kube-baseline", "Pass", 10_000_000},
+}
 
 // create makes an object of a kind of Calico's that may not be served yet.
 func create(ctx context.Context, dyn dynamic.Interface, kinds schema.GroupVersionResource, kind, name string, spec map[string]any) error {

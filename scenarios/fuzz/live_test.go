@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,6 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes/fake"
 	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 
@@ -33,6 +39,8 @@ type node struct {
 	kills    func(workloads.State) bool // states that it dies of; nil: none
 	bereave  context.CancelCauseFunc
 	deaths   int
+	believes func(workloads.State) workloads.State // what its packets follow; nil: what is so
+	plain    bool                                  // it has no cluster-wide policies
 }
 
 // Guard and Death make it one whose death is survived by the run.
@@ -76,9 +84,17 @@ func (n *node) Routes() (map[string]string, error) {
 }
 
 func (n *node) Connect(_ context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
-	outcomes, want := map[engine.Flow]engine.Outcome{}, engine.Connections{}.Want(n.fleet.State())
+	s := n.fleet.State()
+	if n.believes != nil {
+		s = n.believes(s)
+	}
+	outcomes, x := map[engine.Flow]engine.Outcome{}, workloads.NewIndex(s)
+	end := func(e engine.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
 	for _, f := range flows {
-		outcomes[f] = engine.Outcome(want[f.String()])
+		outcomes[f] = engine.Dropped
+		if x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed {
+			outcomes[f] = engine.Connected
+		}
 	}
 	return outcomes, nil
 }
@@ -86,7 +102,7 @@ func (n *node) Connect(_ context.Context, flows []engine.Flow) (map[engine.Flow]
 func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = false; return n.restart }
 
 func (*node) Quiesce(context.Context) error                     { return nil }
-func (*node) HasFeature(string) bool                            { return true }
+func (n *node) HasFeature(string) bool                          { return !n.plain }
 func (*node) Links() ([]string, error)                          { return nil, nil }
 func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.New(), nil }
 func (*node) Backend() kernel.Backend                           { return kernel.IPTablesNFT }
@@ -111,6 +127,82 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface,
 	}}
 	return said, runner.Run(t.Context(), sc)
+}
+
+// missesSubjects is the belief of a SUT that asks whether a namespace is a cluster policy's subject when either comes or the policy changes, and
+// not when the namespace's labels do.
+func missesSubjects() func(workloads.State) workloads.State {
+	known, labelled := map[string]workloads.ClusterPolicy{}, map[string]map[string]bool{} // by policy, by namespace: whether it is its subject
+	return func(s workloads.State) workloads.State {
+		s = s.Clone()
+		for name, p := range s.ClusterPolicies {
+			if !reflect.DeepEqual(known[name], p) {
+				known[name], labelled[name] = p, map[string]bool{}
+			}
+			is := labelled[name]
+			maps.DeleteFunc(is, func(ns string, _ bool) bool { _, stays := s.Namespaces[ns]; return !stays })
+			p.Spec.Subject = *p.Spec.Subject.DeepCopy()
+			selector := p.Spec.Subject.Namespaces
+			if p.Spec.Subject.Pods != nil {
+				selector = &p.Spec.Subject.Pods.NamespaceSelector
+			}
+			selected, _ := metav1.LabelSelectorAsSelector(selector)
+			in := []string{"none"}
+			for ns, n := range s.Namespaces {
+				if _, seen := is[ns]; !seen {
+					is[ns] = selected.Matches(labels.Merge(n.Labels, labels.Set{corev1.LabelMetadataName: ns}))
+				}
+				if is[ns] {
+					in = append(in, ns)
+				}
+			}
+			*selector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: in}}}
+			s.ClusterPolicies[name] = p
+		}
+		return s
+	}
+}
+
+// TestNamedUDPPortIsFound has the fuzzer find a SUT that does not know the ports that pods name by UDP.
+func TestNamedUDPPortIsFound(t *testing.T) {
+	dir := t.TempDir()
+	misses := func(s workloads.State) workloads.State {
+		s = s.Clone()
+		for k, p := range s.Pods {
+			p.Ports = slices.DeleteFunc(slices.Clone(p.Ports), func(n workloads.NamedPort) bool { return n.Protocol == corev1.ProtocolUDP })
+			s.Pods[k] = p
+		}
+		return s
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := &node{lost: func(workloads.State) bool { return false }, believes: misses, plain: true}
+		if said, err := carryOut(t, n, Order{Ops: 400}, dir); !errors.Is(err, engine.ErrBroken) {
+			t.Fatalf("got %v, %v", err, said)
+		}
+		if r, err := ReadRepro(filepath.Join(dir, "repro.json")); err != nil || r.Failure.Probe != "connections" {
+			t.Errorf("got %v, %v", r.Failure, err)
+		}
+	})
+}
+
+// TestRelabelledSubjectIsFound has the fuzzer find a SUT that misses what labels of namespaces say of subjects, and wants it to be found by the
+// cluster-wide policies alone.
+func TestRelabelledSubjectIsFound(t *testing.T) {
+	dir := t.TempDir()
+	well := func(workloads.State) bool { return false }
+	synctest.Test(t, func(t *testing.T) {
+		order := Order{Ops: 400}
+		if said, err := carryOut(t, &node{lost: well, believes: missesSubjects()}, order, dir); !errors.Is(err, engine.ErrBroken) {
+			t.Fatalf("got %v, %v", err, said)
+		}
+		r, err := ReadRepro(filepath.Join(dir, "repro.json"))
+		if err != nil || r.Failure.Probe != "connections" {
+			t.Errorf("got %v, %v", r.Failure, err)
+		}
+		if said, err := carryOut(t, &node{lost: well, believes: missesSubjects(), plain: true}, order, dir); err != nil {
+			t.Errorf("without cluster-wide policies: %v, %v", err, said)
+		}
+	})
 }
 
 // threePolicies is a fault whose least cause is a namespace and three policies in it.
