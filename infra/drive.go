@@ -189,14 +189,14 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		if err != nil {
 			return // the run ends, or the engine is gone: then every other call says so
 		}
-		killed := e.expectedExit(role)
+		at, killed := time.Now(), e.expectedExit(role) // before the log is read, which may take long
 		e.mu.Lock()
 		spec, known := e.specs[role]
 		asked := killed || role == RoleAgent && e.mortal
 		e.mu.Unlock()
 		words := lastWords(context.WithoutCancel(ctx), c)
 		event := report.Event{
-			At: time.Now(), Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
+			At: at, Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
 		}
 		tell(event)
 		if role != RoleAgent || !known || restarts == maxRestarts {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
@@ -81,11 +82,18 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	return metrics.Pass, strings.Join(append([]string{fmt.Sprintf("%d facts agreed", facts)}, sc.Remarks()...), "; ")
 }
 
+// late is how much later than the driver, for which a scenario ends with the SUT, the harness may learn of the SUT's end.
+const late = 10 * time.Second
+
 // judgeLife decides by what became of the containers while the scenario ran. What came first decides: a SUT that
 // loses its API server is not to blame for what follows.
 func judgeLife(sc report.Scenario, rec report.Record) (metrics.Verdict, string, bool) {
+	ended := sc.Ended
+	if slices.ContainsFunc(sc.Findings, func(f report.Finding) bool { return f.Kind == report.Life }) && !ended.IsZero() {
+		ended = ended.Add(late)
+	}
 	for _, e := range rec.Events {
-		if e.Asked || e.What != "exited" || e.At.Before(sc.Started) || (!sc.Ended.IsZero() && e.At.After(sc.Ended)) {
+		if e.Asked || e.What != "exited" || e.At.Before(sc.Started) || !ended.IsZero() && e.At.After(ended) {
 			continue
 		}
 		if ofSUT(e) {

@@ -25,10 +25,14 @@ func TestJudge(t *testing.T) {
 		want     metrics.Verdict
 		says     string
 	}{
-		"all agreed":          {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
-		"nothing compared":    {want: metrics.Inconclusive, says: "nothing was compared"},
-		"a fact differs":      {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
-		"the SUT was killed":  {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "felix died: SIGKILL, exit code 137"},
+		"all agreed":         {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
+		"nothing compared":   {want: metrics.Inconclusive, says: "nothing was compared"},
+		"a fact differs":     {findings: []report.Finding{agreed, differs}, want: metrics.Fail, says: "10.128.0.1/32: want dev of a/b, got nothing"},
+		"the SUT was killed": {findings: []report.Finding{agreed}, events: []report.Event{exit("agent", 137)}, want: metrics.Fail, says: "felix died: SIGKILL, exit code 137"},
+		"the SUT's end was learnt of late": {
+			findings: []report.Finding{{Kind: report.Life, Error: "process 13 ended"}}, want: metrics.Fail, says: "felix died: too many ports (exit code 2)",
+			events: []report.Event{{At: ended.Add(time.Second), Container: "agent", What: "exited", ExitCode: 2, Cause: "too many ports"}},
+		},
 		"the API server died": {findings: []report.Finding{differs}, events: []report.Event{exit("apiserver", 1)}, want: metrics.Inconclusive, says: "apiserver died"},
 		"then the SUT died":   {events: []report.Event{exit("etcd", 1), exit("agent", 2)}, want: metrics.Inconclusive, says: "etcd died"},
 		"the driver stopped":  {findings: []report.Finding{agreed}, unended: true, want: metrics.Inconclusive, says: "did not end"},

@@ -45,9 +45,10 @@ func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
 	return fmt.Errorf("%d of %d replays failed%s, last by %v: %w", same+other, f.Times, how, last, engine.ErrBroken)
 }
 
-// compareAgents says what a replay on another agent than the recorded one tells of both; empty if it is the same.
+// compareAgents says what a replay on another agent than the recorded one tells of both; empty if it is the same, or
+// not known.
 func compareAgents(recorded, now Target, same, other int) string {
-	if recorded.agent() == now.agent() {
+	if recorded.Versions[recorded.Name] == "" || recorded.agent() == now.agent() {
 		return ""
 	}
 	told := fmt.Sprintf("recorded on %s, replayed on %s: ", recorded.agent(), now.agent())
