@@ -15,6 +15,6 @@ type Programmer interface {
 	Programmed(s workloads.State) map[string]string
 	// Observed tells what is there, in the words of Programmed. The state serves to name what is found.
 	Observed(s workloads.State, k *kernel.State) map[string]string
-	// Counted says what the target's own gauges of what it has programmed should show.
-	Counted(k *kernel.State) map[metrics.Gauge]float64
+	// Counted says what the target's own gauges should show of the model and of what it has programmed. Which they are does not depend on either.
+	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64
 }
