@@ -58,16 +58,17 @@ var _ = register(func(Params) engine.Scenario {
 			if err := w.Converge(ctx); err != nil {
 				return err
 			}
-			return amidTalk(ctx, w, pod, func(ctx context.Context) error { return way.do(ctx, w, pod) })
+			peers := []workloads.Pod{onStage(w, 0, server), onStage(w, 1, remoteClient)}
+			return amidTalk(ctx, w, pod, peers, func(ctx context.Context) error { return way.do(ctx, w, pod) })
 		}})
 	}
 	return sc
 })
 
-// amidTalk does it while a pod has established flows of each family, by each protocol, to and from a local peer and one on another node.
-func amidTalk(ctx context.Context, w *engine.World, pod workloads.Pod, do func(context.Context) error) error {
+// amidTalk does it while a pod has established flows of each family, by each protocol, to and from peers.
+func amidTalk(ctx context.Context, w *engine.World, pod workloads.Pod, peers []workloads.Pod, do func(context.Context) error) error {
 	var flows []engine.Flow
-	for _, peer := range []workloads.Pod{onStage(w, 0, server), onStage(w, 1, remoteClient)} {
+	for _, peer := range peers {
 		for i := range pod.IPs {
 			for _, protocol := range engine.Protocols {
 				there, back := flowBetween(w, pod, peer, i), flowBetween(w, peer, pod, i)

@@ -11,19 +11,19 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// flickers is how many remote clients flicker, and flickering how often each does in a step: so many changes at once that an agent takes
-// several of one pod together.
+// flickers is how many remote clients flicker, and flickering how often each, or something else, does in a step: so fast that an agent takes
+// several changes of one object together.
 const (
 	flickers   = 8
-	flickering = 5
+	flickering = 3
 )
 
 var _ = register(func(p Params) engine.Scenario {
-	repeat := or(p.Cycles, 4)
+	repeat := or(p.Cycles, 3)
 	return engine.Scenario{
 		Name: "gone and back in one batch",
-		Doc: "Eight clients on another node, and their namespace, cease to be what a policy means and are it again within milliseconds, many times at once; in the end" +
-			" the policy's sets hold them all.",
+		Doc: "Eight clients on another node, their namespace, a local pod and a policy go, or cease to be what a policy means, and are back within milliseconds, many" +
+			" times at once; in the end all is as it was.",
 		Labels:   []string{Identity, Churn, "policy"},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
@@ -50,19 +50,28 @@ var _ = register(func(p Params) engine.Scenario {
 				return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
 			})},
 			{Name: "by deletion", Repeat: repeat, Do: flicker(remake)},
+			{Name: "the policy", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
+				if err := w.Fleet.RemovePolicies(ctx, []workloads.Key{guard(w).Key}); err != nil {
+					return err
+				}
+				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
+			})},
+			{Name: "a local pod's object", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
+				pod := onStage(w, 0, localClient)
+				if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering); err != nil {
+					return err
+				}
+				return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
+			})},
 			{Name: "hear the tier alone", Do: changeGuard(func(s *networkingv1.NetworkPolicySpec) {
 				s.Ingress[0].From[0].NamespaceSelector = label("tier", "front")
 			})},
-			{Name: "by their namespace", Repeat: repeat, Do: func(ctx context.Context, w *engine.World) error {
-				for range flickering {
-					for _, tier := range []string{"back", "front"} {
-						if err := relabelNamespace(0, tier)(ctx, w); err != nil {
-							return err
-						}
-					}
+			{Name: "by their namespace", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
+				if err := relabelNamespace(0, "back")(ctx, w); err != nil {
+					return err
 				}
-				return nil
-			}},
+				return relabelNamespace(0, "front")(ctx, w)
+			})},
 		},
 	}
 })
@@ -76,14 +85,21 @@ func flicker(once func(context.Context, *engine.World, workloads.Pod) error) fun
 				continue
 			}
 			group.Go(func() error {
-				for range flickering {
-					if err := once(within, w, pod); err != nil {
-						return err
-					}
-				}
-				return nil
+				return again(func(ctx context.Context, w *engine.World) error { return once(ctx, w, pod) })(within, w)
 			})
 		}
 		return group.Wait()
+	}
+}
+
+// again does it as often as a pod flickers.
+func again(once func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		for range flickering {
+			if err := once(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }

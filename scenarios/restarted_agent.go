@@ -25,7 +25,8 @@ var _ = register(func(Params) engine.Scenario {
 		Steps: []engine.Step{
 			{Name: "fill", Do: fillStage},
 			{Name: "away while much goes", Do: func(ctx context.Context, w *engine.World) error {
-				return amidTalk(ctx, w, onStage(w, 1, localClient), func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
+				peers := []workloads.Pod{onStage(w, 0, localClient), onStage(w, 0, remoteClient)}
+				return amidTalk(ctx, w, onStage(w, 1, localClient), peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
 			}},
 			{Name: "unplug", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.UnplugPods(ctx, lingers(w)) }},
 			{Name: "away while the rest goes", Do: func(ctx context.Context, w *engine.World) error {
