@@ -4,22 +4,20 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// ways are how a pod's addresses go. A pod whose object goes first is unplugged in a step of its own.
+// forgotIn is how long the steps wait: less than the 30 s after which the kernel itself forgets what is least remembered, an exchange by UDP.
+const forgotIn = 15 * time.Second
+
+// ways are how a pod's addresses go.
 var ways = []struct {
 	name string
 	do   func(context.Context, *engine.World, workloads.Pod) error
 }{
-	{"object before veth", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
-		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Graceful)
-	}},
-	{"veth before object", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
-		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Forced)
-	}},
 	{"object alone", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
 		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Lingering)
 	}},
@@ -29,6 +27,12 @@ var ways = []struct {
 	{"one address cleared", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
 		p.IPs = p.IPs[1:]
 		return w.Fleet.ReaddressPods(ctx, []workloads.Pod{p})
+	}},
+	{"object before veth", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Graceful)
+	}},
+	{"veth before object", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Forced)
 	}},
 }
 
@@ -45,7 +49,7 @@ var _ = register(func(Params) engine.Scenario {
 		Topology: topology, Arrange: arrangeStage,
 	}
 	for _, way := range ways {
-		sc.Steps = append(sc.Steps, engine.Step{Name: way.name, Do: func(ctx context.Context, w *engine.World) error {
+		sc.Steps = append(sc.Steps, engine.Step{Name: way.name, Patience: forgotIn, Do: func(ctx context.Context, w *engine.World) error {
 			old := onStage(w, 0, localClient)
 			pod, err := w.Plan.Successor(old)
 			if err != nil {

@@ -214,6 +214,7 @@ func keyed(keys []Key) []Pod {
 
 // readdress changes the pods' addresses in the model, and writes each pod, of which it is told as it was and as it is.
 func (f *Fleet) readdress(ctx context.Context, verb string, pods []Pod, write func(ctx context.Context, before, after Pod) error) (err error) {
+	pods = slices.Clone(pods)
 	before, plugs := map[Key]Pod{}, []Plug(nil)
 	acknowledged, err := f.changeEach(verb, func(s State) (unknown []string) {
 		lost := map[netip.Addr]Key{}
