@@ -172,7 +172,7 @@ func (d *driver) write(e report.Entry) {
 
 // run runs one scenario and judges what it left in the journal.
 func (d *driver) run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
-	if why := skipped(sc, d); why != "" {
+	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
 		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Skipped: why}})
 		return metrics.Skip, why
 	}
@@ -250,10 +250,17 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine.World{
+	w := &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
 		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known,
-	}, nil
+	}
+	if d.HasFeature(targets.ForgetsConnections) {
+		w.Tracked = netns.Tracked
+	}
+	if d.handoff.Obeyed {
+		w.Agent = agent{d}
+	}
+	return w, nil
 }
 
 // purge removes pods and namespaces from etcd, under the keys that the API server gives them.

@@ -66,7 +66,7 @@ func (saboteur) Signal(sig syscall.Signal) error {
 func (saboteur) Restart(ctx context.Context, role string) error {
 	if role == infra.RoleAgent {
 		suite.restarting.Store(true)
-		defer suite.restarting.Store(false)
+		defer suite.restarted()
 	}
 	return infra.AskRestart(ctx, os.Stdout, suite.handoff.Out, role)
 }

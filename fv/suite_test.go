@@ -89,10 +89,13 @@ func labelsOf(sc engine.Scenario) Labels {
 	return append(labels, sc.Labels...)
 }
 
-// skipped reports which of a scenario's needs the target lacks.
-func skipped(sc engine.Scenario, sut engine.SUT) string {
+// skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it.
+func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
 	for _, need := range sc.Needs {
-		if !sut.HasFeature(need) {
+		switch {
+		case need == engine.Restarts && !obeyed:
+			return "nobody stops and starts the agent for a driver that was not started by the harness"
+		case need != engine.Restarts && !sut.HasFeature(need):
 			return "the target has no " + need
 		}
 	}

@@ -49,16 +49,13 @@ func newWire(ctx context.Context) (w *wire, err error) {
 	return w, err
 }
 
-// Plug connects pods to the node. Their addresses cease to be those of remote pods.
+// Plug connects pods to the node.
 func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	w.mu.Lock()
 	var failed error
 	for _, p := range pods {
 		w.plugs[p.Pod] = p
-		for _, ip := range p.IPs {
-			w.owners[ip] = p.Pod
-		}
-		failed = errors.Join(failed, w.fabric.Unwire(p.IPs...))
+		failed = errors.Join(failed, w.own(p))
 	}
 	w.mu.Unlock()
 	if failed != nil {
@@ -83,13 +80,28 @@ func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods))...)
 }
 
-// Clear lets the addresses of pods whose veths stay be those of remote pods.
-func (w *wire) Clear(pods []workloads.Key) {
+// Readdress lets pods have these addresses, and others be those of remote pods. Their veths stay.
+func (w *wire) Readdress(pods []workloads.Plug) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, k := range pods {
-		w.disown(k)
+	var failed error
+	for _, p := range pods {
+		if _, plugged := w.plugs[p.Pod]; !plugged {
+			continue
+		}
+		w.disown(p.Pod)
+		w.plugs[p.Pod] = p
+		failed = errors.Join(failed, w.own(p))
 	}
+	return failed
+}
+
+// own makes addresses a local pod's; they cease to be those of remote pods. The lock is held.
+func (w *wire) own(p workloads.Plug) error {
+	for _, ip := range p.IPs {
+		w.owners[ip] = p.Pod
+	}
+	return w.fabric.Unwire(p.IPs...)
 }
 
 // disown forgets a pod's addresses, but for those that another local pod has by now. The lock is held.

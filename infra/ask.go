@@ -34,6 +34,24 @@ func AskRestart(ctx context.Context, out io.Writer, dir, role string) error {
 	return err
 }
 
+// The requests that concern the agent alone; every other is the role of a part to restart.
+const (
+	stopAgent  = "stop " + RoleAgent
+	startAgent = "start " + RoleAgent
+)
+
+// AskStop asks the harness, as AskRestart does, to kill the agent and not to start it again until AskStart, or until the driver ends.
+func AskStop(ctx context.Context, out io.Writer, dir string) error {
+	_, err := request(ctx, out, dir, "end of the agent", stopAgent)
+	return err
+}
+
+// AskStart asks the harness to start the agent that AskStop has stopped.
+func AskStart(ctx context.Context, out io.Writer, dir string) error {
+	_, err := request(ctx, out, dir, "start of the agent", startAgent)
+	return err
+}
+
 // AskDeath asks the harness why the agent died that has just died, and returns that once another is started. From then on the harness
 // takes every end of the agent for one that was asked for, and starts it again however often it dies. It is for the driver, as
 // AskRestart is.
@@ -41,6 +59,7 @@ func AskDeath(ctx context.Context, out io.Writer, dir string) (why string, err e
 	return request(ctx, out, dir, askDeath, askDeath)
 }
 
+// request writes what is asked for and waits for the answer.
 func request(ctx context.Context, out io.Writer, dir, what, words string) (answered string, err error) {
 	answer := filepath.Join(dir, "answer")
 	if err := os.Remove(answer); err != nil && !os.IsNotExist(err) {
@@ -69,7 +88,7 @@ func request(ctx context.Context, out io.Writer, dir, what, words string) (answe
 // asked passes a driver's output on and obeys what it asks for on the way.
 type asked struct {
 	io.Writer
-	obey    func(role string)
+	obey    func(request string)
 	pending []byte
 }
 
@@ -82,8 +101,8 @@ func (a *asked) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		line := a.pending[:i+1]
-		if role, ok := bytes.CutPrefix(line, []byte(askPrefix)); ok {
-			a.obey(strings.TrimSpace(string(role)))
+		if request, ok := bytes.CutPrefix(line, []byte(askPrefix)); ok {
+			a.obey(strings.TrimSpace(string(request)))
 		} else if _, err := a.Writer.Write(line); err != nil {
 			return 0, err
 		}
@@ -106,7 +125,7 @@ func (e *Environment) answer(ctx context.Context, dir, request string) {
 		why, err = e.death(ctx)
 		said += " " + why
 	} else {
-		err = e.restartAsked(ctx, request)
+		err = e.obey(ctx, request)
 	}
 	if err != nil {
 		said = err.Error()
@@ -115,35 +134,99 @@ func (e *Environment) answer(ctx context.Context, dir, request string) {
 	_ = os.WriteFile(filepath.Join(dir, "answer"), []byte(said+"\n"), 0o644) // without an answer the driver gives up and says so
 }
 
-func (e *Environment) restartAsked(ctx context.Context, role string) error {
+func (e *Environment) obey(ctx context.Context, request string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, askBound, fmt.Errorf("it took more than %v", askBound))
 	defer cancel()
+	switch request {
+	case stopAgent:
+		return e.stopAgent(ctx)
+	case startAgent:
+		return e.startAgent(ctx)
+	}
+	return e.restartAsked(ctx, request)
+}
+
+// stopAgent kills the agent and holds it back from being started again.
+func (e *Environment) stopAgent(ctx context.Context) error {
+	c := e.container(RoleAgent)
+	e.mu.Lock()
+	held := e.held
+	if held == nil {
+		e.held = make(chan struct{})
+	}
+	e.mu.Unlock()
+	if held != nil {
+		return errors.New("it is stopped already")
+	}
+	if err := e.killAgent(ctx, c); err != nil {
+		e.releaseAgent()
+		return err
+	}
+	_, err := c.Wait(ctx)
+	return err
+}
+
+// startAgent lets the agent that was stopped be started again, and waits for it.
+func (e *Environment) startAgent(ctx context.Context) error {
+	old := e.container(RoleAgent)
+	if !e.releaseAgent() {
+		return errors.New("it is not stopped")
+	}
+	return e.awaitAgent(ctx, old)
+}
+
+// releaseAgent lets an agent that was stopped be started again; false if none was.
+func (e *Environment) releaseAgent() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held == nil {
+		return false
+	}
+	close(e.held)
+	e.held = nil
+	return true
+}
+
+// killAgent ends the agent, so that nobody takes it for dead.
+func (e *Environment) killAgent(ctx context.Context, c Container) error {
+	e.mu.Lock()
+	e.expected++
+	e.mu.Unlock()
+	err := c.Signal(ctx, syscall.SIGKILL)
+	if err != nil {
+		e.expectedExit(RoleAgent) // else its next end would pass for one that was asked for
+	}
+	return err
+}
+
+// awaitAgent waits until Watch has started another agent than the old one, and that is ready.
+func (e *Environment) awaitAgent(ctx context.Context, old Container) error {
+	err := lifecycle.Wait(ctx, "a new agent", restartBound, func(context.Context) error {
+		if e.container(RoleAgent) == old {
+			return errors.New("the old one is there")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	client := Client(e.runtime, e.run)
+	return lifecycle.Wait(ctx, e.target.Name(), askBound, func(ctx context.Context) error {
+		return e.target.Ready(ctx, client, e.container(RoleNode).Addr())
+	})
+}
+
+func (e *Environment) restartAsked(ctx context.Context, role string) error {
 	c := e.container(role)
 	if c == nil {
 		return fmt.Errorf("there is no %s to restart", role)
 	}
 	switch role {
 	case RoleAgent:
-		e.mu.Lock()
-		e.expected++
-		e.mu.Unlock()
-		if err := c.Signal(ctx, syscall.SIGKILL); err != nil {
-			e.expectedExit(role) // else its next end would pass for one that was asked for
+		if err := e.killAgent(ctx, c); err != nil {
 			return err
 		}
-		// Watch starts it again.
-		if err := lifecycle.Wait(ctx, "a new agent", restartBound, func(context.Context) error {
-			if e.container(role) == c {
-				return errors.New("the old one is there")
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-		client := Client(e.runtime, e.run)
-		return lifecycle.Wait(ctx, e.target.Name(), askBound, func(ctx context.Context) error {
-			return e.target.Ready(ctx, client, e.container(RoleNode).Addr())
-		})
+		return e.awaitAgent(ctx, c)
 	case RoleEtcd, RoleAPIServer:
 		if e.cfg.Supervisor == "" {
 			return fmt.Errorf("%s was not started so that it can be restarted", role)

@@ -126,3 +126,36 @@ func TestRestartThatCanNotBe(t *testing.T) {
 		}
 	}
 }
+
+func TestAgentStaysAwayUntilItIsStarted(t *testing.T) {
+	rt := newFakeRuntime(t)
+	e := up(t, config(t, rt, fakeTarget{}))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	var watch sync.WaitGroup
+	told := make(chan report.Event, 10)
+	watch.Go(func() { e.Watch(ctx, func(ev report.Event) { told <- ev }) })
+	old := e.container(RoleAgent)
+	if err := e.obey(ctx, startAgent); err == nil || err.Error() != "it is not stopped" {
+		t.Errorf("started while it runs: %v", err)
+	}
+	if err := e.obey(ctx, stopAgent); err != nil {
+		t.Fatal(err)
+	}
+	if ev := <-told; !ev.Asked || ev.What != "exited" {
+		t.Errorf("told of %+v", ev)
+	}
+	if err := e.obey(ctx, stopAgent); err == nil || err.Error() != "it is stopped already" {
+		t.Errorf("stopped twice: %v", err)
+	}
+	if len(told) > 0 || e.container(RoleAgent) != old {
+		t.Error("it did not stay away")
+	}
+	if err := e.obey(ctx, startAgent); err != nil {
+		t.Error(err)
+	}
+	if ev := <-told; ev.What != "restarted" || e.container(RoleAgent) == old {
+		t.Errorf("told of %+v", ev)
+	}
+	cancel()
+	watch.Wait()
+}

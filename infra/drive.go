@@ -34,6 +34,7 @@ var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
+	h.Obeyed = true
 	h.Etcd = netip.AddrPortFrom(e.container(RoleEtcd).Addr(), etcdPort)
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
@@ -51,6 +52,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	}
 	listening := &asked{Writer: out, obey: func(role string) { e.answer(ctx, dir, role) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening)
+	e.releaseAgent() // a driver that was cut short may have stopped it
 	return exit, errors.Join(err, listening.Close())
 }
 
@@ -192,7 +194,7 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		at, killed := time.Now(), e.expectedExit(role) // before the log is read, which may take long
 		e.mu.Lock()
 		spec, known := e.specs[role]
-		asked := killed || role == RoleAgent && e.mortal
+		asked, held := killed || role == RoleAgent && e.mortal, e.held
 		e.mu.Unlock()
 		words := lastWords(context.WithoutCancel(ctx), c)
 		event := report.Event{
@@ -204,6 +206,12 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		}
 		if !asked {
 			restarts++
+		}
+		if asked && held != nil {
+			select {
+			case <-held:
+			case <-ctx.Done(): // a kept environment without an agent could not be used again
+			}
 		}
 		if c, err = e.restart(ctx, c, spec); err != nil {
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})

@@ -56,10 +56,11 @@ type Environment struct {
 	containers map[string]Container
 	specs      map[string]Spec
 	unfollow   []context.CancelFunc
-	expected   int    // ends of the agent that were asked for
-	version    string // of the agent, as it says itself
-	mortal     bool   // all ends of the agent are asked for
-	died       string // why the agent died that was started again last; empty: none has since it was asked for
+	expected   int           // ends of the agent that were asked for
+	version    string        // of the agent, as it says itself
+	mortal     bool          // all ends of the agent are asked for
+	died       string        // why the agent died that was started again last; empty: none has since it was asked for
+	held       chan struct{} // the agent stays away until it is closed; nil: it does not
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all

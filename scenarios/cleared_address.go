@@ -2,11 +2,13 @@ package scenarios
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
+// The scenarios in which pods lose addresses while their objects stay.
 var _ = register(func(Params) engine.Scenario {
 	pod := func(w *engine.World) workloads.Pod { return onStage(w, 0, localClient) }
 	return engine.Scenario{
@@ -22,16 +24,72 @@ var _ = register(func(Params) engine.Scenario {
 			{Name: "delete", Moves: &engine.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePods(ctx, []workloads.Key{pod(w).Key}, workloads.Graceful)
 			}},
-			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: func(ctx context.Context, w *engine.World) error {
-				next, err := heir(w, pod(w))
-				if err != nil {
-					return err
-				}
-				return w.Fleet.AddPods(ctx, []workloads.Pod{next})
-			}},
+			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(pod)},
 		},
 	}
 })
+
+var _ = register(func(Params) engine.Scenario {
+	topology := stage
+	topology.DualStack = true
+	// Two clients of the server that the policy holds, so that its sets have members of both families.
+	first := func(w *engine.World) workloads.Pod { return onStage(w, 0, localClient) }
+	far := func(w *engine.World) workloads.Pod { return onStage(w, 0, remoteClient) }
+	return engine.Scenario{
+		Name: "dual stack, one address cleared",
+		Doc: "Pods of both families lose the address of one, get it back, lose the other, and then both: routes, sets and connections of that family go," +
+			" the other family and everyone else stay as they are.",
+		Labels:   []string{Identity, "policy"},
+		Needs:    []string{"ipv6"},
+		Timeout:  brief,
+		Topology: topology, Arrange: arrangeStage,
+		Steps: []engine.Step{
+			// Of the twenty flows of each family to the server, those of two clients by TCP on one port go on.
+			{Name: "guard", Moves: &engine.Moves{Connections: 2 * 18}, Do: guarding.Do},
+			{Name: "lose IPv6", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is4)},
+			{Name: "get it back", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, always)},
+			{Name: "lose IPv4", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is6)},
+			{Name: "lose both", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: keepAddresses(first, never)},
+			// A remote pod talks with the four local ones, of which one has no address now.
+			{Name: "a remote pod loses IPv6", Moves: &engine.Moves{Connections: 24}, Do: keepAddresses(far, netip.Addr.Is4)},
+			{Name: "a remote pod loses both", Moves: &engine.Moves{Gauges: 1, Connections: 24}, Do: keepAddresses(far, never)},
+			{Name: "delete", Moves: &engine.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.RemovePods(ctx, []workloads.Key{first(w).Key}, workloads.Graceful)
+			}},
+			// It talks with three local pods and the remote one that has addresses.
+			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: inherit(first)},
+		},
+	}
+})
+
+func always(netip.Addr) bool { return true }
+func never(netip.Addr) bool  { return false }
+
+// keepAddresses leaves a pod those of its planned addresses that keep chooses.
+func keepAddresses(pod func(*engine.World) workloads.Pod, keep func(netip.Addr) bool) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		p := pod(w)
+		var kept []netip.Addr
+		for _, ip := range p.IPs {
+			if keep(ip) {
+				kept = append(kept, ip)
+			}
+		}
+		p.IPs = kept
+		return w.Fleet.ReaddressPods(ctx, []workloads.Pod{p})
+	}
+}
+
+// inherit adds the heir of a planned pod.
+func inherit(pod func(*engine.World) workloads.Pod) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		next, err := heir(w, pod(w))
+		if err != nil {
+			return err
+		}
+		return w.Fleet.AddPods(ctx, []workloads.Pod{next})
+	}
+}
 
 // heir is a pod like the old one in all but its name: it has its addresses too.
 func heir(w *engine.World, old workloads.Pod) (workloads.Pod, error) {

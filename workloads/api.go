@@ -71,25 +71,38 @@ func (f *Fleet) createPod(ctx context.Context, p Pod) error {
 	})
 }
 
-// clearIPs empties, in one write, the status and whatever annotations the target puts on a pod for its addresses.
-func (f *Fleet) clearIPs(ctx context.Context, p Pod) error {
-	with := f.podObject(p).Annotations
-	p.IPs = nil
-	without := f.podObject(p).Annotations
-	emptied := map[string]string{}
-	for k := range with {
-		if _, stays := without[k]; !stays {
-			emptied[k] = ""
-		}
+// writeIPs puts a pod's addresses, in one write, into its status and into whatever annotations the target puts on a pod for them; an
+// annotation that it has no more becomes empty.
+func (f *Fleet) writeIPs(ctx context.Context, before, after Pod) error {
+	was, is := f.podObject(before), f.podObject(after)
+	annotations := map[string]string{}
+	for k := range was.Annotations {
+		annotations[k] = ""
 	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": emptied},
-		"status":   map[string]any{"podIP": nil, "podIPs": nil},
-	})
+	maps.Copy(annotations, is.Annotations)
+	return f.patchStatus(ctx, "change addresses of pod", after, map[string]any{"metadata": map[string]any{"annotations": annotations}, "status": addresses(is)})
+}
+
+// writePhase lets a pod end. Its status tells its addresses.
+func (f *Fleet) writePhase(ctx context.Context, p Pod, phase corev1.PodPhase) error {
+	status := addresses(f.podObject(p))
+	status["phase"] = phase
+	return f.patchStatus(ctx, "finish pod", p, map[string]any{"status": status})
+}
+
+func addresses(p *corev1.Pod) map[string]any {
+	if len(p.Status.PodIPs) == 0 {
+		return map[string]any{"podIP": nil, "podIPs": nil}
+	}
+	return map[string]any{"podIP": p.Status.PodIP, "podIPs": p.Status.PodIPs}
+}
+
+func (f *Fleet) patchStatus(ctx context.Context, what string, p Pod, change map[string]any) error {
+	patch, err := json.Marshal(change)
 	if err != nil {
-		return fmt.Errorf("clear addresses of pod %s: %w", p, err)
+		return fmt.Errorf("%s %s: %w", what, p, err)
 	}
-	return attempt(ctx, "clear addresses of pod", p.String(), never, func(ctx context.Context) error {
+	return attempt(ctx, what, p.String(), never, func(ctx context.Context) error {
 		_, err := f.cfg.Client.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -135,8 +136,13 @@ func (f *Fleet) purge(ctx context.Context) error {
 	}
 	pods, namespaces := sortedKeys(s.Pods), slices.Sorted(maps.Keys(s.Namespaces))
 	defer f.begin("purge", func(s State) {
+		lost := map[netip.Addr]Key{}
+		for _, p := range s.Pods {
+			s.lose(lost, p)
+		}
 		clear(s.Pods)
 		clear(s.Namespaces)
+		f.vacate(s, lost)
 	})()
 	names := slices.Clone(namespaces)
 	for _, k := range pods {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,8 @@ type Fleet struct {
 	mu      sync.Mutex
 	watch   Watch
 	state   State
-	plugged map[Key]bool // what may have a veth: unlike the model, it keeps a pod until its veth is known to be gone
+	plugged map[Key]bool       // what may have a veth: unlike the model, it keeps a pod until its veth is known to be gone
+	vacated map[netip.Addr]Key // see Vacated
 }
 
 // NewFleet returns a fleet over a cluster that is in state s.
@@ -63,7 +65,7 @@ func NewFleet(cfg Config, s State) *Fleet {
 	if cfg.Decorate == nil {
 		cfg.Decorate = func(any) {}
 	}
-	f := &Fleet{cfg: cfg, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}}
+	f := &Fleet{cfg: cfg, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}, vacated: map[netip.Addr]Key{}}
 	for _, p := range s.Pods {
 		if s.plugged(p) {
 			f.plugged[p.Key] = true

@@ -122,5 +122,8 @@ func (x *Index) Selected(p Peer) []Pod {
 	return all
 }
 
+// ClusterWide returns the policies of the tiers before and after that of NetworkPolicies.
+func (x *Index) ClusterWide() []*Ruleset { return slices.Concat(x.admin, x.baseline) }
+
 // Pods returns all pods.
 func (x *Index) Pods() []Pod { return x.Selected(podsPeer("", everything, everything)) }

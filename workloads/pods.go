@@ -3,9 +3,11 @@ package workloads
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // AddPods makes pods: API objects and, for those that are on the local node, veths, at the same time. A pod that is
@@ -16,6 +18,7 @@ func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
 		pods = slices.SortedFunc(slices.Values(pods), f.inOrder(s.LocalNode))
 		for _, p := range pods {
 			s.Pods[p.Key] = p
+			f.occupy(p)
 			if s.plugged(p) && !s.Ahead[p.Key] {
 				f.plugged[p.Key] = true
 				plugs = append(plugs, f.plugOf(p))
@@ -95,7 +98,9 @@ func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
 	var local []Key
 	defer f.begin("delete pod", func(s State) {
+		lost := map[netip.Addr]Key{}
 		for _, k := range pods {
+			s.lose(lost, s.Pods[k])
 			if f.plugged[k] {
 				local = append(local, k)
 			}
@@ -104,6 +109,7 @@ func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
 			}
 			delete(s.Pods, k)
 		}
+		f.vacate(s, lost)
 	})()
 	remove := work[Key]{verb: "delete pod", items: pods, name: Key.String, do: f.deletePod, pace: f.api, goOn: true}
 	if how == Forced {
@@ -180,29 +186,62 @@ func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
 	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
 }
 
-// ClearIPs takes their addresses from pods whose objects stay, as happens when a pod ends: status and the target's
-// annotations become empty. Their veths stay. It is an error if a pod is not in the model.
+// ClearIPs takes their addresses from pods whose objects stay: status and the target's annotations become empty. Their veths
+// stay. It is an error if a pod is not in the model.
 func (f *Fleet) ClearIPs(ctx context.Context, pods []Key) error {
-	var before []Pod
-	acknowledged, err := f.changeEach("clear addresses of pod", func(s State) (unknown []string) {
-		for _, k := range pods {
-			p, ok := s.Pods[k]
+	return f.readdress(ctx, "clear addresses of pod", keyed(pods), f.writeIPs)
+}
+
+// ReaddressPods gives pods the addresses that they have here, and no others; the rest of a Pod counts for nothing. Their veths stay as
+// they were made. It is an error if a pod is not in the model.
+func (f *Fleet) ReaddressPods(ctx context.Context, pods []Pod) error {
+	return f.readdress(ctx, "change addresses of pod", pods, f.writeIPs)
+}
+
+// FinishPods lets pods end in a phase, PodSucceeded or PodFailed. From then on their addresses may be others', though their objects
+// still tell of them, as the kubelet leaves them. Their veths stay. It is an error if a pod is not in the model.
+func (f *Fleet) FinishPods(ctx context.Context, pods []Key, phase corev1.PodPhase) error {
+	return f.readdress(ctx, "finish pod", keyed(pods), func(ctx context.Context, before, _ Pod) error { return f.writePhase(ctx, before, phase) })
+}
+
+func keyed(keys []Key) []Pod {
+	pods := make([]Pod, 0, len(keys))
+	for _, k := range keys {
+		pods = append(pods, Pod{Key: k})
+	}
+	return pods
+}
+
+// readdress changes the pods' addresses in the model, and writes each pod, of which it is told as it was and as it is.
+func (f *Fleet) readdress(ctx context.Context, verb string, pods []Pod, write func(ctx context.Context, before, after Pod) error) (err error) {
+	pods = slices.Clone(pods)
+	before, plugs := map[Key]Pod{}, []Plug(nil)
+	acknowledged, err := f.changeEach(verb, func(s State) (unknown []string) {
+		lost := map[netip.Addr]Key{}
+		for i, p := range pods {
+			now, ok := s.Pods[p.Key]
 			if !ok {
-				unknown = append(unknown, k.String())
+				unknown = append(unknown, p.String())
 				continue
 			}
-			before = append(before, p)
-			p.IPs = nil
-			s.Pods[k] = p
+			before[p.Key] = now
+			s.lose(lost, now, p.IPs...)
+			now.IPs = p.IPs
+			s.Pods[p.Key], pods[i] = now, now
+			f.occupy(now)
+			plugs = append(plugs, f.plugOf(now))
 		}
+		f.vacate(s, lost)
 		return unknown
 	})
 	if err != nil {
 		return err
 	}
 	defer acknowledged()
-	if c, ok := f.cfg.Plugger.(Clearer); ok {
-		defer c.Clear(pods)
+	if r, ok := f.cfg.Plugger.(Readdresser); ok {
+		defer func() { err = errors.Join(err, r.Readdress(plugs)) }()
 	}
-	return run(ctx, f, work[Pod]{verb: "clear addresses of pod", items: before, name: podName, do: f.clearIPs, pace: f.api})
+	return run(ctx, f, work[Pod]{verb: verb, items: pods, name: podName, pace: f.api, do: func(ctx context.Context, p Pod) error {
+		return write(ctx, before[p.Key], p)
+	}})
 }

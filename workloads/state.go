@@ -104,7 +104,8 @@ type Plugger interface {
 	Unplug(ctx context.Context, pods []Key) error
 }
 
-// Clearer is a Plugger that wants to know whose veths stay though their addresses may be other pods' from now on.
-type Clearer interface {
-	Clear(pods []Key)
+// Readdresser is a Plugger that wants to know of pods whose veths stay, though their addresses are these from now on and others may
+// be other pods'.
+type Readdresser interface {
+	Readdress(pods []Plug) error
 }

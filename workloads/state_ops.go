@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -42,6 +43,20 @@ func (s State) podsThat(are func(Pod) bool) []Pod {
 	}
 	slices.SortFunc(pods, func(a, b Pod) int { return compareKeys(a.Key, b.Key) })
 	return pods
+}
+
+// Shared returns the addresses that several pods have at once.
+func (s State) Shared() map[netip.Addr]bool {
+	shared, seen := map[netip.Addr]bool{}, make(map[netip.Addr]bool, len(s.Pods))
+	for _, p := range s.Pods {
+		for _, ip := range p.IPs {
+			if seen[ip] {
+				shared[ip] = true
+			}
+			seen[ip] = true
+		}
+	}
+	return shared
 }
 
 // sortedKeys returns the keys of a map in order.

@@ -18,8 +18,6 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
-	"github.com/nodefv/nodefv/metrics"
-	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Felix's ports; metrics and health are its standard ones.
@@ -200,27 +198,7 @@ func annotate(annotations *map[string]string, key, value string) {
 	(*annotations)[key] = value
 }
 
-// Gauges maps our words to Felix's; sync status 3 is "in sync".
-func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
-	inSync := 3.0
-	chains, rules, sets := "felix_iptables_chains", "felix_iptables_rules", "felix_ipsets_calico"
-	if f.Backend() == kernel.NFTables {
-		chains, rules, sets = "felix_nft_chains", "felix_nft_rules", "felix_nft_sets"
-	}
-	return map[metrics.Gauge]metrics.Selector{
-		metrics.Endpoints:      {Metric: "felix_cluster_num_workload_endpoints"},
-		metrics.LocalEndpoints: {Metric: "felix_active_local_endpoints"},
-		metrics.InSync:         {Metric: "felix_resync_state", OneWhen: &inSync},
-		metrics.Chains:         {Metric: chains},
-		metrics.Selectors:      {Metric: "felix_active_local_selectors"},
-		metrics.Rules:          {Metric: rules},
-		metrics.IPSets:         {Metric: sets},
-		metrics.HeapBytes:      {Metric: "go_memstats_heap_alloc_bytes"},
-		metrics.Goroutines:     {Metric: "go_goroutines"},
-	}
-}
-
 // Features are those of all its releases: which kinds of cluster-wide policies one has, its CRDs say.
 func (felix) Features() []string {
-	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy"}
+	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy", ForgetsConnections}
 }

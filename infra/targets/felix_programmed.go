@@ -9,7 +9,6 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -218,34 +217,4 @@ func (w *wanted) ownerOf(member string) string {
 		return owner
 	}
 	return "no pod's"
-}
-
-// Counted gives Felix's gauges of chains, rules and sets the values that they should have. Left out are those that are known
-// to be wrong, see docs/findings.md: rules in nftables mode, and everywhere felix_active_local_policies and
-// felix_ipsets_total.
-func (f felix) Counted(k *kernel.State) map[metrics.Gauge]float64 {
-	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw.
-	count := map[metrics.Gauge]float64{metrics.Chains: float64(len(kernel.Families) * 14), metrics.Rules: 0, metrics.IPSets: 0, metrics.Selectors: 0}
-	for id, c := range k.Chains {
-		if _, name := f.place(id); strings.HasPrefix(name, "cali-") {
-			count[metrics.Chains]++
-		}
-		for _, r := range c.Rules {
-			if strings.HasPrefix(r.Comment, "cali:") {
-				count[metrics.Rules]++
-			}
-		}
-	}
-	for id := range k.Sets {
-		if id.Family == kernel.IPv4 && madeForPolicy(id.Name) {
-			count[metrics.Selectors]++
-		}
-		if slices.ContainsFunc([]string{"cali40", "cali60"}, func(p string) bool { return strings.HasPrefix(id.Name, p) }) {
-			count[metrics.IPSets]++
-		}
-	}
-	if f.Backend() == kernel.NFTables {
-		delete(count, metrics.Rules)
-	}
-	return count
 }

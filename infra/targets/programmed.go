@@ -18,6 +18,6 @@ type Programmer interface {
 	Observed(s workloads.State, k *kernel.State) map[string]string
 	// About says of a fact of either what it is about.
 	About(fact string) report.Topic
-	// Counted says what the target's own gauges of what it has programmed should show.
-	Counted(k *kernel.State) map[metrics.Gauge]float64
+	// Counted says what the target's own gauges should show of the model and of what it has programmed. Which they are does not depend on either.
+	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64
 }

@@ -34,6 +34,9 @@ const (
 	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
 )
 
+// ForgetsConnections is the feature of a target that removes the kernel's connection tracking of addresses that its pods lose.
+const ForgetsConnections = "forgets-connections"
+
 // Driven is the driver's half of what is specific to a SUT.
 type Driven interface {
 	HostInterface(namespace, pod string) string         // name it expects for the host end of a pod's veth

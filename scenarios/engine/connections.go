@@ -121,14 +121,23 @@ func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
 	return facts, nil
 }
 
-// samplePods chooses local and remote pods that have an address and, if they are local, a veth.
+// samplePods chooses local and remote pods that can talk.
 func samplePods(s workloads.State) (local, remote []workloads.Pod) {
-	mute := func(p workloads.Pod) bool { return len(p.IPs) == 0 || p.Bare }
-	local, remote = slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
+	local, remote = talkers(s)
 	if len(local)+len(remote) <= WholeCluster {
 		return local, remote
 	}
 	return spread(local, SampledPods), spread(remote, SampledRemote)
+}
+
+// talkers are the local and remote pods that have an address of their own and, if they are local, a veth. What is sent to an address that
+// several pods have may reach any of them.
+func talkers(s workloads.State) (local, remote []workloads.Pod) {
+	shared := s.Shared()
+	mute := func(p workloads.Pod) bool {
+		return len(p.IPs) == 0 || p.Bare || slices.ContainsFunc(p.IPs, func(ip netip.Addr) bool { return shared[ip] })
+	}
+	return slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
 }
 
 // spread draws up to n elements at even distances of the list, so that first and last are always among them.

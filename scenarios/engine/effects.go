@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,9 @@ func Effects(w *World) []Expectation {
 	effects := []Expectation{{Probe: InSync{}}, {Probe: Gauges{}}, {Probe: Routes{}}}
 	if w.Programmer != nil {
 		effects = append(effects, Expectation{Probe: Programmed{w.Programmer}})
+	}
+	if w.Tracked != nil {
+		effects = append(effects, Expectation{Probe: Forgotten{}})
 	}
 	effects = append(effects, Expectation{Probe: Connections{}})
 	if w.Node != nil {
@@ -86,7 +90,8 @@ func gauges(ctx context.Context, w *World, names ...metrics.Gauge) (Facts, error
 	return facts, nil
 }
 
-// Routes wants one host route to the right interface for each address of each local pod, and none else.
+// Routes wants one host route to the right interface for each address of each local pod, and none else. Of an address that several
+// pods have it wants nothing.
 type Routes struct{}
 
 // Name returns the probe's name.
@@ -95,13 +100,12 @@ func (Routes) Name() string { return "routes" }
 // Want lists the addresses of the local pods that have a veth. The interface's name is the target's to say, so Want leaves it to Got,
 // which replaces the name of the interface by its pod.
 func (Routes) Want(s workloads.State) Facts {
-	facts := Facts{}
+	facts, shared := Facts{}, s.Shared()
 	for _, p := range s.LocalPods() {
-		if p.Bare {
-			continue
-		}
 		for _, ip := range p.IPs {
-			facts[fmt.Sprintf("%s/%d", ip, ip.BitLen())] = "dev of " + p.String()
+			if !p.Bare && !shared[ip] {
+				facts[hostRoute(ip)] = "dev of " + p.String()
+			}
 		}
 	}
 	return facts
@@ -116,8 +120,8 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	pod := map[string]string{}
-	for _, p := range w.Fleet.State().LocalPods() {
+	pod, s := map[string]string{}, w.Fleet.State()
+	for _, p := range s.LocalPods() {
 		pod[w.HostInterface(p.Namespace, p.Name)] = "dev of " + p.String()
 	}
 	facts := Facts{}
@@ -129,6 +133,38 @@ func (Routes) Got(_ context.Context, w *World) (Facts, error) {
 			dev = owner
 		}
 		facts[prefix] = dev
+	}
+	for ip := range s.Shared() {
+		delete(facts, hostRoute(ip))
+	}
+	return facts, nil
+}
+
+func hostRoute(ip netip.Addr) string { return netip.PrefixFrom(ip, ip.BitLen()).String() }
+
+// Forgotten wants the kernel to track no connection of an address that local pods had and nobody has now: who gets it next would
+// inherit them, and with them the leave to go past its policies.
+type Forgotten struct{}
+
+// Name returns the probe's name.
+func (Forgotten) Name() string { return "conntrack" }
+
+// Want returns nothing: no connection is wanted.
+func (Forgotten) Want(workloads.State) Facts { return nil }
+
+// Got lists the connections of such addresses, by address; without any, the kernel is not asked.
+func (Forgotten) Got(_ context.Context, w *World) (Facts, error) {
+	gone := w.Fleet.Vacated()
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	tracked, err := w.Tracked(func(ip netip.Addr) bool { _, asked := gone[ip]; return asked })
+	if err != nil {
+		return nil, err
+	}
+	facts := Facts{}
+	for ip, connections := range tracked {
+		facts[fmt.Sprintf("connections of %s, which pod %s had", ip, gone[ip])] = fmt.Sprintf("%d, such as %s", len(connections), connections[0])
 	}
 	return facts, nil
 }

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"context"
 	"net/netip"
+	"slices"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 
 	"github.com/nodefv/nodefv/workloads"
@@ -125,5 +128,56 @@ func TestSampleIsBounded(t *testing.T) {
 	}
 	if got := len(spread(plan.State().LocalPods(), 1)); got != 1 {
 		t.Errorf("%d pods are one", got)
+	}
+}
+
+func TestPodsThatShareAnAddressAreLeftOut(t *testing.T) {
+	s := mixed()
+	k := workloads.Key{Namespace: "a", Name: "twin"}
+	s.Pods[k] = workloads.Pod{Key: k, Node: "there", IPs: s.Pods[workloads.Key{Namespace: "a", Name: "dual"}].IPs[:1]}
+	for _, f := range sampleFlows(s) {
+		if f.From.Name == "dual" || f.To.Name == "dual" || f.From.Name == "twin" || f.To.Name == "twin" {
+			t.Errorf("%s is tried", f)
+		}
+	}
+	if got := (Routes{}).Want(s); len(got) != 3 || got["10.128.0.2/32"] != "" {
+		t.Errorf("routes: %v", got)
+	}
+}
+
+// noPlugger stands for the kernel.
+type noPlugger struct{}
+
+func (noPlugger) Plug(context.Context, []workloads.Plug) error  { return nil }
+func (noPlugger) Unplug(context.Context, []workloads.Key) error { return nil }
+
+// TestForgotten breaks what it looks for: a connection of an address that a pod had.
+func TestForgotten(t *testing.T) {
+	fleet := workloads.NewFleet(workloads.Config{
+		Client: fake.NewClientset(), Plugger: noPlugger{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
+	}, workloads.NewState("here"))
+	ip := netip.MustParseAddr("10.128.0.1")
+	pod := workloads.Pod{Key: workloads.Key{Namespace: "a", Name: "one"}, Node: "here", IPs: []netip.Addr{ip}}
+	w := &World{Fleet: fleet, Tracked: func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
+		if !asked(ip) || asked(ip.Next()) {
+			t.Error("it does not ask for the pod's address, or for others")
+		}
+		return map[netip.Addr][]string{ip: {"tcp 10.128.0.1:1 > 10.128.0.2:2", "udp 10.128.0.1:3 > 10.128.0.2:4"}}, nil
+	}}
+	if !slices.ContainsFunc(Effects(w), func(e Expectation) bool { return e.Probe == Forgotten{} }) {
+		t.Error("it is not among the effects")
+	}
+	if err := fleet.AddPods(t.Context(), []workloads.Pod{pod}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (Forgotten{}).Got(t.Context(), w); err != nil || len(got) > 0 {
+		t.Errorf("while the pod is there: %v, %v", got, err)
+	}
+	if err := fleet.RemovePods(t.Context(), []workloads.Key{pod.Key}, workloads.Graceful); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Forgotten{}.Got(t.Context(), w)
+	if err != nil || got["connections of 10.128.0.1, which pod a/one had"] != "2, such as tcp 10.128.0.1:1 > 10.128.0.2:2" {
+		t.Errorf("once it is gone: %v, %v", got, err)
 	}
 }

@@ -142,6 +142,15 @@ type Node struct {
 	Listens bool       // pods reach the node if their policies let them; else never
 }
 
+// Agent is the SUT's program on the node.
+type Agent interface {
+	Stop(ctx context.Context) error  // kills it, for as long as Start is not called; then its end is no death
+	Start(ctx context.Context) error // returns once it is ready
+}
+
+// Restarts is the need of a scenario that stops and starts the Agent.
+const Restarts = "restart of the agent"
+
 // World is what a running scenario acts on.
 type World struct {
 	Fleet         *workloads.Fleet
@@ -161,7 +170,11 @@ type World struct {
 	Overflows func() (map[string]uint64, error)
 	// Known are the issues of the SUT's release that are written down: what they explain of packets is excused, unless JudgeAll was called.
 	Known []report.KnownIssue
-	Cycle int // of the running step, from 1
+	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
+	// the SUT does not promise to forget those of addresses that are gone.
+	Tracked func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error)
+	Agent   Agent // nil: it can't be stopped, see Restarts
+	Cycle   int   // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
 	// Note records a finding under the running step, for a step that compares by itself (see Check).

@@ -77,6 +77,22 @@ func (w *World) Outlive(ctx context.Context, c Forbidding) error {
 	return nil
 }
 
+// Talk establishes flows, lets both ends talk, and does it amid that, once messages have come back on each.
+func (w *World) Talk(ctx context.Context, flows []Flow, do func(context.Context) error) error {
+	if w.Converser == nil {
+		return ErrNoConversations
+	}
+	talk, err := w.Converser.Converse(ctx, flows, talkInterval)
+	if err != nil {
+		return err
+	}
+	defer talk.End()
+	if err := listen(ctx, talkBefore, answers, func() int { _, back := talk.Said(); return back }); err != nil {
+		return fmt.Errorf("messages that came back: %w", err)
+	}
+	return do(ctx)
+}
+
 // forbid makes the change, which began at the time that it returns, and waits until flows that begin are dropped, and on.
 func (w *World) forbid(ctx context.Context, c Forbidding, talk Conversation) (at time.Time, err error) {
 	if err := listen(ctx, talkBefore, answers, func() int { _, back := talk.Said(); return back }); err != nil {

@@ -22,11 +22,9 @@ type Matrix struct {
 // chosen by Representatives with the world's draws.
 func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
 	s := w.Fleet.State()
-	talk := func(all []workloads.Pod) []workloads.Pod {
-		return slices.DeleteFunc(all, func(p workloads.Pod) bool { return len(p.IPs) == 0 || p.Bare })
-	}
-	local, aboutLocal := Representatives(s, talk(s.LocalPods()), most, w.Rand)
-	remote, aboutRemote := Representatives(s, talk(s.RemotePods()), most, w.Rand)
+	here, elsewhere := talkers(s)
+	local, aboutLocal := Representatives(s, here, most, w.Rand)
+	remote, aboutRemote := Representatives(s, elsewhere, most, w.Rand)
 	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: map[Flow]Outcome{}}
 	x := workloads.NewIndex(s)
 	for _, f := range m.Flows {

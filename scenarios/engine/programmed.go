@@ -14,14 +14,14 @@ import (
 // Programmer knows what the SUT must have put into the kernel, and what what is there means. Its methods compute; they read
 // nothing.
 type Programmer interface {
-	Programmed(s workloads.State) map[string]string                // what must be there, from the model alone
-	Observed(s workloads.State, k *kernel.State) map[string]string // what is there, in the same words
-	Counted(k *kernel.State) map[metrics.Gauge]float64             // what the SUT's gauges of it should show
-	Topical                                                        // knows the facts of both
+	Programmed(s workloads.State) map[string]string                       // what must be there, from the model alone
+	Observed(s workloads.State, k *kernel.State) map[string]string        // what is there, in the same words
+	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 // what the SUT's gauges of both should show
+	Topical                                                               // knows the facts of both
 }
 
 // Programmed wants the kernel to hold exactly what the target says it must: interfaces, dispatch, chains, rules, the members of
-// sets, nothing of what is gone; and the SUT's own gauges of these to agree with the kernel.
+// sets, nothing of what is gone; and the SUT's own gauges to agree with the kernel and the model.
 type Programmed struct{ Programmer Programmer }
 
 // Name returns the probe's name.
@@ -33,7 +33,7 @@ const agrees = "agrees"
 // Want asks the target.
 func (p Programmed) Want(s workloads.State) Facts {
 	facts := Facts(p.Programmer.Programmed(s))
-	for g := range p.Programmer.Counted(kernel.New()) {
+	for g := range p.Programmer.Counted(s, kernel.New()) {
 		facts[gaugeFact(g)] = agrees
 	}
 	return facts
@@ -49,8 +49,9 @@ func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := Facts(p.Programmer.Observed(w.Fleet.State(), k))
-	for g, is := range p.Programmer.Counted(k) {
+	s := w.Fleet.State()
+	facts := Facts(p.Programmer.Observed(s, k))
+	for g, is := range p.Programmer.Counted(s, k) {
 		switch said, ok := says[g]; {
 		case !ok:
 			facts[gaugeFact(g)] = "missing"

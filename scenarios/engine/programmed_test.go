@@ -27,7 +27,7 @@ func (one) Observed(_ workloads.State, k *kernel.State) map[string]string {
 
 func (one) About(string) report.Topic { return report.Topic{Aspect: report.Links} }
 
-func (one) Counted(k *kernel.State) map[metrics.Gauge]float64 {
+func (one) Counted(_ workloads.State, k *kernel.State) map[metrics.Gauge]float64 {
 	return map[metrics.Gauge]float64{metrics.Rules: float64(len(k.Chains))}
 }
 

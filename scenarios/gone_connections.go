@@ -1,0 +1,104 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// forgotIn is how long the steps wait: less than the 30 s after which the kernel itself forgets what is least remembered, an exchange by UDP.
+const forgotIn = 15 * time.Second
+
+// ways are how a pod's addresses go.
+var ways = []struct {
+	name string
+	do   func(context.Context, *engine.World, workloads.Pod) error
+}{
+	{"object alone", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Lingering)
+	}},
+	{"addresses cleared", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.ClearIPs(ctx, []workloads.Key{p.Key})
+	}},
+	{"one address cleared", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		p.IPs = p.IPs[1:]
+		return w.Fleet.ReaddressPods(ctx, []workloads.Pod{p})
+	}},
+	{"object before veth", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Graceful)
+	}},
+	{"veth before object", func(ctx context.Context, w *engine.World, p workloads.Pod) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{p.Key}, workloads.Forced)
+	}},
+}
+
+var _ = register(func(Params) engine.Scenario {
+	topology := stage
+	topology.DualStack = true
+	sc := engine.Scenario{
+		Name: "connections of pods that go",
+		Doc: "A pod with established TCP and UDP flows, to and from local and remote peers, loses its addresses in each of five ways: the kernel tracks none of its" +
+			" connections any more.",
+		Labels:   []string{Identity},
+		Needs:    []string{"ipv6", "forgets-connections"},
+		Timeout:  brief,
+		Topology: topology, Arrange: arrangeStage,
+	}
+	for _, way := range ways {
+		sc.Steps = append(sc.Steps, engine.Step{Name: way.name, Patience: forgotIn, Do: func(ctx context.Context, w *engine.World) error {
+			old := onStage(w, 0, localClient)
+			pod, err := w.Plan.Successor(old)
+			if err != nil {
+				return err
+			}
+			pod.Labels = old.Labels
+			if err := w.Fleet.AddPods(ctx, []workloads.Pod{pod}); err != nil {
+				return err
+			}
+			if err := w.Converge(ctx); err != nil {
+				return err
+			}
+			peers := []workloads.Pod{onStage(w, 0, server), onStage(w, 1, remoteClient)}
+			return amidTalk(ctx, w, pod, peers, func(ctx context.Context) error { return way.do(ctx, w, pod) })
+		}})
+	}
+	return sc
+})
+
+// amidTalk does it while a pod has established flows of each family, by each protocol, to and from peers.
+func amidTalk(ctx context.Context, w *engine.World, pod workloads.Pod, peers []workloads.Pod, do func(context.Context) error) error {
+	var flows []engine.Flow
+	for _, peer := range peers {
+		for i := range pod.IPs {
+			for _, protocol := range engine.Protocols {
+				there, back := flowBetween(w, pod, peer, i), flowBetween(w, peer, pod, i)
+				there.Protocol, back.Protocol = protocol, protocol
+				flows = append(flows, there, back)
+			}
+		}
+	}
+	return w.Talk(ctx, flows, func(ctx context.Context) error {
+		tracked, err := w.Tracked(func(netip.Addr) bool { return true })
+		if err != nil {
+			return err
+		}
+		for _, ip := range pod.IPs {
+			if len(tracked[ip]) == 0 {
+				return fmt.Errorf("the kernel tracks no connection of %s, which talks: what becomes of them can't be seen", ip)
+			}
+		}
+		return do(ctx)
+	})
+}
+
+// flowBetween is a flow on the first port between the addresses of two pods at an index.
+func flowBetween(w *engine.World, from, to workloads.Pod, index int) engine.Flow {
+	end := func(p workloads.Pod) engine.End {
+		return engine.End{Key: p.Key, Addr: p.IPs[index], Remote: p.Node != w.Fleet.State().LocalNode}
+	}
+	return engine.Flow{From: end(from), To: end(to), Port: engine.Ports[0]}
+}

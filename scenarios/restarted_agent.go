@@ -1,0 +1,88 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+var _ = register(func(Params) engine.Scenario {
+	topology := stage
+	topology.Namespaces, topology.Local, topology.DualStack = 3, 6, true
+	lingers := func(w *engine.World) []workloads.Key { return []workloads.Key{onStage(w, 1, localClient).Key} }
+	return engine.Scenario{
+		Name: "agent away while much goes",
+		Doc: "While the agent is stopped, policies, pods with and without their veths, and a namespace go, a label and an address pass on, and a pod and a policy come." +
+			" Once it is back, nothing is left of what went, and what came is served.",
+		Labels:   []string{Identity, "policy"},
+		Needs:    []string{"ipv6", engine.Restarts},
+		Timeout:  brief,
+		Topology: topology, Arrange: arrangeStage,
+		Steps: []engine.Step{
+			{Name: "fill", Do: fillStage},
+			{Name: "away while much goes", Do: func(ctx context.Context, w *engine.World) error {
+				peers := []workloads.Pod{onStage(w, 0, localClient), onStage(w, 0, remoteClient)}
+				return amidTalk(ctx, w, onStage(w, 1, localClient), peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
+			}},
+			{Name: "unplug", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.UnplugPods(ctx, lingers(w)) }},
+			{Name: "away while the rest goes", Do: func(ctx context.Context, w *engine.World) error {
+				return whileAway(ctx, w, func(ctx context.Context, w *engine.World) error {
+					return w.Fleet.RemovePolicies(ctx, policyKeys(w.Fleet.State()))
+				})
+			}},
+		},
+	}
+})
+
+// whileAway does it while the agent is stopped, and starts it again whatever becomes of that.
+func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *engine.World) error) error {
+	if err := w.Agent.Stop(ctx); err != nil {
+		return err
+	}
+	err := do(ctx, w)
+	return errors.Join(err, w.Agent.Start(ctx))
+}
+
+// fillStage puts policies in force for all that is about to go: two share a pod, one has a pod of its own, one names a namespace's label, and
+// one holds for a whole namespace.
+func fillStage(ctx context.Context, w *engine.World) error {
+	tier, last := guard(w), guard(w)
+	tier.Name, tier.Spec = "tier", hears(label("role", "server"), on(engine.Ports[1]), networkingv1.NetworkPolicyPeer{NamespaceSelector: label("tier", "back")})
+	last.Namespace, last.Name = onStage(w, 1, server).Namespace, "last"
+	last.Spec.Ingress[0].From[0].NamespaceSelector = everything()
+	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w), tier, last, closed(w, 2)})
+}
+
+// muchGoes is what happens while the agent is away.
+func muchGoes(ctx context.Context, w *engine.World) error {
+	gone := func(namespace, position int, how workloads.Removal) error {
+		return w.Fleet.RemovePods(ctx, []workloads.Key{onStage(w, namespace, position).Key}, how)
+	}
+	idle := func(w *engine.World) workloads.Pod {
+		pod := onStage(w, 0, localClient)
+		pod.Labels = map[string]string{"role": "idle"}
+		return pod
+	}
+	hearsIdle := guard(w)
+	hearsIdle.Name, hearsIdle.Spec.Ingress[0].From[0].PodSelector = "idle", label("role", "idle")
+	for _, step := range []func() error{
+		func() error { return w.Fleet.RemovePolicies(ctx, []workloads.Key{guard(w).Key}) },
+		func() error { return gone(1, server, workloads.Forced) }, // the last that a policy was for
+		func() error { return gone(1, localClient, workloads.Lingering) },
+		func() error { return gone(1, remoteClient, workloads.Graceful) },
+		func() error { return w.Fleet.RemoveNamespaces(ctx, []string{onStage(w, 2, server).Namespace}) },
+		func() error { return relabelNamespace(1, "front")(ctx, w) },
+		func() error { return gone(0, localClient, workloads.Graceful) },
+		func() error { return inherit(idle)(ctx, w) },
+		func() error { return w.Fleet.AddPolicies(ctx, []workloads.Policy{hearsIdle}) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package scenarios
+
+import (
+	"context"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// handovers are who has the address in turn, each beside the one before for a while: in the first namespace, whose policy lets its clients
+// in, or the second, on the SUT's node or another, a client or none.
+var handovers = []struct {
+	namespace int
+	local     bool
+	role      string
+}{
+	{0, false, "client"}, {1, false, "client"}, {0, true, "client"}, {0, true, "idle"}, {1, true, "client"}, {0, false, "idle"}, {0, true, "client"}, {0, true, "client"},
+}
+
+var _ = register(func(p Params) engine.Scenario {
+	return engine.Scenario{
+		Name: "address of two pods",
+		Doc: "An address passes on to pods of other labels, namespaces and nodes, each of which has it while the one before still does: as long as a pod is there that" +
+			" a policy means, its sets hold the address; the route is that of the one which stays.",
+		Labels:   []string{Identity, "policy"},
+		Timeout:  brief,
+		Topology: stage, Arrange: arrangeStage,
+		Steps: []engine.Step{
+			guarding,
+			{Name: "hand over", Repeat: or(p.Cycles, len(handovers)), Do: func(ctx context.Context, w *engine.World) error {
+				old := tenantOf(w.Fleet.State(), onStage(w, 0, localClient).IPs[0])
+				next, err := heir(w, old)
+				if err != nil {
+					return err
+				}
+				to := handovers[(w.Cycle-1)%len(handovers)]
+				like := onStage(w, to.namespace, map[bool]int{true: localClient, false: remoteClient}[to.local])
+				next.Namespace, next.Node, next.Labels = like.Namespace, like.Node, map[string]string{"role": to.role}
+				if err := w.Fleet.AddPods(ctx, []workloads.Pod{next}); err != nil {
+					return err
+				}
+				if err := w.Converge(ctx); err != nil {
+					return err
+				}
+				how := []workloads.Removal{workloads.Graceful, workloads.Forced}[w.Cycle%2]
+				return w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, how)
+			}},
+		},
+	}
+})
