@@ -56,8 +56,9 @@ func Open(dir string, h Head) (*Journal, []Row, error) {
 	}
 	j := &Journal{file}
 	if fresh {
-		err = j.write(entry{Head: &h})
+		return j, rows, j.write(entry{Head: &h})
 	}
+	_, err = file.WriteString("\n") // ends a line that a kill has cut
 	return j, rows, err
 }
 

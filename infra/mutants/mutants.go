@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type Class string
 const (
 	FailOpen   Class = "fail-open"  // packets pass that must not
 	Programmed Class = "programmed" // rules, sets, routes or settings in the kernel are wrong otherwise, or left over
-	Gauge      Class = "gauge"      // a number that the SUT shows is wrong
+	Gauge      Class = "gauge"      // what the SUT says of itself is wrong: a metric, a file of its state
 	Leak       Class = "leak"       // the SUT, or the kernel's table of connections, keeps what is of no more use
 	Equivalent Class = "equivalent" // nothing can tell it from the SUT without it
 )
@@ -89,7 +90,7 @@ func (m Mutant) check() error {
 		return errors.New("the name must be lower case words joined by hyphens")
 	case m.Bug == "" || strings.Contains(m.Bug, "\n"):
 		return errors.New("the bug must be told in one line")
-	case !m.Class.known():
+	case !slices.Contains(Classes, m.Class):
 		return fmt.Errorf("there is no class %q", m.Class)
 	case (m.Class == Equivalent) != (m.Why != "") || (m.Class == Equivalent) != (m.Cause == ""):
 		return errors.New("an equivalent has a reason and no cause, any other a cause and no reason")
@@ -103,15 +104,6 @@ func (m Mutant) check() error {
 	}
 	_, err := regexp.Compile(m.Cause)
 	return err
-}
-
-func (c Class) known() bool {
-	for _, k := range Classes {
-		if c == k {
-			return true
-		}
-	}
-	return false
 }
 
 // Digest names what the mutant does: equal digests, equal edits.

@@ -11,15 +11,17 @@ import (
 	"time"
 )
 
-// width is that of a terminal's line.
-const width = 80
+const (
+	width  = 80  // of a terminal
+	quoted = 230 // characters of a first line told: three lines of a terminal
+)
 
-// Line tells a row in two lines of a terminal, or in one if there is nothing to quote.
+// Line tells a row in a line of a terminal, and below it what was told first.
 func (r Row) Line() string {
 	s := fmt.Sprintf("%-10s %-32s %-22s %6s %s", r.class(), cut(r.Mutant, 32), cut(r.by(), 22), r.after(), r.cause())
 	s = strings.TrimRight(s, " ")
 	if r.Told != "" {
-		s += "\n  " + cut(r.Told, width-2)
+		s += "\n" + wrap("  "+cut(r.Told, quoted))
 	}
 	return s
 }
@@ -136,25 +138,24 @@ func (s Score) Terminal() string {
 	return b.String()
 }
 
-// wrap breaks a line of words so that it fits.
+// wrap breaks a line between its words so that it fits; the lines after the first are indented.
 func wrap(s string) string {
-	var b strings.Builder
-	at := 0
-	for i, word := range strings.Fields(s) {
-		n := len([]rune(word))
-		switch {
-		case i == 0:
-		case at+1+n > width:
-			b.WriteString("\n  ")
-			at = 2
-		default:
-			b.WriteByte(' ')
-			at++
+	var lines []string
+	for runes := []rune(s); len(runes) > 0; {
+		end := len(runes)
+		if end > width {
+			end = width
+			for end > width/2 && runes[end] != ' ' {
+				end--
+			}
 		}
-		b.WriteString(word)
-		at += n
+		lines = append(lines, strings.TrimRight(string(runes[:end]), " "))
+		rest := strings.TrimLeft(string(runes[end:]), " ")
+		if runes = nil; rest != "" {
+			runes = []rune("  " + rest)
+		}
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 var escape = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`)
@@ -180,6 +181,6 @@ func (r Report) markdown(b *bytes.Buffer) {
 			bug += "; equivalent: " + row.Why
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", row.class(), row.Mutant, escape.Replace(bug), escape.Replace(row.by()), row.after(),
-			escape.Replace(cut(row.Told, 160)), row.cause())
+			escape.Replace(cut(row.Told, quoted)), row.cause())
 	}
 }

@@ -15,5 +15,5 @@ import (
 var Table = mutants.Table{
 	Component: build.Felix,
 	Module:    "github.com/projectcalico/calico",
-	Mutants:   slices.Concat(calculation),
+	Mutants:   slices.Concat(members, policies, conversions, rules, kernel, endpoints, gauges),
 }
