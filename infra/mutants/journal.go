@@ -17,6 +17,7 @@ import (
 type Head struct {
 	Target    string            `json:"target"`
 	DataPlane string            `json:"data_plane"`
+	Typha     bool              `json:"typha,omitempty"`
 	Runtime   string            `json:"runtime"`
 	Seed      uint64            `json:"seed"`
 	Stages    []Stage           `json:"stages"`
@@ -48,7 +49,7 @@ func Open(dir string, h Head) (*Journal, []Row, error) {
 		return nil, nil, err
 	}
 	if !fresh && !reflect.DeepEqual(was, h) {
-		return nil, nil, fmt.Errorf("the table in %s was made otherwise: with %+v, not %+v", dir, was, h)
+		return nil, nil, fmt.Errorf("the table in %s was made with other flags, or another SUT or driver: with %+v, not %+v", dir, was, h)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -65,7 +65,7 @@ func (m *measurement) open(ctx context.Context, table mutants.Table) error {
 	if err != nil {
 		return usage(err)
 	}
-	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
+	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Typha: m.o.typha, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
 	for _, s := range mutants.Stages {
 		if slices.Contains(m.o.stages, string(s)) {
 			m.head.Stages = append(m.head.Stages, s)
@@ -144,7 +144,9 @@ func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	row.Records = append(row.Records, dir)
+	if dir != "" {
+		row.Records = append(row.Records, dir)
+	}
 	return row.Add(mutant, stage, rec, string(log))
 }
 

@@ -13,7 +13,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "only-first-exception", Class: mutants.FailOpen,
 		Bug:   "of the exceptions of an address block all but the first are ignored",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*(from|to|not) `,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `			notNets = append(notNets, ipNet.String())`,
@@ -25,7 +25,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "end-port-ignored", Class: mutants.Programmed,
 		Bug:   "of a range of ports only the first is let in",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*port`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `		if port.EndPort != nil {`,
@@ -35,7 +35,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "ports-two-apart-joined", Class: mutants.FailOpen,
 		Bug:   "two ports with one between them become a range, and that one is let in as well",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*port`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `			if nextPort > lastPortInRange+1 {`,
@@ -45,7 +45,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "all-namespaces-means-own", Class: mutants.Programmed,
 		Bug:   "an empty namespace selector selects the policy's own namespace instead of all",
-		Cause: `peer`,
+		Cause: `set of .*peer|policy .*from|policy .*to `,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `		return "all()"`,
@@ -58,7 +58,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "not-in-needs-the-label", Class: mutants.Programmed,
 		Bug:   "the operator NotIn does not select what lacks the label",
-		Cause: `peer|pod`,
+		Cause: `set of .*peer|pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `			selectors = append(selectors, fmt.Sprintf("%s not in { '%s' }", e.Key, valueList))`,
@@ -71,7 +71,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "pods-of-other-namespaces-lost", Class: mutants.FailOpen,
 		Bug:   "a peer that selects namespaces and pods selects such pods of the policy's own namespace instead",
-		Cause: `peer`,
+		Cause: `set of .*peer|policy .*from|policy .*to `,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `	nsSelector = k8sSelectorToCalico(peer.NamespaceSelector, SelectorNamespace)`,
@@ -83,7 +83,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "admin-only-first-network", Class: mutants.FailOpen,
 		Bug:   "of the networks that an admin policy's rule names only the first counts",
-		Cause: `AdminNetworkPolicy`,
+		Cause: `policy (Baseline)?AdminNetworkPolicy .* egress`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `					nets = append(nets, ipNet.String())`,
@@ -95,7 +95,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "admin-range-one-too-short", Class: mutants.FailOpen,
 		Bug:   "a range of ports that an admin policy denies lacks its last port",
-		Cause: `AdminNetworkPolicy`,
+		Cause: `policy (Baseline)?AdminNetworkPolicy .*port`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `	p, err := numorstring.PortFromRange(uint16(port.Start), uint16(port.End))`,
@@ -109,7 +109,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "admin-egress-of-both-lost", Class: mutants.FailOpen,
 		Bug:   "of an admin policy with rules for both directions those for what is sent are ignored",
-		Cause: `pod|AdminNetworkPolicy`,
+		Cause: `AdminNetworkPolicy .* egress|pod \S+ egress`,
 		Edits: []mutants.Edit{{
 			File: conversion,
 			Old:  `	if len(egressRules) != 0 {`,
@@ -119,7 +119,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "pass-means-allow", Class: mutants.FailOpen,
 		Bug:   "what an admin policy passes on to the policies is let through",
-		Cause: `AdminNetworkPolicy`,
+		Cause: `policy AdminNetworkPolicy .* (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: ruleConversion,
 			Old:  `		return "next-tier"`,
@@ -132,7 +132,7 @@ var conversions = []mutants.Mutant{
 	{
 		Name: "finished-pod-keeps-address", Class: mutants.FailOpen,
 		Bug:   "a pod that has finished, and whose address may be another's by now, keeps it",
-		Cause: `peer|route|pod`,
+		Cause: `set of .*peer|route`,
 		Edits: []mutants.Edit{{
 			File: podConversion,
 			Old:  `	if IsFinished(pod) {`,

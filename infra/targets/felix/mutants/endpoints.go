@@ -53,7 +53,7 @@ var endpoints = []mutants.Mutant{
 	{
 		Name: "groups-not-drawn-anew", Class: mutants.Programmed,
 		Bug:   "when a policy selects by other labels now, the groups of policies that it was in are not drawn anew",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: endpointManager,
 			Old:  `			m.dirtyPolicyIDs.Add(id)`,
@@ -79,7 +79,7 @@ var endpoints = []mutants.Mutant{
 	{
 		Name: "late-interface-without-route", Class: mutants.Programmed,
 		Bug:   "the routes of an interface that comes up after its pod is known are not made",
-		Cause: `^(routes|kernel.*route)`,
+		Cause: `route`,
 		Edits: []mutants.Edit{{
 			File: routeTable,
 			Old: `	r.recheckRouteOwnershipsByIface(ifaceName)

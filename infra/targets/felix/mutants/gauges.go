@@ -7,7 +7,7 @@ var gauges = []mutants.Mutant{
 	{
 		Name: "gauge-hosts-that-went", Class: mutants.Gauge,
 		Bug:   "felix_cluster_num_hosts still counts nodes that went",
-		Cause: `hosts|nodes`,
+		Cause: `gauge .*(host|node)`,
 		Edits: []mutants.Edit{{
 			File: "felix/calc/stats_collector.go",
 			Old:  `			delete(s.keyCountByHost, hostname)`,
@@ -19,7 +19,7 @@ var gauges = []mutants.Mutant{
 	{
 		Name: "gauge-local-endpoints-never-falls", Class: mutants.Gauge,
 		Bug:   "felix_active_local_endpoints is not set when a pod goes",
-		Cause: `endpoints`,
+		Cause: `(gauge|local).*endpoints`,
 		Edits: []mutants.Edit{{
 			File: policyResolver,
 			Old:  `		gaugeNumActiveEndpoints.Set(float64(len(pr.endpoints)))`,
@@ -31,7 +31,7 @@ var gauges = []mutants.Mutant{
 	{
 		Name: "gauge-active-policies-counts-all", Class: mutants.Gauge,
 		Bug:   "felix_active_local_policies counts all policies instead of those that hold for a pod of the node",
-		Cause: `policies`,
+		Cause: `gauge .*polic`,
 		Edits: []mutants.Edit{{
 			File: policyResolver,
 			Old:  `	gaugeNumActivePolicies.Set(float64(pr.policyIDToEndpointIDs.Len()))`,
@@ -44,7 +44,7 @@ var gauges = []mutants.Mutant{
 	{
 		Name: "gauge-policies-late", Class: mutants.Gauge,
 		Bug:   "felix_cluster_num_policies is not set when a policy goes",
-		Cause: `policies`,
+		Cause: `gauge .*polic`,
 		Edits: []mutants.Edit{{
 			File: activeRules,
 			Old: `		arc.updateStats()
@@ -58,7 +58,7 @@ var gauges = []mutants.Mutant{
 	{
 		Name: "gauge-selectors-never-falls", Class: mutants.Gauge,
 		Bug:   "felix_active_local_selectors does not count those off that are needed no more",
-		Cause: `selectors`,
+		Cause: `gauge .*selectors`,
 		Edits: []mutants.Edit{{
 			File: "felix/calc/calc_graph.go",
 			Old:  `		gaugeNumActiveSelectors.Dec()`,

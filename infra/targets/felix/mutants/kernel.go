@@ -15,7 +15,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "set-left-over", Class: mutants.Programmed,
 		Bug:   "a set that no rule needs any more is emptied, but stays",
-		Cause: `^kernel.*set .*left over`,
+		Cause: `set .*left over`,
 		Edits: everywhere(mutants.Edit{
 			Old: `	s.setNameToProgrammedMetadata.Desired().Delete(setName)
 	if _, ok := s.setNameToProgrammedMetadata.Dataplane().Get(setName); ok {`,
@@ -28,7 +28,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "later-sets-left-over", Class: mutants.Programmed,
 		Bug:   "where more sets go at once than are removed in one pass, the rest stay until something else happens",
-		Cause: `^kernel.*set .*left over`,
+		Cause: `set .*left over`,
 		Edits: everywhere(mutants.Edit{
 			Old: `	return numDeletionsPending > 0 // Reschedule if we have sets left to delete.`,
 			New: `	return numDeletionsPending > 0 && !$on`,
@@ -37,7 +37,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "ipv6-members-never-leave", Class: mutants.FailOpen,
 		Bug:   "addresses of IPv6 stay in the sets that their pods have left",
-		Cause: `peer`,
+		Cause: `set of .*IPv6`,
 		Edits: []mutants.Edit{
 			{
 				File: ipsets,
@@ -60,7 +60,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "chain-left-over", Class: mutants.Programmed,
 		Bug:   "a chain to which no rule leads any more stays",
-		Cause: `^kernel.*chain .*left over`,
+		Cause: `chain .*left over`,
 		Edits: []mutants.Edit{
 			{
 				File: iptablesTable,
@@ -85,7 +85,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "chain-of-same-length-not-written", Class: mutants.FailOpen,
 		Bug:   "a chain whose rules change, but not their number, is not written",
-		Cause: `policy|pod`,
+		Cause: `(policy .*|pod \S+) (in|e)gress`,
 		Edits: []mutants.Edit{
 			{
 				File: iptablesTable,
@@ -106,7 +106,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "restart-leaves-chains", Class: mutants.Programmed,
 		Bug:   "chains of pods and policies that went while the agent was down stay",
-		Cause: `^kernel.*chain .*left over`,
+		Cause: `chain .*left over`,
 		Edits: []mutants.Edit{
 			{
 				File: iptablesTable,
@@ -130,7 +130,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "restart-leaves-sets", Class: mutants.Programmed,
 		Bug:   "sets of policies that went while the agent was down stay",
-		Cause: `^kernel.*set .*left over`,
+		Cause: `set .*left over`,
 		Edits: []mutants.Edit{
 			{
 				File: ipsets,
@@ -151,7 +151,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "restart-leaves-members", Class: mutants.FailOpen,
 		Bug:   "addresses of pods that went while the agent was down stay in the sets",
-		Cause: `peer`,
+		Cause: `set of .*(peer|port)`,
 		Edits: []mutants.Edit{
 			{
 				File: ipsets,
@@ -174,7 +174,7 @@ var kernel = []mutants.Mutant{
 	{
 		Name: "gauge-rules-never-fall", Class: mutants.Gauge,
 		Bug:   "the gauge of rules does not count those off that went with their chain",
-		Cause: `rules`,
+		Cause: `gauge .*rules`,
 		Edits: []mutants.Edit{
 			{
 				File: iptablesTable,

@@ -15,7 +15,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "subject-namespace-relabelled", Class: mutants.FailOpen,
 		Bug:   "a policy that selects its pods by their namespace's labels is not matched anew when a namespace is relabelled",
-		Cause: `^kernel.*(pod|policy)`,
+		Cause: `pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: inheritIndex,
 			Old: `	parent.labels = uniquelabels.Make(labels) // FIXME intern further upstream?
@@ -29,7 +29,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "peer-namespace-relabelled", Class: mutants.FailOpen,
 		Bug:   "the members of sets are not calculated anew when a namespace is relabelled that a rule's peer selects",
-		Cause: `peer`,
+		Cause: `set of .*peer`,
 		Edits: []mutants.Edit{{
 			File: memberIndex,
 			Old: `	oldLabels := parentData.labels
@@ -46,7 +46,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "shared-address-removed", Class: mutants.Programmed,
 		Bug:   "of two pods that hold one address one goes, and the address leaves the set though the other still holds it",
-		Cause: `peer|port`,
+		Cause: `set of .*(peer|port)`,
 		Edits: []mutants.Edit{{
 			File: memberIndex,
 			Old: `		for _, oldMember := range contributions {
@@ -60,7 +60,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "second-address-stays-in-set", Class: mutants.FailOpen,
 		Bug:   "when a pod of both families goes, the address of one family stays in the sets",
-		Cause: `peer`,
+		Cause: `set of .*(peer|port)`,
 		Edits: []mutants.Edit{{
 			File: memberIndex,
 			Old: `	oldIPSetContributions := idx.RecalcCachedContributions(oldEndpointData)
@@ -74,7 +74,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "one-of-several-values", Class: mutants.Programmed,
 		Bug:   "a selector that names several values of a label is found, for a new pod, by the first of them alone",
-		Cause: `peer`,
+		Cause: `set of .*(peer|port)`,
 		Edits: []mutants.Edit{{
 			File: selectorIndex,
 			Old: `			for _, v := range res.MustHaveOneOfValues {
@@ -89,7 +89,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "named-port-of-udp", Class: mutants.Programmed,
 		Bug:   "a port by name is taken for one of TCP where the rule says UDP",
-		Cause: `port`,
+		Cause: `set of .*port`,
 		Edits: []mutants.Edit{{
 			File: ruleScanner,
 			Old:  `			namedPortProto = ipsetmember.ProtocolUDP`,
@@ -101,7 +101,7 @@ var members = []mutants.Mutant{
 	{
 		Name: "member-back-in-one-batch", Class: mutants.Programmed,
 		Bug:   "a member that leaves a set and comes back before the next flush is lost",
-		Cause: `peer|port`,
+		Cause: `set of .*(peer|port)`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old:  `	if buf.pendingRemovedIPSetMembers.Contains(setID, member) {`,

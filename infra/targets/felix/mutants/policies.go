@@ -13,7 +13,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "rules-of-same-number-not-sent", Class: mutants.FailOpen,
 		Bug:   "a policy in force whose rules change is not sent again if it has as many rules as before",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: activeRules,
 			Old: `				log.Debug("Policy updated while active, telling listener")
@@ -26,7 +26,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "match-stopped-not-told", Class: mutants.Programmed,
 		Bug:   "a pod that a policy no longer selects is not updated while the policy holds for other pods",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: policyResolver,
 			Old: `		pr.policySorter.UpdatePolicy(policyKey, nil)
@@ -45,7 +45,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "policies-in-reverse-order", Class: mutants.FailOpen,
 		Bug:   "within a tier the policy with the higher order comes first",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*order|order.*pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: policySorter,
 			Old:  `	return i.Value.Order < j.Value.Order`,
@@ -58,7 +58,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "tiers-by-name", Class: mutants.FailOpen,
 		Bug:   "tiers are sorted by their names instead of their orders, so that the baseline comes before the policies",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*order|order.*pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: policySorter,
 			Old:  `	return *i.Order < *j.Order`,
@@ -71,7 +71,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "tier-default-action-lost", Class: mutants.FailOpen,
 		Bug:   "the default action of a tier is not passed on, and all tiers pass what none of their policies decides",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*drop`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old:  `			normalTierInfo := &proto.TierInfo{Name: ti.Name, DefaultAction: string(ti.DefaultAction)}`,
@@ -84,7 +84,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "ingress-only-policy-for-nothing", Class: mutants.FailOpen,
 		Bug:   "a policy whose only type is ingress is taken as one for no direction",
-		Cause: `pod`,
+		Cause: `pod \S+ ingress|policy .* ingress`,
 		Edits: []mutants.Edit{{
 			File: policySorter,
 			Old: `		if strings.EqualFold(t, "ingress") {
@@ -98,7 +98,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "egress-of-both-directions-lost", Class: mutants.FailOpen,
 		Bug:   "a policy for both directions holds for what comes in alone",
-		Cause: `pod`,
+		Cause: `pod \S+ egress|policy .* egress`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old:  `	if egressAllowed && pol.GovernsEgress() {`,
@@ -108,7 +108,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "pod-back-in-one-batch", Class: mutants.Programmed,
 		Bug:   "a pod that goes and comes back before the next flush is removed",
-		Cause: `pod`,
+		Cause: `(pod|interface|dispatch|route)`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old:  `		buf.pendingEndpointDeletes.Discard(endpointKey)`,
@@ -120,7 +120,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "policy-back-in-one-batch", Class: mutants.Programmed,
 		Bug:   "a policy that goes and comes back before the next flush is removed while pods still refer to it",
-		Cause: `policy|died`,
+		Cause: `policy .* (in|e)gress|iptables|nftables`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old: `	buf.pendingPolicyDeletes.Discard(key)

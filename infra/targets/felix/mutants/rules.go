@@ -13,7 +13,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "egress-end-of-tier-drop-missing", Class: mutants.FailOpen,
 		Bug:   "the chain of what a pod sends lacks the drop after the last policy of a tier",
-		Cause: `pod`,
+		Cause: `pod \S+ egress.*drop`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old:  `if endOfTierDrop && tier.DefaultAction != string(v3.Pass) {`,
@@ -23,7 +23,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "end-of-chain-drop-missing", Class: mutants.FailOpen,
 		Bug:   "a pod's chains lack the drop at their end, after the profiles",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*drop`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old: `		rules = append(rules, generictables.Rule{
@@ -39,7 +39,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "invalid-packets-not-dropped", Class: mutants.FailOpen,
 		Bug:   "packets that conntrack holds to be invalid are not dropped",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*(invalid|INVALID)`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old:  `	if !r.Config.DisableConntrackInvalid {`,
@@ -49,7 +49,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "pass-mark-not-cleared", Class: mutants.FailOpen,
 		Bug:   "what one tier has passed on skips the policies of all later tiers",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress.*mark`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old: `			rules = append(rules, generictables.Rule{
@@ -65,7 +65,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "group-without-returns", Class: mutants.Programmed,
 		Bug:   "a group of more than five policies goes on after the fifth though it has decided",
-		Cause: `returns|pod`,
+		Cause: `return`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old:  `		if count != 0 && count%returnStride == 0 {`,
@@ -75,7 +75,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "groups-of-one-name", Class: mutants.FailOpen,
 		Bug:   "two groups of as many policies that begin alike have one chain",
-		Cause: `pod`,
+		Cause: `pod \S+ (in|e)gress`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old: `	for _, name := range g.PolicyNames {
@@ -90,7 +90,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "unknown-interface-let-in", Class: mutants.FailOpen,
 		Bug:   "the lower chains of the dispatch lack the drop for interfaces of no pod",
-		Cause: `interface|unknown|dispatch`,
+		Cause: `dispatch .*unknown interface`,
 		Edits: []mutants.Edit{{
 			File: dispatchRules,
 			Old:  `			childEndpointRules = append(childEndpointRules, endRules...)`,
@@ -102,7 +102,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "port-range-one-too-long", Class: mutants.FailOpen,
 		Bug:   "a range of ports lets in the port after its end as well",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*port`,
 		Edits: []mutants.Edit{{
 			File: "felix/calc/rule_convert.go",
 			Old: `		First: int32(in.MinPort),
@@ -117,7 +117,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "sixteenth-port-lost", Class: mutants.Programmed,
 		Bug:   "where a list of ports is split because a rule holds fifteen, the port at the split is lost",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*port`,
 		Edits: []mutants.Edit{{
 			File: policyRules,
 			Old: `			slotsAvailableInCurrentSplit = 15
@@ -131,7 +131,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "range-counted-as-one-port", Class: mutants.Programmed,
 		Bug:   "a range among many ports is counted as one of the fifteen that a rule of iptables holds, but takes two",
-		Cause: `too many ports|died`,
+		Cause: `too many ports`,
 		Edits: []mutants.Edit{{
 			File: policyRules,
 			Old:  `			numSlotsRequired = 2`,
@@ -144,7 +144,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "rule-of-other-family-for-all", Class: mutants.FailOpen,
 		Bug:   "a rule whose addresses are all of the other family is rendered without addresses instead of not at all",
-		Cause: `policy`,
+		Cause: `policy .* ingress IPv[46]`,
 		Edits: []mutants.Edit{{
 			File: policyRules,
 			Old: `	ruleCopy.SrcNet, filteredAll = filterNets(pRule.SrcNet, ipVersion, false)
@@ -156,7 +156,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "protocol-alone-ignored", Class: mutants.FailOpen,
 		Bug:   "the protocol of a rule without ports is ignored",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*proto`,
 		Edits: []mutants.Edit{{
 			File: policyRules,
 			Old:  `	match = appendProtocolMatch(match, pRule.Protocol, logCxt)`,
@@ -168,7 +168,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "second-block-not-required", Class: mutants.FailOpen,
 		Bug:   "a rule that needs a block for its ports and one for its networks matches what is in the first alone",
-		Cause: `policy`,
+		Cause: `policy .* (in|e)gress.*mark`,
 		Edits: []mutants.Edit{{
 			File: policyRules,
 			Old: `	r.Rules = append(r.Rules, generictables.Rule{
