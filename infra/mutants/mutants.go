@@ -40,9 +40,6 @@ type Mutant struct {
 	Edits []Edit
 	// Why is the reason for which an equivalent is one, or empty.
 	Why string
-	// Resyncs leaves the SUT's periodic resyncs on: the bug is in them. Else they would mend now and then what the bug has broken, and
-	// whether it is seen would be a matter of time.
-	Resyncs bool
 }
 
 // Edit is a place in the source of the module and what stands there instead.
@@ -109,6 +106,6 @@ func (m Mutant) check() error {
 // Digest names what the mutant does: equal digests, equal edits.
 func (m Mutant) Digest() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %v", m.Edits, m.Resyncs)
+	fmt.Fprintf(h, "%q", m.Edits)
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }

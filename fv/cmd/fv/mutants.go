@@ -34,7 +34,7 @@ func mutantsCommand() *cobra.Command {
 		Use: "mutants", Short: "Put small bugs into the SUT's source and see which of them are found, and how soon", Args: cobra.NoArgs,
 		Long: `mutants measures what the suite finds: it builds the SUT once with all the bugs of its table in it, each behind a guard, and runs each
 bug in turn until something fails: the default set, then the fuzzer, then the leak test, each in an environment of its own. The SUT's periodic
-resyncs are off, so that they do not mend what was wrong, unless the bug is in them. The row "control" has no bug: it must pass.
+resyncs are off, so that they do not mend what was wrong. The row "control" has no bug: it must pass.
 
 Each row is written down as it comes, in a folder below --out; --resume goes on with one. The score is a report and no verdict. Exit codes: 0
 the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did not pass.`,

@@ -153,9 +153,7 @@ func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.
 // stage runs a stage on a mutant in an environment of its own.
 func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
 	o, s := m.o.environmentOptions, suiteOptions{seed: m.o.seed}
-	if !mutant.Resyncs {
-		o.settings = []string{targets.NoResync}
-	}
+	o.settings = []string{targets.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
 	if mutant.Name != mutants.Control {
 		o.env = map[string]string{mutants.Variable: mutant.Name}
 	}
