@@ -8,7 +8,7 @@ import (
 
 func TestJournalGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	head := Head{Target: "felix", Seed: 1, Stages: []Stage{Set}, Keys: map[string]string{"felix": "abc"}}
+	head := Head{Target: "sut", Seed: 1, Stages: []Stage{Set}, Keys: map[string]string{"sut": "abc"}}
 	j, rows, err := Open(dir, head)
 	if err != nil || len(rows) != 0 {
 		t.Fatalf("%d rows, %v", len(rows), err)

@@ -52,7 +52,7 @@ func table() (Table, []Row) {
 
 func TestRendering(t *testing.T) {
 	all, rows := table()
-	head := Head{Target: "felix", DataPlane: "iptables-nft", Runtime: "docker", Seed: 1, Stages: Stages, FuzzFor: 5 * time.Minute, Keys: map[string]string{"felix": "abc"}}
+	head := Head{Target: "sut", DataPlane: "iptables-nft", Runtime: "docker", Seed: 1, Stages: Stages, FuzzFor: 5 * time.Minute, Keys: map[string]string{"sut": "abc"}}
 	r := NewReport(head, all, rows)
 	dir := t.TempDir()
 	if err := r.Write(dir); err != nil {
