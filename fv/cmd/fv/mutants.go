@@ -38,7 +38,7 @@ resyncs are off, so that they do not mend what was wrong. The row "control" has 
 
 Each row is written down as it comes, in a folder below --out; --resume goes on with one. The score is a report and no verdict. Exit codes: 0
 the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did not pass.`,
-		Example: `  fv mutants --focus '^(control|port-range-off-by-one)$' --stages set
+		Example: `  fv mutants --focus '^(control|port-range-one-too-long)$' --stages set
   fv mutants --dataplane nftables --fuzz-for 10m
   fv mutants --resume out/mutants-20260102-030405-abc`,
 		RunE: func(c *cobra.Command, _ []string) error {
