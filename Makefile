@@ -10,7 +10,7 @@ FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $
 	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults bench test build lint unit root docker kill-test clean
+.PHONY: help fv fv-faults mutants bench test build lint unit root docker kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,10 @@ fv: build ## run the scenarios on the real SUT
 
 fv-faults: build ## break things on purpose: each must be found, for the right cause (variables FOCUS, DATAPLANE, REPEAT)
 	@bin/fv faults $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(REPEAT),--repeat '$(REPEAT)') $(ARGS)
+
+mutants: build ## put small bugs into Felix: which are found, how soon (variables FOCUS, DATAPLANE, RUNTIME, SEED, OUT); more than an hour
+	@bin/fv mutants $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(RUNTIME),--runtime '$(RUNTIME)') \
+		$(if $(SEED),--seed '$(SEED)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
 	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)

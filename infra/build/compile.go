@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -46,12 +45,13 @@ type export struct {
 	Dir    string `json:"dir"`   // where they go in the artifact
 }
 
-// compile builds the component's module into dir/bin.
-func (b *Builder) compile(ctx context.Context, component string, r recipe, dir string) error {
+// compile builds the component's module into dir/bin, with these flags besides those of every component.
+func (b *Builder) compile(ctx context.Context, component string, r recipe, dir string, flags ...string) error {
 	b.building.Lock()
 	defer b.building.Unlock()
 	defer b.Step(component, "go build")()
 	args := append([]string{"build"}, strings.Fields(buildFlags)...)
+	args = append(args, flags...)
 	args = append(args, "-ldflags", r.ldflags(), "-o", filepath.Join(dir, "bin")+string(filepath.Separator), ".")
 	// What a killed compiler leaves goes where the half-built artifact goes.
 	env := append([]string{"GOTMPDIR=" + dir}, r.env()...)
@@ -112,13 +112,11 @@ func (r recipe) link(bin string) error {
 }
 
 func (e export) copy(ctx context.Context, env []string, folder, dir string) error {
-	cmd := exec.CommandContext(ctx, "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", e.Module)
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)
-	out, err := cmd.Output()
+	module, err := moduleDir(ctx, env, folder, e.Module)
 	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
+		return err
 	}
-	files, err := e.in(strings.TrimSpace(string(out)))
+	files, err := e.in(module)
 	if err != nil {
 		return err
 	}

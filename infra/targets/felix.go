@@ -95,6 +95,7 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 	}
 	maps.Copy(env, felixDataPlanes[f.DataPlane])
 	maps.Copy(env, settings)
+	maps.Copy(env, f.Env)
 	if addr, ok := cp.Addr(infra.RoleTypha); ok {
 		env["FELIX_TYPHAADDR"] = netip.AddrPortFrom(addr, typhaPort).String()
 	}

@@ -51,7 +51,9 @@ func TestHostInterface(t *testing.T) {
 }
 
 func TestAgent(t *testing.T) {
-	all := specs(t, newFelix(t, Options{DataPlane: "nftables", Command: []string{"dlv", "exec"}}), nil)
+	all := specs(t, newFelix(t, Options{
+		DataPlane: "nftables", Command: []string{"dlv", "exec"}, Env: map[string]string{"MORE": "word", "FELIX_LOGSEVERITYSCREEN": "Debug"},
+	}), nil)
 	if len(all) != 1 {
 		t.Fatalf("%d specs", len(all))
 	}
@@ -59,7 +61,9 @@ func TestAgent(t *testing.T) {
 	if agent.Role != infra.RoleAgent || agent.Join != infra.RoleNode || !agent.RawSystem || agent.Command[0] != "dlv" || string(agent.Files[0].Data) != felixUser {
 		t.Errorf("agent %+v", agent)
 	}
-	for k, v := range map[string]string{"FELIX_NFTABLESMODE": "Enabled", "FELIX_FELIXHOSTNAME": "n1", "FELIX_DebugSkipCTLBCleanup": "true"} {
+	for k, v := range map[string]string{
+		"FELIX_NFTABLESMODE": "Enabled", "FELIX_FELIXHOSTNAME": "n1", "FELIX_DebugSkipCTLBCleanup": "true", "MORE": "word", "FELIX_LOGSEVERITYSCREEN": "Debug",
+	} {
 		if agent.Env[k] != v {
 			t.Errorf("%s=%q, want %q", k, agent.Env[k], v)
 		}

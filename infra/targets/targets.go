@@ -17,13 +17,14 @@ import (
 
 // Options choose how a target is run. Each target refuses what it can't do.
 type Options struct {
-	DataPlane string   // how it programs the kernel; empty: its standard
-	Version   string   // of the agent, such as "v3.31.0"; empty: unknown
-	Typha     bool     // put Typha between the API server and Felix
-	Manifests []string // files, or folders of them, with its CRDs and its role; the driver needs none
-	Command   []string // replaces the agent's command, for an image of the user's
-	Settings  []string // words for how the agent shall behave; see NoResync and what follows it
-	Memory    int64    // limit on the agent's memory in bytes; 0: none
+	DataPlane string            // how it programs the kernel; empty: its standard
+	Version   string            // of the agent, such as "v3.31.0"; empty: unknown
+	Typha     bool              // put Typha between the API server and Felix
+	Manifests []string          // files, or folders of them, with its CRDs and its role; the driver needs none
+	Command   []string          // replaces the agent's command, for an image of the user's
+	Settings  []string          // words for how the agent shall behave; see NoResync and what follows it
+	Env       map[string]string // more of the agent's environment, which wins over the target's
+	Memory    int64             // limit on the agent's memory in bytes; 0: none
 }
 
 // The words for how an agent can be told to behave, each of which a target may know.

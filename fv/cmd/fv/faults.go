@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/infra"
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 )
 
@@ -97,50 +91,9 @@ func brief(told string) string {
 	return told
 }
 
-// breakOne makes one fault in an environment of its own, which is removed, and returns the judged record.
-func (h *harness) breakOne(ctx context.Context, o environmentOptions, f faults.Fault, seed uint64) (rec report.Record, err error) {
+// breakOne makes one fault in an environment of its own and returns the judged record.
+func (h *harness) breakOne(ctx context.Context, o environmentOptions, f faults.Fault, seed uint64) (report.Record, error) {
 	o.settings, o.memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
-	target, err := h.newTarget(ctx, o)
-	if err != nil {
-		return rec, err
-	}
-	node, err := h.builder.Artifact(ctx, build.Node)
-	if err != nil {
-		return rec, err
-	}
-	sess, err := newSession(h, newRunID(), o, suiteOptions{seed: seed}, nil)
-	if err != nil {
-		return rec, usage(err)
-	}
-	log, err := os.Create(filepath.Join(sess.dir, "harness.log"))
-	if err != nil {
-		return rec, err
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	sess.fault, sess.out, sess.complaints = f.Name, log, log
-	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
-		Making: infra.Making{Runtime: h.runtime.Name(), Binaries: o.binaries},
-	})
-	if err == nil {
-		_, err = sess.drive(ctx, env, sess.suite.ginkgo())
-		err = errors.Join(err, env.Down(ctx))
-	} else if _, recordErr := sess.record(ctx, err); recordErr == nil && isDeath(err) {
-		err = nil // the verdict says so
-	}
-	if ctx.Err() != nil {
-		return rec, context.Cause(ctx)
-	}
-	if err != nil {
-		return rec, err
-	}
-	if rec, err = report.Load(sess.dir); err == nil {
-		rec = engine.Judge(rec)
-	}
+	_, rec, err := h.alone(ctx, o, suiteOptions{seed: seed}, func(s *session) { s.fault = f.Name })
 	return rec, err
-}
-
-func isDeath(err error) bool {
-	var died *infra.DiedError
-	return errors.As(err, &died)
 }

@@ -203,7 +203,7 @@ func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Ta
 	}
 	target, err := targets.New(o.target, targets.Options{
 		DataPlane: o.dataplane, Typha: o.typha, Manifests: manifests, Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
-		Settings: o.settings, Memory: o.memory,
+		Settings: o.settings, Env: o.env, Memory: o.memory,
 	})
 	return target, usage(err)
 }

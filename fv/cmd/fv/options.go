@@ -36,8 +36,9 @@ type environmentOptions struct {
 	binaries  map[string]string // the user's own, by component
 	agent     agentOptions
 
-	settings []string // words for the agent's behaviour
-	memory   int64    // limit on the agent's memory
+	settings []string          // words for the agent's behaviour
+	env      map[string]string // more of the agent's environment
+	memory   int64             // limit on the agent's memory
 }
 
 func (o *environmentOptions) flags(f *pflag.FlagSet) {

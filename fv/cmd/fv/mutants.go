@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/infra/mutants"
+	felixmutants "github.com/nodefv/nodefv/infra/targets/felix/mutants"
+)
+
+// mutantTables are the mutants of the targets that have any.
+var mutantTables = map[string]mutants.Table{
+	"felix": felixmutants.Table,
+}
+
+// mutantOptions are what `fv mutants` is told.
+type mutantOptions struct {
+	environmentOptions
+	focus   string
+	stages  []string
+	fuzzFor time.Duration
+	seed    uint64
+	resume  string
+}
+
+func mutantsCommand() *cobra.Command {
+	var o mutantOptions
+	c := &cobra.Command{
+		Use: "mutants", Short: "Put small bugs into the SUT's source and see which of them are found, and how soon", Args: cobra.NoArgs,
+		Long: `mutants measures what the suite finds: it builds the SUT once with all the bugs of its table in it, each behind a guard, and runs each
+bug in turn until something fails: the default set, then the fuzzer, then the leak test, each in an environment of its own. The SUT's periodic
+resyncs are off, so that they do not mend what was wrong. The row "control" has no bug: it must pass.
+
+Each row is written down as it comes, in a folder below --out; --resume goes on with one. The score is a report and no verdict. Exit codes: 0
+the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did not pass.`,
+		Example: `  fv mutants --focus '^(control|port-range-one-too-long)$' --stages set
+  fv mutants --dataplane nftables --fuzz-for 10m
+  fv mutants --resume out/mutants-20260102-030405-abc`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return measureMutants(c.Context(), o, c.OutOrStdout())
+		},
+	}
+	o.flags(c.Flags())
+	c.Flags().StringVar(&o.focus, "focus", "", "run only the mutants whose name matches this regular expression; the control is one")
+	c.Flags().StringSliceVar(&o.stages, "stages", []string{"set", "fuzz", "leak"}, "what may catch a mutant: some of set, fuzz, leak")
+	c.Flags().DurationVar(&o.fuzzFor, "fuzz-for", 5*time.Minute, "how long the stage fuzz lasts")
+	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of everything that is drawn")
+	c.Flags().StringVar(&o.resume, "resume", "", "go on with the table in this folder, which was made with the same flags: only what has no verdict yet is run")
+	return c
+}
+
+// choose checks the options and returns the target's table and the mutants to be run, the control before all others.
+func (o mutantOptions) choose() (mutants.Table, []mutants.Mutant, error) {
+	table, ok := mutantTables[o.target]
+	if !ok {
+		return table, nil, fmt.Errorf("there are no mutants of %s", o.target)
+	}
+	if o.binaries[table.Component] != "" {
+		return table, nil, fmt.Errorf("--%s: mutants are built from source", binaryFlag(table.Component))
+	}
+	if o.fuzzFor <= 0 {
+		return table, nil, errors.New("--fuzz-for must be positive")
+	}
+	for _, s := range o.stages {
+		if !slices.Contains(mutants.Stages, mutants.Stage(s)) {
+			return table, nil, fmt.Errorf("--stages: there is no stage %q", s)
+		}
+	}
+	if len(o.stages) == 0 {
+		return table, nil, errors.New("--stages: name one at least")
+	}
+	re, err := regexp.Compile(o.focus)
+	if err != nil {
+		return table, nil, fmt.Errorf("--focus %q: %w", o.focus, err)
+	}
+	var chosen []mutants.Mutant
+	for _, m := range append([]mutants.Mutant{{Name: mutants.Control}}, table.Mutants...) {
+		if re.MatchString(m.Name) {
+			chosen = append(chosen, m)
+		}
+	}
+	if len(chosen) == 0 {
+		return table, nil, fmt.Errorf("--focus %q matches no mutant", o.focus)
+	}
+	return table, chosen, table.Check()
+}

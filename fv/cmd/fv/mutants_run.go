@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/mutants"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/fuzz"
+)
+
+// measurement is a table that is being made.
+type measurement struct {
+	h       *harness
+	o       mutantOptions
+	head    mutants.Head
+	dir     string
+	journal *mutants.Journal
+	rows    []mutants.Row
+	out     io.Writer
+}
+
+func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err error) {
+	table, chosen, err := o.choose()
+	if err != nil {
+		return usage(err)
+	}
+	h, err := newHarness(ctx)
+	if err != nil {
+		return err
+	}
+	m := &measurement{h: h, o: o, out: out}
+	if err := m.open(ctx, table); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.journal.Close()) }()
+	fmt.Fprintf(os.Stderr, "%d mutants, seed %d, table in %s\n", len(chosen), o.seed, m.dir)
+	fmt.Fprintln(out, mutants.Heading())
+	for _, mutant := range chosen {
+		if mutants.Known(m.rows, mutant) {
+			continue
+		}
+		if err := m.run(ctx, mutant); err != nil {
+			return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
+		}
+	}
+	return m.tell(table)
+}
+
+// open builds what is run and begins the table, or finds the rows of the one that is gone on with.
+func (m *measurement) open(ctx context.Context, table mutants.Table) error {
+	binary, err := m.h.mutated(ctx, table)
+	if err != nil {
+		return usage(err)
+	}
+	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Typha: m.o.typha, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
+	for _, s := range mutants.Stages {
+		if slices.Contains(m.o.stages, string(s)) {
+			m.head.Stages = append(m.head.Stages, s)
+		}
+	}
+	for _, component := range []string{table.Component, build.Driver} {
+		if m.head.Keys[component], err = m.h.builder.Key(component); err != nil {
+			return usage(err)
+		}
+	}
+	m.o.binaries[table.Component] = binary
+	if _, err := m.h.open(ctx, m.o.environmentOptions); err != nil {
+		return err
+	}
+	m.head.Runtime = m.h.runtime.Name()
+	if m.dir = m.o.resume; m.dir == "" {
+		m.dir = filepath.Join(m.o.out, "mutants-"+newRunID())
+	}
+	if err := os.MkdirAll(m.dir, 0o755); err != nil {
+		return err
+	}
+	m.o.out = m.dir
+	m.journal, m.rows, err = mutants.Open(m.dir, m.head)
+	return usage(err)
+}
+
+// mutated builds the component with all mutants in it and returns its binary.
+func (h *harness) mutated(ctx context.Context, table mutants.Table) (string, error) {
+	source, err := h.builder.ModuleDir(ctx, table.Component, table.Module)
+	if err != nil {
+		return "", err
+	}
+	alteration, err := table.Weave(os.DirFS(source))
+	if err != nil {
+		return "", err
+	}
+	return h.builder.Altered(ctx, table.Component, alteration)
+}
+
+// run puts one mutant through the stages until it is caught, and writes its row.
+func (m *measurement) run(ctx context.Context, mutant mutants.Mutant) error {
+	row, begun := mutants.NewRow(mutant), time.Now()
+	for _, stage := range m.head.Stages {
+		more, err := m.try(ctx, &row, mutant, stage)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	row.Took = time.Since(begun)
+	m.rows = append(slices.DeleteFunc(m.rows, func(r mutants.Row) bool { return r.Mutant == row.Mutant }), row)
+	fmt.Fprintln(m.out, row.Line())
+	return m.journal.Write(row)
+}
+
+// try puts a mutant through a stage, once more if that has no verdict.
+func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.Mutant, stage mutants.Stage) (more bool, err error) {
+	var dir string
+	var rec report.Record
+	for range 2 {
+		fmt.Fprintf(os.Stderr, "  %s: %s\n", mutant.Name, stage)
+		dir, rec, err = m.stage(ctx, mutant, stage)
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if err != nil { // an environment that can't be had is no verdict, and no reason to leave the other mutants
+			rec = report.Record{Reason: err.Error()}
+		}
+		if rec.Verdict != metrics.Inconclusive {
+			break
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "logs", "agent.log"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if dir != "" {
+		row.Records = append(row.Records, dir)
+	}
+	return row.Add(mutant, stage, rec, string(log))
+}
+
+// stage runs a stage on a mutant in an environment of its own.
+func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
+	o, s := m.o.environmentOptions, suiteOptions{seed: m.o.seed}
+	o.settings = []string{targets.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
+	if mutant.Name != mutants.Control {
+		o.env = map[string]string{mutants.Variable: mutant.Name}
+	}
+	var order *fuzz.Order
+	switch stage {
+	case mutants.Set:
+		s.extra = []string{"--ginkgo.fail-fast"}
+	case mutants.Soak:
+		s.focus = "^no leak$"
+	case mutants.Fuzz:
+		order = &fuzz.Order{For: m.o.fuzzFor, Target: fuzz.Target{
+			Name: o.target, DataPlane: o.dataplane, Typha: o.typha, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(),
+		}}
+	}
+	if _, err := s.resolve(); err != nil {
+		return "", report.Record{}, err
+	}
+	return m.h.alone(ctx, o, s, func(sess *session) {
+		sess.fuzz, sess.command = order, m.repeat(mutant, stage)
+	})
+}
+
+func (m *measurement) repeat(mutant mutants.Mutant, stage mutants.Stage) string {
+	words := []string{"bin/fv mutants --focus", "'^" + mutant.Name + "$'", "--stages", string(stage), "--seed", strconv.FormatUint(m.o.seed, 10)}
+	o := m.o.environmentOptions
+	o.binaries = nil
+	return strings.Join(append(words, environmentWords(o)...), " ")
+}
+
+// tell writes the table to its folder and its score to the terminal. It is an error if a row has no verdict, or the control another
+// than it must have.
+func (m *measurement) tell(table mutants.Table) error {
+	r := mutants.NewReport(m.head, table, m.rows)
+	if err := r.Write(m.dir); err != nil {
+		return &exitError{exitInconclusive, err}
+	}
+	fmt.Fprintf(m.out, "\n%stable: %s\n", r.Score.Terminal(), m.dir)
+	if err := r.Trouble(); err != nil {
+		return &exitError{exitInconclusive, err}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/infra/mutants"
+)
+
+func TestMutantsChosen(t *testing.T) {
+	good := mutantOptions{environmentOptions: environmentOptions{target: "felix"}, stages: []string{"set"}, fuzzFor: time.Minute}
+	table, chosen, err := good.choose()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(chosen) != len(table.Mutants)+1 || chosen[0].Name != mutants.Control {
+		t.Errorf("%d of %d mutants, %s first", len(chosen), len(table.Mutants), chosen[0].Name)
+	}
+	for name, change := range map[string]func(*mutantOptions){
+		"a target without mutants": func(o *mutantOptions) { o.target = "other" },
+		"a binary":                 func(o *mutantOptions) { o.binaries = map[string]string{table.Component: "/bin/true"} },
+		"no such stage":            func(o *mutantOptions) { o.stages = []string{"set", "soak"} },
+		"no stage":                 func(o *mutantOptions) { o.stages = nil },
+		"no time":                  func(o *mutantOptions) { o.fuzzFor = 0 },
+		"no pattern":               func(o *mutantOptions) { o.focus = "(" },
+		"no mutant":                func(o *mutantOptions) { o.focus = "no such mutant" },
+	} {
+		bad := good
+		change(&bad)
+		if _, _, err := bad.choose(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
