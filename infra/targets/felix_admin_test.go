@@ -210,3 +210,22 @@ func TestPortOfAnyProtocol(t *testing.T) {
 		}
 	}
 }
+
+// TestPeersByNamespacesAlone wants a peer that a cluster-wide policy means by its namespaces alone not to share the set of the same pods meant by a
+// NetworkPolicy, or by their labels as well, and these two to share theirs.
+func TestPeersByNamespacesAlone(t *testing.T) {
+	all := &metav1.LabelSelector{}
+	s := workloads.NewState("here")
+	key := workloads.Key{Namespace: "a", Name: "np"}
+	s.Policies[key] = workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: all}}}}}}
+	s.ClusterPolicies["cnp"] = workloads.ClusterPolicy{Name: "cnp", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Admin", Ingress: []policyv1alpha2.ClusterNetworkPolicyIngressRule{
+		{Action: "Deny", From: []policyv1alpha2.ClusterNetworkPolicyIngressPeer{{Namespaces: all}, {Pods: &policyv1alpha2.NamespacedPod{}}}},
+	}}}
+	sets := map[string]*wantedSet{}
+	for _, p := range s.Rulesets() {
+		wantedRules(workloads.NewIndex(s), p, felixWays[0], kernel.IPv4, sets)
+	}
+	if len(sets) != 2 {
+		t.Errorf("%d sets: %v", len(sets), slices.Sorted(maps.Keys(sets)))
+	}
+}
