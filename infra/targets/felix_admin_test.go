@@ -2,6 +2,7 @@ package targets
 
 import (
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nodefv/nodefv/workloads"
@@ -151,5 +154,78 @@ func TestNotationThatFelixCannotRead(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// TestRulesOfClusterPolicies wants Felix's model to take the rules of a ClusterNetworkPolicy as they are, names of ports among them, but for those
+// that Calico can't read: of these it leaves out what accepts, and denies everything in place of the others.
+func TestRulesOfClusterPolicies(t *testing.T) {
+	type (
+		rule = policyv1alpha2.ClusterNetworkPolicyEgressRule
+		peer = policyv1alpha2.ClusterNetworkPolicyEgressPeer
+	)
+	all := &metav1.LabelSelector{}
+	read := rule{Action: "Accept", To: []peer{{Namespaces: all}}, Protocols: []policyv1alpha2.ClusterNetworkPolicyProtocol{{DestinationNamedPort: "http"}}}
+	unread := func(action policyv1alpha2.ClusterNetworkPolicyRuleAction) rule {
+		return rule{Action: action, To: []peer{{Namespaces: all}, {Nodes: all}}}
+	}
+	in, out := networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress
+	for name, c := range map[string]struct {
+		rules   []rule
+		actions []workloads.Action
+		all     bool // the first is for everything
+		holds   []bool
+	}{
+		"read":              {[]rule{read}, []workloads.Action{"Allow"}, false, []bool{false, true}},
+		"accepts":           {[]rule{unread("Accept"), read}, []workloads.Action{"Allow"}, false, []bool{false, true}},
+		"accepts alone":     {[]rule{unread("Accept")}, nil, false, []bool{true, true}},
+		"denies":            {[]rule{unread("Deny"), read}, []workloads.Action{"Deny", "Allow"}, true, []bool{false, true}},
+		"passes":            {[]rule{unread("Pass")}, []workloads.Action{"Deny"}, true, []bool{false, true}},
+		"without any rules": {nil, nil, false, []bool{true, true}},
+	} {
+		s := workloads.NewState("here")
+		s.ClusterPolicies["p"] = workloads.ClusterPolicy{Name: "p", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Baseline", Egress: c.rules}}
+		p := s.Rulesets()[0]
+		got := converted(p, out)
+		var actions []workloads.Action
+		for _, r := range got {
+			actions = append(actions, r.Action)
+		}
+		if lost(p) || !slices.Equal(actions, c.actions) || !slices.Equal([]bool{holds(p, in), holds(p, out)}, c.holds) {
+			t.Errorf("%s: lost %v, rules %+v, holds %v and %v", name, lost(p), got, holds(p, in), holds(p, out))
+		}
+		if len(got) > 0 && c.all != (len(got[0].Peers)+len(got[0].Ports) == 0) {
+			t.Errorf("%s: the first rule is %+v", name, got[0])
+		}
+	}
+}
+
+// TestPortOfAnyProtocol wants a port by its name alone to mean what pods call so by whatever protocol.
+func TestPortOfAnyProtocol(t *testing.T) {
+	ip := netip.MustParseAddr("10.128.0.1")
+	pods := []workloads.Pod{{IPs: []netip.Addr{ip}, Ports: []workloads.NamedPort{{Name: "a", Protocol: "TCP", Port: 1}, {Name: "a", Protocol: "UDP", Port: 2}, {Name: "b", Protocol: "UDP", Port: 3}}}}
+	for proto, want := range map[string][]string{"": {"10.128.0.1 tcp 1", "10.128.0.1 udp 2"}, "udp": {"10.128.0.1 udp 2"}, "sctp": nil} {
+		if got := slices.Sorted(maps.Keys(newPortSet("", pods, proto, "a").members[kernel.IPv4])); !slices.Equal(got, want) {
+			t.Errorf("%q: %v", proto, got)
+		}
+	}
+}
+
+// TestPeersByNamespacesAlone wants a peer that a cluster-wide policy means by its namespaces alone not to share the set of the same pods meant by a
+// NetworkPolicy, or by their labels as well, and these two to share theirs.
+func TestPeersByNamespacesAlone(t *testing.T) {
+	all := &metav1.LabelSelector{}
+	s := workloads.NewState("here")
+	key := workloads.Key{Namespace: "a", Name: "np"}
+	s.Policies[key] = workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: all}}}}}}
+	s.ClusterPolicies["cnp"] = workloads.ClusterPolicy{Name: "cnp", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Admin", Ingress: []policyv1alpha2.ClusterNetworkPolicyIngressRule{
+		{Action: "Deny", From: []policyv1alpha2.ClusterNetworkPolicyIngressPeer{{Namespaces: all}, {Pods: &policyv1alpha2.NamespacedPod{}}}},
+	}}}
+	sets := map[string]*wantedSet{}
+	for _, p := range s.Rulesets() {
+		wantedRules(workloads.NewIndex(s), p, felixWays[0], kernel.IPv4, sets)
+	}
+	if len(sets) != 2 {
+		t.Errorf("%d sets: %v", len(sets), slices.Sorted(maps.Keys(sets)))
 	}
 }

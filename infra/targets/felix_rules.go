@@ -39,7 +39,7 @@ func wantedRules(x *workloads.Index, p *workloads.Ruleset, w felixWay, f kernel.
 				}
 				where := fmt.Sprintf("%s rule %d", policyTitle(p, w), i+1)
 				if peer.Namespace != "" || peer.Namespaces != nil {
-					key := peerWords(peer)
+					key := peerWords(p.Kind, peer)
 					c.peerSet = key
 					if sets[key] == nil && c.looksUpPeers() {
 						sets[key] = newSet(fmt.Sprintf("%s peer %d (%s)", where, j+1, key), x.Selected(peer))
@@ -106,11 +106,15 @@ func (s *wantedSet) add(ip netip.Addr, member string) {
 	}
 }
 
-// peerWords says which pods a peer means. Peers with the same words share a set.
-func peerWords(p workloads.Peer) string {
+// peerWords says which pods a peer means. Peers with the same words share a set: one that a cluster-wide policy means by their namespaces alone
+// has a set of its own, though by NetworkPolicies or by their labels, too, the same pods may be meant.
+func peerWords(kind workloads.Kind, p workloads.Peer) string {
 	in := "namespace " + p.Namespace
 	if p.Namespaces != nil {
 		in = "namespaces " + selectorWords(p.Namespaces)
+	}
+	if kind != workloads.NetworkKind && p.Pods == nil {
+		return in + " as a whole"
 	}
 	return "pods " + selectorWords(p.Pods) + " in " + in
 }
