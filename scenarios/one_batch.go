@@ -11,11 +11,10 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// flickers is how many remote clients come to flicker, and flickering how often each, or something else, does in a step: an agent may take the
-// first changes one by one, but not all of them.
+// flickers is how many remote clients come to flicker, and flickering how often each, or something else, does in a step.
 const (
-	flickers   = 3
-	flickering = 8
+	flickers   = 15
+	flickering = 2
 )
 
 var _ = register(func(p Params) engine.Scenario {
@@ -23,7 +22,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name: "gone and back in one batch",
 		Doc: "While the agent has no processor for some tenths of a second, clients on another node, their namespace, a local pod and a policy go, or cease to be what a policy" +
-			" means, and are back, many times: it takes the changes in one batch, after which all must be as it was.",
+			" means, and are back, or others are in their place: it takes the changes in one batch, and must not lose the one for the other.",
 		Labels:   []string{Identity, Churn, "policy"},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
@@ -39,13 +38,29 @@ var _ = register(func(p Params) engine.Scenario {
 			}},
 			{Name: "by label", Repeat: repeat, Do: flicker(remoteClients, func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
 				idle := pod
-				idle.Labels = map[string]string{"role": "idle"}
+				idle.Labels = map[string]string{"role": "idle", "turned": pod.Labels["turned"]}
 				if err := w.Fleet.RelabelPods(ctx, []workloads.Pod{idle}); err != nil {
 					return err
 				}
 				return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
 			})},
 			{Name: "by deletion", Repeat: repeat, Do: flicker(remoteClients, remake)},
+			{Name: "others with their addresses", Repeat: repeat, Do: frozen(func(ctx context.Context, w *engine.World) error {
+				for _, old := range remoteClients(w) {
+					next, err := heir(w, old)
+					if err != nil {
+						return err
+					}
+					if err := w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, workloads.Graceful); err != nil {
+						return err
+					}
+					if err := w.Fleet.AddPods(ctx, []workloads.Pod{next}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})},
+			{Name: "another for the policy", Repeat: repeat, Do: frozen(swapRoles)},
 			{Name: "a local pod's object", Repeat: repeat, Do: flicker(
 				func(w *engine.World) []workloads.Pod { return []workloads.Pod{onStage(w, 0, localClient)} },
 				func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
@@ -88,22 +103,51 @@ func remoteClients(w *engine.World) []workloads.Pod {
 	return pods
 }
 
-// flicker lets each of some objects go and come back, again and again, while the agent is frozen.
-func flicker[T any](all func(*engine.World) []T, once func(context.Context, *engine.World, T) error) func(context.Context, *engine.World) error {
+// swapRoles lets the first namespace's local client and server change their parts: for a moment the policy is for nobody.
+func swapRoles(ctx context.Context, w *engine.World) error {
+	s := w.Fleet.State()
+	was, will := s.Pods[onStage(w, 0, server).Key], s.Pods[onStage(w, 0, localClient).Key]
+	if was.Labels["role"] != "server" {
+		was, will = will, was
+	}
+	was.Labels, will.Labels = will.Labels, was.Labels
+	if err := w.Fleet.RelabelPods(ctx, []workloads.Pod{was}); err != nil {
+		return err
+	}
+	return w.Fleet.RelabelPods(ctx, []workloads.Pod{will})
+}
+
+// frozen does it while the agent is frozen, after changes of no effect: an agent may take the first ones that it finds one by one.
+func frozen(do func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
 		return w.Freeze(func() error {
-			group, within := errgroup.WithContext(ctx)
-			for _, object := range all(w) {
-				group.Go(func() error {
-					for range flickering {
-						if err := once(within, w, object); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
+			pods := remoteClients(w)
+			for i, p := range pods {
+				turned := map[string]string{"": "once", "once": "again", "again": "once"}[p.Labels["turned"]]
+				pods[i].Labels = map[string]string{"role": p.Labels["role"], "turned": turned}
 			}
-			return group.Wait()
+			if err := w.Fleet.RelabelPods(ctx, pods); err != nil {
+				return err
+			}
+			return do(ctx, w)
 		})
 	}
+}
+
+// flicker lets each of some objects go and come back, again and again, while the agent is frozen.
+func flicker[T any](all func(*engine.World) []T, once func(context.Context, *engine.World, T) error) func(context.Context, *engine.World) error {
+	return frozen(func(ctx context.Context, w *engine.World) error {
+		group, within := errgroup.WithContext(ctx)
+		for _, object := range all(w) {
+			group.Go(func() error {
+				for range flickering {
+					if err := once(within, w, object); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		return group.Wait()
+	})
 }
