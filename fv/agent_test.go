@@ -2,7 +2,11 @@ package fv
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -21,6 +25,22 @@ func (a agent) Stop(ctx context.Context) error {
 func (a agent) Start(ctx context.Context) error {
 	defer a.restarted()
 	return infra.AskStart(ctx, os.Stdout, a.handoff.Out)
+}
+
+// freeze stops the SUT's process while it is done.
+func (d *driver) freeze(do func() error) error {
+	pid, err := d.process()
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		return fmt.Errorf("freeze the SUT: %w", err)
+	}
+	err = do()
+	if thawed := unix.Kill(pid, unix.SIGCONT); thawed != nil {
+		return errors.Join(err, fmt.Errorf("let the SUT go on: %w", thawed))
+	}
+	return err
 }
 
 // restarted notes that an end of the SUT is asked for no more.

@@ -252,7 +252,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	w := &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known,
+		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
 	}
 	if d.HasFeature(targets.ForgetsConnections) {
 		w.Tracked = netns.Tracked

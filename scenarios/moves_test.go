@@ -38,7 +38,7 @@ func TestModelMovesWhatScenariosSay(t *testing.T) {
 		fleet := workloads.NewFleet(workloads.Config{
 			Client: fake.NewClientset(), Admin: adminfake.NewSimpleClientset(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
 		}, workloads.NewState("local"))
-		w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Converge: func(context.Context) error { return nil }}
+		w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Converge: func(context.Context) error { return nil }, Freeze: func(do func() error) error { return do() }}
 		planned := plan.State()
 		if sc.Arrange != nil {
 			sc.Arrange(planned)

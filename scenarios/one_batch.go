@@ -11,95 +11,143 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// flickers is how many remote clients flicker, and flickering how often each, or something else, does in a step: so fast that an agent takes
-// several changes of one object together.
+// flickers is how many remote clients come to flicker, and flickering how often each, or something else, does in a step.
 const (
-	flickers   = 8
-	flickering = 3
+	flickers   = 15
+	flickering = 2
 )
 
 var _ = register(func(p Params) engine.Scenario {
-	repeat := or(p.Cycles, 3)
+	repeat := or(p.Cycles, 2)
 	return engine.Scenario{
 		Name: "gone and back in one batch",
-		Doc: "Eight clients on another node, their namespace, a local pod and a policy go, or cease to be what a policy means, and are back within milliseconds, many" +
-			" times at once; in the end all is as it was.",
+		Doc: "While the agent has no processor for some tenths of a second, clients on another node, their namespace, a local pod and a policy go, or cease to be what a policy" +
+			" means, and are back, or others are in their place: it takes the changes in one batch, and must not lose the one for the other.",
 		Labels:   []string{Identity, Churn, "policy"},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			guarding,
 			{Name: "clients come", Do: func(ctx context.Context, w *engine.World) error {
-				var pods []workloads.Pod
 				for range flickers {
-					pod, err := w.Plan.Successor(onStage(w, 0, remoteClient))
-					if err != nil {
+					if err := addLike(remoteClient)(ctx, w); err != nil {
 						return err
 					}
-					pod.Labels = map[string]string{"role": "client"}
-					pods = append(pods, pod)
 				}
-				return w.Fleet.AddPods(ctx, pods)
+				return nil
 			}},
-			{Name: "by label", Repeat: repeat, Do: flicker(func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
+			{Name: "by label", Repeat: repeat, Do: flicker(remoteClients, func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
 				idle := pod
-				idle.Labels = map[string]string{"role": "idle"}
+				idle.Labels = map[string]string{"role": "idle", "turned": pod.Labels["turned"]}
 				if err := w.Fleet.RelabelPods(ctx, []workloads.Pod{idle}); err != nil {
 					return err
 				}
 				return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
 			})},
-			{Name: "by deletion", Repeat: repeat, Do: flicker(remake)},
-			{Name: "the policy", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
-				if err := w.Fleet.RemovePolicies(ctx, []workloads.Key{guard(w).Key}); err != nil {
-					return err
+			{Name: "by deletion", Repeat: repeat, Do: flicker(remoteClients, remake)},
+			{Name: "others with their addresses", Repeat: repeat, Do: frozen(func(ctx context.Context, w *engine.World) error {
+				for _, old := range remoteClients(w) {
+					next, err := heir(w, old)
+					if err != nil {
+						return err
+					}
+					if err := w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, workloads.Graceful); err != nil {
+						return err
+					}
+					if err := w.Fleet.AddPods(ctx, []workloads.Pod{next}); err != nil {
+						return err
+					}
 				}
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
+				return nil
 			})},
-			{Name: "a local pod's object", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
-				pod := onStage(w, 0, localClient)
-				if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering); err != nil {
-					return err
-				}
-				return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
-			})},
+			{Name: "another for the policy", Repeat: repeat, Do: frozen(swapRoles)},
+			{Name: "a local pod's object", Repeat: repeat, Do: flicker(
+				func(w *engine.World) []workloads.Pod { return []workloads.Pod{onStage(w, 0, localClient)} },
+				func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
+					if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering); err != nil {
+						return err
+					}
+					return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
+				})},
+			{Name: "the policy", Repeat: repeat, Do: flicker(
+				func(w *engine.World) []workloads.Policy { return []workloads.Policy{guard(w)} },
+				func(ctx context.Context, w *engine.World, p workloads.Policy) error {
+					if err := w.Fleet.RemovePolicies(ctx, []workloads.Key{p.Key}); err != nil {
+						return err
+					}
+					return w.Fleet.AddPolicies(ctx, []workloads.Policy{p})
+				})},
 			{Name: "hear the tier alone", Do: changeGuard(func(s *networkingv1.NetworkPolicySpec) {
 				s.Ingress[0].From[0].NamespaceSelector = label("tier", "front")
 			})},
-			{Name: "by their namespace", Repeat: repeat, Do: again(func(ctx context.Context, w *engine.World) error {
-				if err := relabelNamespace(0, "back")(ctx, w); err != nil {
-					return err
-				}
-				return relabelNamespace(0, "front")(ctx, w)
-			})},
+			{Name: "by their namespace", Repeat: repeat, Do: flicker(
+				func(*engine.World) []int { return []int{0} },
+				func(ctx context.Context, w *engine.World, namespace int) error {
+					if err := relabelNamespace(namespace, "back")(ctx, w); err != nil {
+						return err
+					}
+					return relabelNamespace(namespace, "front")(ctx, w)
+				})},
 		},
 	}
 })
 
-// flicker lets all remote clients of the first namespace go and come back, each on its own and again and again.
-func flicker(once func(context.Context, *engine.World, workloads.Pod) error) func(context.Context, *engine.World) error {
-	return func(ctx context.Context, w *engine.World) error {
-		group, within := errgroup.WithContext(ctx)
-		for _, pod := range podsOf(w.Fleet.State(), onStage(w, 0, remoteClient).Namespace) {
-			if pod.Node == w.Fleet.State().LocalNode {
-				continue
-			}
-			group.Go(func() error {
-				return again(func(ctx context.Context, w *engine.World) error { return once(ctx, w, pod) })(within, w)
-			})
+// remoteClients are those of the first namespace.
+func remoteClients(w *engine.World) []workloads.Pod {
+	var pods []workloads.Pod
+	for _, p := range w.Fleet.State().RemotePods() {
+		if p.Namespace == onStage(w, 0, remoteClient).Namespace {
+			pods = append(pods, p)
 		}
-		return group.Wait()
+	}
+	return pods
+}
+
+// swapRoles lets the first namespace's local client and server change their parts: for a moment the policy is for nobody.
+func swapRoles(ctx context.Context, w *engine.World) error {
+	s := w.Fleet.State()
+	was, will := s.Pods[onStage(w, 0, server).Key], s.Pods[onStage(w, 0, localClient).Key]
+	if was.Labels["role"] != "server" {
+		was, will = will, was
+	}
+	was.Labels, will.Labels = will.Labels, was.Labels
+	if err := w.Fleet.RelabelPods(ctx, []workloads.Pod{was}); err != nil {
+		return err
+	}
+	return w.Fleet.RelabelPods(ctx, []workloads.Pod{will})
+}
+
+// frozen does it while the agent is frozen, after changes of no effect: an agent may take the first ones that it finds one by one.
+func frozen(do func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
+	return func(ctx context.Context, w *engine.World) error {
+		return w.Freeze(func() error {
+			pods := remoteClients(w)
+			for i, p := range pods {
+				turned := map[string]string{"": "once", "once": "again", "again": "once"}[p.Labels["turned"]]
+				pods[i].Labels = map[string]string{"role": p.Labels["role"], "turned": turned}
+			}
+			if err := w.Fleet.RelabelPods(ctx, pods); err != nil {
+				return err
+			}
+			return do(ctx, w)
+		})
 	}
 }
 
-// again does it as often as a pod flickers.
-func again(once func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
-	return func(ctx context.Context, w *engine.World) error {
-		for range flickering {
-			if err := once(ctx, w); err != nil {
-				return err
-			}
+// flicker lets each of some objects go and come back, again and again, while the agent is frozen.
+func flicker[T any](all func(*engine.World) []T, once func(context.Context, *engine.World, T) error) func(context.Context, *engine.World) error {
+	return frozen(func(ctx context.Context, w *engine.World) error {
+		group, within := errgroup.WithContext(ctx)
+		for _, object := range all(w) {
+			group.Go(func() error {
+				for range flickering {
+					if err := once(within, w, object); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
-		return nil
-	}
+		return group.Wait()
+	})
 }

@@ -18,6 +18,7 @@ var handovers = []struct {
 }
 
 var _ = register(func(p Params) engine.Scenario {
+	var guest workloads.Pod
 	return engine.Scenario{
 		Name: "address of two pods",
 		Doc: "An address passes on to pods of other labels, namespaces and nodes, each of which has it while the one before still does: as long as a pod is there that" +
@@ -44,6 +45,23 @@ var _ = register(func(p Params) engine.Scenario {
 				}
 				how := []workloads.Removal{workloads.Graceful, workloads.Forced}[w.Cycle%2]
 				return w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, how)
+			}},
+			// Here it is the one that came last which goes, from the API alone: nothing but its object tells that the route is the other's again.
+			{Name: "give back", Do: func(ctx context.Context, w *engine.World) (err error) {
+				if guest, err = heir(w, onStage(w, 0, localClient)); err != nil {
+					return err
+				}
+				guest.Labels = map[string]string{"role": "idle"}
+				if err := w.Fleet.AddPods(ctx, []workloads.Pod{guest}); err != nil {
+					return err
+				}
+				if err := w.Converge(ctx); err != nil {
+					return err
+				}
+				return w.Fleet.RemovePods(ctx, []workloads.Key{guest.Key}, workloads.Lingering)
+			}},
+			{Name: "unplug", Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.UnplugPods(ctx, []workloads.Key{guest.Key})
 			}},
 		},
 	}

@@ -174,7 +174,9 @@ type World struct {
 	// the SUT does not promise to forget those of addresses that are gone.
 	Tracked func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error)
 	Agent   Agent // nil: it can't be stopped, see Restarts
-	Cycle   int   // of the running step, from 1
+	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it.
+	Freeze func(do func() error) error
+	Cycle  int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.
 	Converge func(context.Context) error
 	// Note records a finding under the running step, for a step that compares by itself (see Check).
