@@ -193,16 +193,13 @@ func (h *history) forget(now time.Time) {
 // span is when a packet was on its way.
 type span struct{ from, until time.Time }
 
-// version is what a part was made by a change, of that number.
-type version struct {
-	number int
-	is     any
-}
+// version is what a part was made by a change.
+type version struct{ is any }
 
 // versions returns what a part may be for a packet, in order: what it was made by the last change that must be in force, and by those after it
 // that have begun.
 func (h *history) versions(part workloads.Part, t span) []version {
-	all := []version{{h.next - len(h.changes) - 1, h.base[part]}} // the last change that is in base
+	all := []version{{h.base[part]}}
 	for _, c := range h.touched[part] {
 		if c.begun.After(t.until) {
 			return all
@@ -210,7 +207,7 @@ func (h *history) versions(part workloads.Part, t span) []version {
 		if c.inForce(t.from, h.deadline) {
 			all = all[:0]
 		}
-		all = append(all, version{c.number, c.moved[part]})
+		all = append(all, version{c.moved[part]})
 	}
 	return all
 }

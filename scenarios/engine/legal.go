@@ -19,12 +19,11 @@ const (
 // maxCombinations bounds how many states are asked in which a part of what changes is in force: beyond it, either verdict is legal.
 const maxCombinations = 1 << 10
 
-// law says what is legal for one flow, and when. It is asked of packets in the order in which they were sent.
+// law says what is legal for one flow, and when.
 type law struct {
 	flow    Flow
 	history *history
 	last    judgement
-	known   knowledge
 }
 
 // judgement is what is legal for the packets of a flow as long as nothing more begins or comes into force.
@@ -38,7 +37,6 @@ type judgement struct {
 	pending []*change // those of them that were not in force
 	legal   legal
 	crowded bool             // either verdict, because it was too much to find out
-	worlds  *worlds          // what may be in force; nil: it is one alone, or they are too many to be told apart
 	parts   []workloads.Part // of the model, that could make a difference
 }
 
@@ -51,14 +49,8 @@ func (h *history) law(f Flow) *law {
 }
 
 // at returns what is legal for a packet that was on its way then: what all states allow in which each part that changes is what it was or
-// what it becomes, but for those that earlier packets have ruled out.
+// what it becomes.
 func (l *law) at(t span) judgement {
-	j := l.judgement(t)
-	j.legal = l.known.narrow(j, t)
-	return j
-}
-
-func (l *law) judgement(t span) judgement {
 	h := l.history
 	if l.last.revision == h.revision && l.last.covers(t) {
 		return l.last
@@ -68,7 +60,7 @@ func (l *law) judgement(t span) judgement {
 	}
 	j := h.underWay(t)
 	if j.next == l.last.next && slices.Equal(j.pending, l.last.pending) {
-		j.legal, j.crowded, j.worlds, j.parts = l.last.legal, l.last.crowded, l.last.worlds, l.last.parts
+		j.legal, j.crowded, j.parts = l.last.legal, l.last.crowded, l.last.parts
 	} else {
 		h.ask(l.flow, t, &j)
 	}
@@ -78,7 +70,7 @@ func (l *law) judgement(t span) judgement {
 
 // since returns the last change before the end of t that could make a difference to the flow; its zero value, if none is known.
 func (l *law) since(t span) change {
-	parts := l.judgement(t).parts
+	parts := l.at(t).parts
 	for _, c := range slices.Backward(l.history.changes) {
 		if !c.begun.After(t.until) && slices.ContainsFunc(parts, func(p workloads.Part) bool { _, moved := c.moved[p]; return moved }) {
 			return *c
@@ -134,11 +126,6 @@ func (h *history) ask(f Flow, t span, j *judgement) {
 	for _, s := range slots {
 		j.parts = append(j.parts, s.part)
 	}
-	if n := combinations(slots, maxWorlds); n > 1 && n <= maxWorlds {
-		j.worlds = h.worlds(f, slots)
-		j.legal = j.worlds.legal()
-		return
-	}
 	for i := range slots {
 		slots[i].versions = distinct(slots[i].versions)
 	}
@@ -149,20 +136,16 @@ func (h *history) ask(f Flow, t span, j *judgement) {
 	}
 	parts := make([]any, len(slots))
 	for ; n > 0 && j.legal != either; n-- { // what comes last is what will be, and most telling
-		choose(slots, n-1, parts, nil)
+		choose(slots, n-1, parts)
 		j.legal |= verdict(f, h.now, parts)
 	}
 }
 
-// choose sets parts, and the numbers of their changes, to those of the combination of a number.
-func choose(slots []slot, number int, parts []any, reached []int) {
+// choose sets parts to those of the combination of a number.
+func choose(slots []slot, number int, parts []any) {
 	for i, s := range slots {
-		v := s.versions[number%len(s.versions)]
+		parts[i] = s.versions[number%len(s.versions)].is
 		number /= len(s.versions)
-		parts[i] = v.is
-		if reached != nil {
-			reached[i] = v.number
-		}
 	}
 }
 

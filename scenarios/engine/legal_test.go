@@ -106,102 +106,6 @@ func TestPacketHeldUp(t *testing.T) {
 	}
 }
 
-// TestVerdictIsNotTakenBack wants a packet that meets what was in force before to be wrong once an earlier one has met what a change brings.
-func TestVerdictIsNotTakenBack(t *testing.T) {
-	open, stream := town()
-	closed := closing(open, "closed")
-	const p, d = mayPass, mayDrop
-	for name, c := range map[string]struct {
-		states []workloads.State // after the first, all are under way
-		met    []legal           // one each 150 ms
-		legal  legal             // for the next
-		step   time.Duration     // instead
-	}{
-		"a policy comes":                     {[]workloads.State{open, closed}, []legal{p, p, d, d}, mayDrop, 0},
-		"not yet":                            {[]workloads.State{open, closed}, []legal{p, p, p}, either, 0},
-		"it came a moment ago":               {[]workloads.State{open, closed}, []legal{p, p, d}, either, settles / 2},
-		"a pod comes":                        {[]workloads.State{without(open, stream.To.Key), open}, []legal{d, d, p}, mayPass, 0},
-		"a policy comes and goes":            {[]workloads.State{open, closed, open}, []legal{p, d}, either, 0},
-		"and is gone":                        {[]workloads.State{open, closed, open}, []legal{p, d, p}, mayPass, 0},
-		"there and back, and there":          {[]workloads.State{open, closed, open, closed}, []legal{p, d, p, d}, mayDrop, 0},
-		"one of two policies, or both":       {[]workloads.State{closing(closed, "more"), closed, open}, []legal{d, p}, mayPass, 0},
-		"what is no verdict says nothing":    {[]workloads.State{closed, closing(closed, "more")}, []legal{p, p}, mayDrop, 0},
-		"of an address that moves to a twin": {[]workloads.State{open, without(open, stream.To.Key), open}, []legal{p, d, p}, mayPass, 0},
-	} {
-		h, now := newHistory(c.states[0], time.Hour), time.Now()
-		for _, s := range c.states[1:] {
-			h.acknowledge(h.begin("test", now, s), now)
-		}
-		if c.step == 0 {
-			c.step = 150 * time.Millisecond
-		}
-		law := h.law(stream)
-		for _, met := range c.met {
-			now = now.Add(c.step)
-			at := span{now, now}
-			law.known.saw(law.at(at), at, met)
-		}
-		now = now.Add(c.step)
-		if got := law.at(span{now, now}).legal; got != c.legal {
-			t.Errorf("%s: got %b, want %b", name, got, c.legal)
-		}
-	}
-}
-
-// TestKnowledgeOutlivesChanges wants what packets have said to hold when the change is taken in of which they said it.
-func TestKnowledgeOutlivesChanges(t *testing.T) {
-	open, stream := town()
-	closed := closing(open, "closed")
-	h, now := newHistory(open, time.Second), time.Now()
-	h.acknowledge(h.begin("test", now, closed), now)
-	law := h.law(stream)
-	see := func(after time.Duration, met, want legal) {
-		t.Helper()
-		now = now.Add(after)
-		at := span{now, now}
-		j := law.at(at)
-		if j.legal != want {
-			t.Errorf("got %b, want %b", j.legal, want)
-		}
-		law.known.saw(j, at, met)
-	}
-	see(200*time.Millisecond, mayDrop, either)
-	see(200*time.Millisecond, mayDrop, mayDrop)
-	second := h.begin("test", now, open) // is written for longer than the first is remembered
-	see(200*time.Millisecond, mayDrop, either)
-	h.forget(now.Add(disorder + time.Second))
-	if len(h.changes) != 1 {
-		t.Fatalf("%d changes are left", len(h.changes))
-	}
-	h.horizon = now
-	see(200*time.Millisecond, mayPass, either)
-	see(200*time.Millisecond, mayPass, mayPass)
-	h.acknowledge(second, now)
-	see(200*time.Millisecond, mayPass, mayPass)
-	see(2*time.Second, mayPass, mayPass)
-}
-
-// selecting returns the state with a policy of the namespace for what pods of some name receive: from those of another name alone.
-func selecting(s workloads.State, policy, pod, from string) workloads.State {
-	s = s.Clone()
-	k := workloads.Key{Namespace: "ns", Name: policy}
-	named := func(name string) metav1.LabelSelector {
-		return metav1.LabelSelector{MatchLabels: map[string]string{"name": name}}
-	}
-	peer := named(from)
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
-		PodSelector: named(pod), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-		Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &peer}}}},
-	}}
-	return s
-}
-
-func withoutPolicy(s workloads.State, name string) workloads.State {
-	s = s.Clone()
-	delete(s.Policies, workloads.Key{Namespace: "ns", Name: name})
-	return s
-}
-
 // TestTwoChangesUnderWay wants what no combination of old and new allows to be a leak, and what all allow to be no drop.
 func TestTwoChangesUnderWay(t *testing.T) {
 	open, stream := town()
@@ -278,6 +182,22 @@ func TestRemotePodComes(t *testing.T) {
 		h, now := newHistory(without(s, client.Key), time.Minute), time.Now()
 		h.begin("create pod", now, s)
 		if got := h.law(stream).at(span{now, now}).legal; got != c.want {
+			t.Errorf("%s: got %b, want %b", name, got, c.want)
+		}
+	}
+}
+
+// TestAddressOfTwo wants an address that a local pod shares to lead to either, and what none of its holders may send to pass to nobody.
+func TestAddressOfTwo(t *testing.T) {
+	open, stream := town()
+	for name, c := range map[string]struct {
+		s    workloads.State
+		want legal
+	}{"all may": {open, either}, "none may": {closing(open, "closed"), mayDrop}} {
+		other := c.s.Pods[stream.To.Key]
+		other.Name = "another"
+		c.s.Pods[other.Key] = other
+		if got := verdictOf(stream, c.s); got != c.want {
 			t.Errorf("%s: got %b, want %b", name, got, c.want)
 		}
 	}
@@ -458,5 +378,26 @@ func drawChanges(r *rand.Rand, s workloads.State, count int) workloads.State {
 			}}
 		}
 	}
+	return s
+}
+
+// selecting returns the state with a policy of the namespace for what pods of some name receive: from those of another name alone.
+func selecting(s workloads.State, policy, pod, from string) workloads.State {
+	s = s.Clone()
+	k := workloads.Key{Namespace: "ns", Name: policy}
+	named := func(name string) metav1.LabelSelector {
+		return metav1.LabelSelector{MatchLabels: map[string]string{"name": name}}
+	}
+	peer := named(from)
+	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+		PodSelector: named(pod), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+		Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &peer}}}},
+	}}
+	return s
+}
+
+func withoutPolicy(s workloads.State, name string) workloads.State {
+	s = s.Clone()
+	delete(s.Policies, workloads.Key{Namespace: "ns", Name: name})
 	return s
 }

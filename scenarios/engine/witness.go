@@ -348,7 +348,6 @@ func (v *witness) judgePacket(l *law, o Observation) {
 	if is.legal&met == 0 {
 		v.breached(o, l.since(when))
 	}
-	l.known.saw(is, when, met)
 }
 
 func (v *witness) breached(o Observation, after change) {
