@@ -13,7 +13,7 @@ import (
 
 // flickers is how many remote clients come to flicker, and flickering how often each, or something else, does in a step.
 const (
-	flickers   = 15
+	flickers   = 10
 	flickering = 2
 )
 
@@ -92,11 +92,11 @@ var _ = register(func(p Params) engine.Scenario {
 	}
 })
 
-// remoteClients are those of the first namespace.
+// remoteClients are those of the first namespace, but for the one that came last.
 func remoteClients(w *engine.World) []workloads.Pod {
 	var pods []workloads.Pod
 	for _, p := range w.Fleet.State().RemotePods() {
-		if p.Namespace == onStage(w, 0, remoteClient).Namespace {
+		if p.Namespace == onStage(w, 0, remoteClient).Namespace && p.Labels["last"] == "" {
 			pods = append(pods, p)
 		}
 	}
@@ -117,7 +117,8 @@ func swapRoles(ctx context.Context, w *engine.World) error {
 	return w.Fleet.RelabelPods(ctx, []workloads.Pod{will})
 }
 
-// frozen does it while the agent is frozen, after changes of no effect: an agent may take the first ones that it finds one by one.
+// frozen does it while the agent is frozen. Before it come changes of no effect: an agent may take the first ones that it finds one by one. After
+// it comes one that shows: as long as a client is not let in that came last, what is right may be so because the agent has seen nothing yet.
 func frozen(do func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
 		return w.Freeze(func() error {
@@ -129,9 +130,31 @@ func frozen(do func(context.Context, *engine.World) error) func(context.Context,
 			if err := w.Fleet.RelabelPods(ctx, pods); err != nil {
 				return err
 			}
-			return do(ctx, w)
+			if err := do(ctx, w); err != nil {
+				return err
+			}
+			return bringLast(ctx, w)
 		})
 	}
+}
+
+// bringLast adds a remote client to the first namespace in place of the one before.
+func bringLast(ctx context.Context, w *engine.World) error {
+	var before []workloads.Key
+	for _, p := range w.Fleet.State().RemotePods() {
+		if p.Labels["last"] != "" {
+			before = append(before, p.Key)
+		}
+	}
+	last, err := w.Plan.Successor(onStage(w, 0, remoteClient))
+	if err != nil {
+		return err
+	}
+	last.Labels = map[string]string{"role": "client", "last": "yes"}
+	if err := w.Fleet.RemovePods(ctx, before, workloads.Graceful); err != nil {
+		return err
+	}
+	return w.Fleet.AddPods(ctx, []workloads.Pod{last})
 }
 
 // flicker lets each of some objects go and come back, again and again, while the agent is frozen.

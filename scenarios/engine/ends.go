@@ -76,8 +76,8 @@ func senders(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint, 
 		switch here := p.Node == s.LocalNode; {
 		case !f.From.Remote && p.Key == f.From.Key && here && !p.Bare:
 			there = true
-		case f.From.Remote && here:
-			missing = mayDrop
+		case f.From.Remote && here, !f.From.Remote && p.Key != f.From.Key:
+			missing = mayDrop // the way back leads elsewhere
 		}
 	}
 	switch {
@@ -102,6 +102,9 @@ func receivers(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint
 			continue
 		}
 		all = append(all, workloads.Endpoint{Pod: p.Key, Addr: f.To.Addr})
+	}
+	if len(all) > 1 {
+		missing = mayDrop // it may be the other one's
 	}
 	if len(all) > 0 {
 		return all, missing

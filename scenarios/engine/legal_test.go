@@ -163,6 +163,30 @@ func TestFormerTenantOfTheSource(t *testing.T) {
 	}
 }
 
+// TestAddressOfTwo wants what is sent from and to an address to be free to go wrong as long as an agent may hold it to be another pod's as well.
+func TestAddressOfTwo(t *testing.T) {
+	one, stream := town()
+	twin := one.Pods[stream.To.Key]
+	twin.Key.Name = "twin"
+	two := one.Clone()
+	two.Pods[twin.Key] = twin
+	answer := stream
+	answer.From, answer.To = stream.To, stream.From
+
+	h, begun := newHistory(two, time.Minute), time.Now()
+	h.acknowledge(h.begin("delete pod", begun, one), begun.Add(9*time.Millisecond))
+	early, late := begun.Add(10*time.Millisecond), begun.Add(2*time.Minute)
+	for _, flow := range []Flow{stream, answer} {
+		law := h.law(flow)
+		if got := law.at(span{early, early}).legal; got != either {
+			t.Errorf("%s, while the deletion may lag: got %b", flow, got)
+		}
+		if got := law.at(span{late, late}).legal; got != mayPass {
+			t.Errorf("%s, in the end: got %b", flow, got)
+		}
+	}
+}
+
 // TestRemotePodComes wants what a remote pod sends to be judged before the agent knows it: it comes from an address outside.
 func TestRemotePodComes(t *testing.T) {
 	open, stream := town()
@@ -345,7 +369,7 @@ func drawChanges(r *rand.Rand, s workloads.State, count int) workloads.State {
 		k := workloads.Key{Namespace: pick(namespaces), Name: pick(names)}
 		switch r.IntN(6) {
 		case 0, 1:
-			p := workloads.Pod{Key: k, Node: "here", Labels: map[string]string{"name": pick(names)}, IPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(2))})}}
+			p := workloads.Pod{Key: k, Node: "here", Labels: map[string]string{"name": pick(names)}, IPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(4))})}}
 			if k.Name == "far" {
 				p.Node = "there"
 			}
