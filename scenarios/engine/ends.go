@@ -69,9 +69,8 @@ func senders(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint, 
 	if f.From.Key == (workloads.Key{}) {
 		return []workloads.Endpoint{endpoint(f.From, s)}, 0
 	}
-	there, holders := false, tenants(f.From.Addr, parts)
-	missing = contested(holders, s)
-	for _, p := range holders {
+	there := false
+	for _, p := range tenants(f.From.Addr, parts) {
 		all = append(all, workloads.Endpoint{Pod: p.Key, Addr: f.From.Addr})
 		switch here := p.Node == s.LocalNode; {
 		case !f.From.Remote && p.Key == f.From.Key && here && !p.Bare:
@@ -94,9 +93,7 @@ func receivers(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint
 	if f.To.Key == (workloads.Key{}) {
 		return []workloads.Endpoint{endpoint(f.To, s)}, 0
 	}
-	holders := tenants(f.To.Addr, parts)
-	missing = contested(holders, s)
-	for _, p := range holders {
+	for _, p := range tenants(f.To.Addr, parts) {
 		if p.Node == s.LocalNode && p.Bare {
 			missing = mayDrop
 			continue
@@ -113,15 +110,6 @@ func receivers(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint
 		return []workloads.Endpoint{{Addr: f.To.Addr}}, missing
 	}
 	return nil, mayDrop
-}
-
-// contested returns the verdict that is legal because several pods have an address, one of them here: its route leads to one alone, and what
-// another sends is not taken for right on its way back.
-func contested(holders []workloads.Pod, s workloads.State) legal {
-	if len(holders) > 1 && slices.ContainsFunc(holders, func(p workloads.Pod) bool { return p.Node == s.LocalNode }) {
-		return mayDrop
-	}
-	return 0
 }
 
 // tenants returns the pods that have an address.

@@ -211,22 +211,6 @@ func TestRemotePodComes(t *testing.T) {
 	}
 }
 
-// TestAddressOfTwo wants an address that a local pod shares to lead to either, and what none of its holders may send to pass to nobody.
-func TestAddressOfTwo(t *testing.T) {
-	open, stream := town()
-	for name, c := range map[string]struct {
-		s    workloads.State
-		want legal
-	}{"all may": {open, either}, "none may": {closing(open, "closed"), mayDrop}} {
-		other := c.s.Pods[stream.To.Key]
-		other.Name = "another"
-		c.s.Pods[other.Key] = other
-		if got := verdictOf(stream, c.s); got != c.want {
-			t.Errorf("%s: got %b, want %b", name, got, c.want)
-		}
-	}
-}
-
 // TestUnwrittenChangesStay wants a change that is still being written to be kept, however much changes after it; and what was taken
 // in too early to make either verdict legal until it must be in force.
 func TestUnwrittenChangesStay(t *testing.T) {
