@@ -42,6 +42,7 @@ type driver struct {
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
+	layout  *engine.Layout // of a release that the target is not known to fit
 	wire    *wire
 
 	restarting atomic.Bool // the end of the SUT is asked for
@@ -58,7 +59,7 @@ type driver struct {
 
 // newDriver takes hold of everything that the handoff names. What it made is undone if it fails.
 func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
-	d = &driver{handoff: h}
+	d = &driver{handoff: h, layout: &engine.Layout{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close(ctx))
@@ -246,12 +247,16 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	if ok {
 		backend = programmer.Backend()
 	}
+	layout := d.layout
+	if ok && programmer.Fits() {
+		layout = nil
+	}
 	hosting, err := d.hosting()
 	if err != nil {
 		return nil, err
 	}
 	w := &engine.World{
-		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
+		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
 		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
 	}
 	if d.HasFeature(targets.ForgetsConnections) {

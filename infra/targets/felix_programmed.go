@@ -3,6 +3,7 @@ package targets
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,12 @@ import (
 
 // Backend returns the data plane.
 func (f felix) Backend() kernel.Backend { return kernel.Backend(f.DataPlane) }
+
+// felixReleases are those whose rules the model was held against (docs/releases.md).
+var felixReleases = regexp.MustCompile(`^v3\.(30|31|32)\.`)
+
+// Fits goes by the release: a build that names none is taken for one that is not known.
+func (f felix) Fits() bool { return felixReleases.MatchString(f.Version) }
 
 // felixSysctls are what Felix sets on the host interface of a workload; rp_filter is as the kernel's default.
 var felixSysctls = map[string]string{

@@ -10,6 +10,8 @@ import (
 // Programmer is what a target implements that can say what it must have put into the kernel. Its facts name pods, policies and
 // rules, and are comparable as they stand: the same keys with the same values mean that all is as it must be.
 type Programmer interface {
+	// Fits reports whether what follows is known to hold for the release that runs.
+	Fits() bool
 	// Backend says how its rules and sets are read.
 	Backend() kernel.Backend
 	// Programmed predicts from the model alone.

@@ -16,7 +16,11 @@ import (
 // packets: it says which of its objects is wrong.
 func Effects(w *World) []Expectation {
 	effects := []Expectation{{Probe: InSync{}}, {Probe: Gauges{}}, {Probe: Routes{}}}
-	if w.Programmer != nil {
+	switch {
+	case w.Programmer == nil:
+	case w.Layout.Foreign():
+		effects = append(effects, Expectation{Probe: Counts{w.Programmer}})
+	default:
 		effects = append(effects, Expectation{Probe: Programmed{w.Programmer}})
 	}
 	if w.Tracked != nil {

@@ -159,6 +159,7 @@ type World struct {
 	SUT           SUT
 	Kernel        Kernel
 	Programmer    Programmer // nil: the target can't say what it programs
+	Layout        *Layout    // of the release's rules; nil: the Programmer is known to fit it
 	Connector     Connector
 	Node          *Node           // nil: traffic of the node itself is not looked at
 	Streamer      Streamer        // nil: no packets are sent but those of Connector

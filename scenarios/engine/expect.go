@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -51,7 +52,13 @@ func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.
 		if e.Within == 0 {
 			e.Within = patience
 		}
-		err := w.expect(ctx, e, tell)
+		expect := w.expect
+		if _, rules := e.Probe.(Programmed); rules {
+			expect = func(ctx context.Context, e Expectation, note func(report.Finding)) error {
+				return w.expectRules(ctx, e, slices.Delete(slices.Clone(all), i, i+1), note)
+			}
+		}
+		err := expect(ctx, e, tell)
 		if errors.Is(err, ErrBroken) {
 			w.look(ctx, all[i+1:], broken[len(broken)-1].Bound, tell)
 			cause, _ := report.Cause(broken)

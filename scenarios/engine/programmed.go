@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -33,9 +34,7 @@ const agrees = "agrees"
 // Want asks the target.
 func (p Programmed) Want(s workloads.State) Facts {
 	facts := Facts(p.Programmer.Programmed(s))
-	for g := range p.Programmer.Counted(s, kernel.New()) {
-		facts[gaugeFact(g)] = agrees
-	}
+	maps.Copy(facts, Counts{p.Programmer}.Want(s))
 	return facts
 }
 
@@ -45,12 +44,56 @@ func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := w.Fleet.State()
+	facts, err := Counts{p.Programmer}.compare(ctx, w, s, k)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(facts, p.Programmer.Observed(s, k))
+	return facts, nil
+}
+
+// About asks the target, but for what the SUT's gauges say.
+func (p Programmed) About(fact string) report.Topic {
+	if strings.HasPrefix(fact, gaugeFact("")) {
+		return report.Topic{Aspect: report.Counts}
+	}
+	return p.Programmer.About(fact)
+}
+
+// Counts wants the SUT's gauges of what it has programmed to agree with the kernel: the part of Programmed that knows no layout of rules.
+type Counts struct{ Programmer Programmer }
+
+// Name returns the probe's name.
+func (Counts) Name() string { return "kernel gauges" }
+
+// Want wants every gauge to agree.
+func (p Counts) Want(s workloads.State) Facts {
+	facts := Facts{}
+	for g := range p.Programmer.Counted(s, kernel.New()) {
+		facts[gaugeFact(g)] = agrees
+	}
+	return facts
+}
+
+// Got reads the kernel and the SUT.
+func (p Counts) Got(ctx context.Context, w *World) (Facts, error) {
+	k, err := w.Kernel.Programmed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.compare(ctx, w, w.Fleet.State(), k)
+}
+
+// About knows that all are gauges.
+func (Counts) About(string) report.Topic { return report.Topic{Aspect: report.Counts} }
+
+func (p Counts) compare(ctx context.Context, w *World, s workloads.State, k *kernel.State) (Facts, error) {
 	says, err := w.SUT.Gauges(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := w.Fleet.State()
-	facts := Facts(p.Programmer.Observed(s, k))
+	facts := Facts{}
 	for g, is := range p.Programmer.Counted(s, k) {
 		switch said, ok := says[g]; {
 		case !ok:
@@ -62,14 +105,6 @@ func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
 		}
 	}
 	return facts, nil
-}
-
-// About asks the target, but for what the SUT's gauges say.
-func (p Programmed) About(fact string) report.Topic {
-	if strings.HasPrefix(fact, gaugeFact("")) {
-		return report.Topic{Aspect: report.Counts}
-	}
-	return p.Programmer.About(fact)
 }
 
 func gaugeFact(g metrics.Gauge) string { return "gauge " + string(g) }

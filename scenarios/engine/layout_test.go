@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// laid expects a rule in each of four chains; a chain that the kernel has holds another one.
+type laid struct{ one }
+
+func (laid) Programmed(workloads.State) map[string]string {
+	return map[string]string{"a: rule": "1", "b: rule": "1", "c: rule": "1", "d: rule": "1"}
+}
+
+func (l laid) Observed(s workloads.State, k *kernel.State) map[string]string {
+	facts := l.Programmed(s)
+	for id := range k.Chains {
+		delete(facts, id.Name+": rule")
+		facts[id.Name+": another"] = "1"
+	}
+	return facts
+}
+
+func (laid) Counted(workloads.State, *kernel.State) map[metrics.Gauge]float64 { return nil }
+
+func (laid) About(fact string) report.Topic {
+	subject, _, _ := strings.Cut(fact, ": ")
+	return report.Topic{Aspect: report.Rules, Subject: subject}
+}
+
+// says is a probe whose fact is what it says.
+type says string
+
+func (says) Name() string                                 { return "says" }
+func (says) Want(workloads.State) Facts                   { return Facts{"said": "yes"} }
+func (p says) Got(context.Context, *World) (Facts, error) { return Facts{"said": string(p)}, nil }
+
+func TestLayoutThatIsNotUnderstood(t *testing.T) {
+	fitting := &Layout{}
+	fitting.fits.Store(true)
+	for name, c := range map[string]struct {
+		layout  *Layout
+		chains  string // that hold another rule
+		other   says
+		foreign bool
+	}{
+		"half of the chains":                {&Layout{}, "ab", "yes", true},
+		"one of four":                       {&Layout{}, "a", "yes", false},
+		"half, and packets go wrong":        {&Layout{}, "ab", "no", false},
+		"half, of a release that is known":  {nil, "ab", "yes", false},
+		"half, where all has agreed before": {fitting, "ab", "yes", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := kernel.New()
+			for _, chain := range c.chains {
+				k.Chains[kernel.ID{Name: string(chain)}] = kernel.Chain{}
+			}
+			w := &World{
+				Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Kernel: machine{k}, Programmer: laid{}, Layout: c.layout,
+			}
+			var notes []report.Finding
+			err := w.expectAll(t.Context(), []Expectation{{Probe: Programmed{laid{}}}, {Probe: c.other}}, time.Millisecond, func(f report.Finding) { notes = append(notes, f) })
+			if c.foreign != (err == nil) || !c.foreign && !errors.Is(err, ErrBroken) || w.Layout.Foreign() != c.foreign {
+				t.Fatalf("foreign %v, error %v", w.Layout.Foreign(), err)
+			}
+			if told := strings.Contains(notes[0].Note, "NOT APPLICABLE"); told != c.foreign || c.foreign && notes[0].Differing > 0 {
+				t.Errorf("told %+v", notes[0])
+			}
+			if _, counts := Effects(w)[3].Probe.(Counts); counts != c.foreign {
+				t.Errorf("afterwards the rules are looked at: %v", !counts)
+			}
+		})
+	}
+}
