@@ -27,6 +27,15 @@ func (a agent) Start(ctx context.Context) error {
 	return infra.AskStart(ctx, os.Stdout, a.handoff.Out)
 }
 
+// restart has the harness restart a part of the environment.
+func (d *driver) restart(ctx context.Context, role string) error {
+	if role == infra.RoleAgent {
+		d.restarting.Store(true)
+		defer d.restarted()
+	}
+	return infra.AskRestart(ctx, os.Stdout, d.handoff.Out, role)
+}
+
 // freeze stops the SUT's process while it is done.
 func (d *driver) freeze(do func() error) error {
 	pid, err := d.process()

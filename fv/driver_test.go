@@ -224,7 +224,23 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 			}
 		},
 	}
-	return runner.Run(guarded, sc)
+	if err = runner.Run(guarded, sc); err != nil && d.handoff.Obeyed && guarded.Err() == nil {
+		err = errors.Join(err, d.renew(guarded, world))
+	}
+	return err
+}
+
+// renewPatience is how long an agent has to agree that there is nothing any more, once a scenario has failed.
+const renewPatience = 5 * time.Second
+
+// renew restarts an agent that still holds what a failed scenario left in it: else each scenario after it would fail for the same cause.
+func (d *driver) renew(ctx context.Context, w *engine.World) error {
+	err := w.Check(ctx, renewPatience, func(report.Finding) {})
+	if !errors.Is(err, engine.ErrBroken) {
+		return err
+	}
+	fmt.Println("the agent does not agree that all is gone, so it is restarted:", err)
+	return d.restart(ctx, infra.RoleAgent)
 }
 
 // world makes the world of one scenario; plan, draws and names follow from the run's seed and the scenario's name.

@@ -9,14 +9,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -63,13 +61,7 @@ func (saboteur) Signal(sig syscall.Signal) error {
 	return syscall.Kill(pid, sig)
 }
 
-func (saboteur) Restart(ctx context.Context, role string) error {
-	if role == infra.RoleAgent {
-		suite.restarting.Store(true)
-		defer suite.restarted()
-	}
-	return infra.AskRestart(ctx, os.Stdout, suite.handoff.Out, role)
-}
+func (saboteur) Restart(ctx context.Context, role string) error { return suite.restart(ctx, role) }
 
 // Lie puts a proxy in front of the SUT's metrics that adds to one of them.
 func (saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {

@@ -57,10 +57,11 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 // in nftables mode, felix_active_local_policies, felix_ipsets_total; and those that say nothing of what there is (docs/gauges.md).
 func (f felix) Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 {
 	count := told(s)
-	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw.
+	// Felix counts the kernel's own chains to which it adds: 3 of filter, 4 of nat, 5 of mangle, 2 of raw; from v3.32 on those of ARP as well,
+	// in nftables mode.
 	count[metrics.Chains], count[metrics.Rules], count[metrics.IPSets], count[metrics.Selectors] = float64(len(kernel.Families)*14), 0, 0, 0
 	for id, c := range k.Chains {
-		if _, name := f.place(id); strings.HasPrefix(name, "cali-") {
+		if _, name := f.place(id); strings.HasPrefix(name, "cali-") || id.Family == kernel.ARP {
 			count[metrics.Chains]++
 		}
 		for _, r := range c.Rules {

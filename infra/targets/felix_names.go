@@ -46,7 +46,7 @@ func (f felix) place(id kernel.ID) (table, name string) {
 	if f.Backend() != kernel.NFTables {
 		return id.Table, id.Name
 	}
-	if id.Table != "calico" {
+	if id.Table != "calico" && id.Table != "calico-arp" {
 		return id.Table, id.Name
 	}
 	table, name, _ = strings.Cut(id.Name, "-")

@@ -14,7 +14,7 @@ import (
 )
 
 // laid expects a rule in each of four chains; a chain that the kernel has holds another one.
-type laid struct{ one }
+type laid struct{}
 
 func (laid) Programmed(workloads.State) map[string]string {
 	return map[string]string{"a: rule": "1", "b: rule": "1", "c: rule": "1", "d: rule": "1"}

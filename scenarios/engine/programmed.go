@@ -34,7 +34,7 @@ const agrees = "agrees"
 // Want asks the target.
 func (p Programmed) Want(s workloads.State) Facts {
 	facts := Facts(p.Programmer.Programmed(s))
-	maps.Copy(facts, Counts{p.Programmer}.Want(s))
+	maps.Copy(facts, Counts(p).Want(s))
 	return facts
 }
 
@@ -45,7 +45,7 @@ func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
 		return nil, err
 	}
 	s := w.Fleet.State()
-	facts, err := Counts{p.Programmer}.compare(ctx, w, s, k)
+	facts, err := Counts(p).compare(ctx, w, s, k)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,10 @@ type Family string
 const (
 	IPv4 Family = "IPv4"
 	IPv6 Family = "IPv6"
+	ARP  Family = "ARP" // of nftables alone; its chains see the node's answers about addresses, and no packets
 )
 
-// Families are both.
+// Families are those of packets.
 var Families = []Family{IPv4, IPv6}
 
 // Backend says with which tool rules and sets are read, and so which program's objects are seen.

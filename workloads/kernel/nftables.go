@@ -24,9 +24,9 @@ type nftSet struct {
 	Elem                []json.RawMessage
 }
 
-var nftFamilies = map[string]Family{"ip": IPv4, "ip6": IPv6}
+var nftFamilies = map[string]Family{"ip": IPv4, "ip6": IPv6, "arp": ARP}
 
-// ReadNFTables adds what `nft -j list ruleset` printed of the families ip and ip6; others are left out.
+// ReadNFTables adds what `nft -j list ruleset` printed of the families ip, ip6 and arp; others are left out.
 func (s *State) ReadNFTables(r io.Reader) error {
 	var dump struct{ Nftables []nftObject }
 	if err := json.NewDecoder(r).Decode(&dump); err != nil {
