@@ -45,6 +45,9 @@ func learner(target Target, agent Container) func(ctx context.Context, ready boo
 	}
 }
 
+// AgentVersion returns what the agent says it is; empty: it does not.
+func (e *Environment) AgentVersion() string { return e.facts().Version }
+
 // facts are the target's, and what has been learned of the agent.
 func (e *Environment) facts() TargetFacts {
 	facts := e.target.Facts()

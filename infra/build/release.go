@@ -43,6 +43,15 @@ func (b *Builder) Choose(component, release string) error {
 	return nil
 }
 
+// Release returns the release of a component that is built, as people know it; empty: its recipe does not say.
+func (b *Builder) Release(component string) string {
+	r, err := readRecipe(b.folder(component))
+	if err != nil {
+		return "" // the build tells
+	}
+	return r.Release
+}
+
 // Checkout is a component as built from a checkout of its repository.
 type Checkout struct {
 	Binary  string   // which the cache keeps until the next build from the same folder

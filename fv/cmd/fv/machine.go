@@ -53,7 +53,7 @@ var principal = map[string]string{
 	build.Typha:      "github.com/projectcalico/calico",
 }
 
-// versions returns what each component is: the image or binary that the user gave, or the version pinned in its go.mod.
+// versions returns what each component is: the image or binary that the user gave, or the release that is built from modules.
 func (h *harness) versions() map[string]string {
 	versions := map[string]string{"go": runtime.Version()}
 	given := overriddenImages()
@@ -64,6 +64,10 @@ func (h *harness) versions() map[string]string {
 		}
 		if binary, ok := h.builder.Overrides[component]; ok {
 			versions[component] = identified(binary)
+			continue
+		}
+		if release := h.builder.Release(component); release != "" {
+			versions[component] = release
 			continue
 		}
 		path := filepath.Join(h.builder.Root, "docker", component, "go.mod")

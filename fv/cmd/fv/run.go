@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -146,7 +147,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	if err := s.begin(ctx); err != nil {
+	if err := s.begin(ctx, env.AgentVersion()); err != nil {
 		return metrics.Inconclusive, err
 	}
 	driving, abort := context.WithCancelCause(ctx)
@@ -205,7 +206,7 @@ func (s *session) repeat() string {
 	return repeatCommand(s.options, s.suite, s.params)
 }
 
-func (s *session) begin(ctx context.Context) error {
+func (s *session) begin(ctx context.Context, agent string) error {
 	name, version, err := s.h.runtime.Describe(ctx)
 	if err != nil {
 		return err
@@ -215,9 +216,13 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	machine.Engine = name + " " + version
+	versions := s.h.versions()
+	if s.h.given(s.options.target) {
+		versions[s.options.target] = strings.TrimSpace(agent + " " + versions[s.options.target])
+	}
 	return s.journal.Write(report.Entry{Run: &report.Run{
 		ID: s.id, Started: time.Now(), Seed: s.suite.seed, Command: s.repeat(), Target: s.options.target,
-		Runtime: name, Parameters: s.params, Machine: machine, Versions: s.h.versions(),
+		Runtime: name, Parameters: s.params, Machine: machine, Versions: versions,
 	}})
 }
 
@@ -247,7 +252,7 @@ func (s *session) broken(ctx context.Context, cause error) error {
 
 // record writes down why an environment did not come up, and judges that.
 func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, error) {
-	err := s.begin(context.WithoutCancel(ctx))
+	err := s.begin(context.WithoutCancel(ctx), "")
 	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
 	var died *infra.DiedError
 	if errors.As(cause, &died) && context.Cause(ctx) == nil {
