@@ -8,7 +8,7 @@ import (
 )
 
 // felixVersion is in Felix's line about its start.
-var felixVersion = regexp.MustCompile(`Felix starting up.* version="?(v[0-9][^"\s]*)`)
+var felixVersion = regexp.MustCompile(`Felix starting up.* version="?([^"\s]+)`)
 
 // VersionIn reads what Felix said when it started.
 func (felix) VersionIn(log []byte) string {

@@ -10,7 +10,8 @@ const lackingLog = `2026-11-25 00:25:48.764 [INFO][14] felix/daemon.go 132: Feli
 `
 
 func TestVersion(t *testing.T) {
-	for log, want := range map[string]string{lackingLog: "v3.32.1", "": "", "felix/daemon.go 132: Felix starting up version=v3.31.0-5-g1\n": "v3.31.0-5-g1"} {
+	for log, want := range map[string]string{lackingLog: "v3.32.1", "": "", "felix/daemon.go 132: Felix starting up version=v3.31.0-5-g1\n": "v3.31.0-5-g1",
+		"felix/daemon.go 132: Felix starting up builddate=\"\" version=\"\"\n": ""} {
 		if got := (felix{}).VersionIn([]byte(log)); got != want {
 			t.Errorf("%q: version %q, want %q", log, got, want)
 		}
