@@ -109,11 +109,11 @@ type slot struct {
 	versions []version
 }
 
-// combinations returns how many there are of what the parts may be; more than most, if there are more.
-func combinations(slots []slot, most int) int {
+// combinations returns how many there are of what the parts may be; if there are more than maxCombinations, some number above that.
+func combinations(slots []slot) int {
 	n := 1
 	for _, s := range slots {
-		if n <= most {
+		if n <= maxCombinations {
 			n *= len(s.versions)
 		}
 	}
@@ -129,7 +129,7 @@ func (h *history) ask(f Flow, t span, j *judgement) {
 	for i := range slots {
 		slots[i].versions = distinct(slots[i].versions)
 	}
-	n := combinations(slots, maxCombinations)
+	n := combinations(slots)
 	if n > maxCombinations {
 		j.legal, j.crowded = either, true
 		return
