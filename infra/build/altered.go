@@ -57,7 +57,7 @@ func (b *Builder) Altered(ctx context.Context, component string, a Alteration) (
 		return "", err
 	}
 	kind, key := component+"-altered", a.key(base)
-	dir, err := b.entry(ctx, kind, key, func(tmp string) error { return b.compileAltered(ctx, component, a, tmp) })
+	dir, err := b.Entry(ctx, kind, key, func(tmp string) error { return b.compileAltered(ctx, component, a, tmp) })
 	if err != nil {
 		return "", fmt.Errorf("build %s with another %s: %w", component, a.Module, err)
 	}

@@ -71,7 +71,7 @@ func (b *Builder) Artifact(ctx context.Context, component string) (Artifact, err
 	if b.Overrides[component] != "" {
 		kind += "-given" // old ones are dropped, and those that took minutes to build must not be among them
 	}
-	dir, err := b.entry(ctx, kind, key, func(tmp string) error {
+	dir, err := b.Entry(ctx, kind, key, func(tmp string) error {
 		if err := b.assemble(ctx, component, tmp); err != nil {
 			return err
 		}

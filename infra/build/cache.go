@@ -16,8 +16,8 @@ const givenGrace = time.Hour
 // partial stands between an entry's key and a number in the name of a folder that is being filled.
 const partial = ".partial"
 
-// entry returns the cache's folder for a key, filled by fill if it is not there.
-func (b *Builder) entry(ctx context.Context, kind, key string, fill func(tmp string) error) (string, error) {
+// Entry returns the cache's folder for a key, filled by fill if it is not there.
+func (b *Builder) Entry(ctx context.Context, kind, key string, fill func(tmp string) error) (string, error) {
 	parent, err := b.cacheDir(kind)
 	if err != nil {
 		return "", err

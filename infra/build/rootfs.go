@@ -34,7 +34,7 @@ func (b *Builder) Rootfs(ctx context.Context) (tarPath, key string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	dir, err := b.entry(ctx, "rootfs", key, func(tmp string) error { return b.bootstrap(ctx, tmp) })
+	dir, err := b.Entry(ctx, "rootfs", key, func(tmp string) error { return b.bootstrap(ctx, tmp) })
 	if err != nil {
 		return "", "", fmt.Errorf("build a root file system: %w", err)
 	}

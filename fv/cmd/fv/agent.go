@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -16,14 +18,23 @@ import (
 type agentOptions struct {
 	release string
 	source  string // checkout, an absolute path
-	crds    string // folder or file, an absolute path
+	crds    string // folder or file, an absolute path, or inImage and a path in the agent's image
 }
 
 func (a *agentOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.release, "felix-version", "", "build this release of Felix from its module: v3.30.1 or v3.31.0 (default v3.31.0)")
 	f.Func("felix-source", "build Felix from this checkout of Calico's repository, and take its CRDs and its role from there", pathTo(&a.source, true))
-	f.Func("crds", "folder, or file, with the agent's CRDs and, if it is there, its role (ClusterRole calico-node): of the release whose binary or image is given", pathTo(&a.crds, false))
+	f.Func("crds", "folder, or file, with the agent's CRDs and, if it is there, its role (ClusterRole calico-node): of the release whose binary or image is given; image:PATH takes it from the agent's image", func(s string) error {
+		if from, ok := strings.CutPrefix(s, inImage); ok && path.IsAbs(from) {
+			a.crds = s
+			return nil
+		}
+		return pathTo(&a.crds, false)(s)
+	})
 }
+
+// inImage stands before a path in the agent's image.
+const inImage = "image:"
 
 // pathTo makes a flag's value an absolute path of something that is there.
 func pathTo(to *string, folder bool) func(string) error {
@@ -71,6 +82,9 @@ func (a *agentOptions) check(b *build.Builder, binaries, images map[string]strin
 	if a.source != "" && a.crds != "" {
 		return errors.New("--felix-source brings its CRDs along: leave --crds out")
 	}
+	if strings.HasPrefix(a.crds, inImage) && images[build.Felix] == "" {
+		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in FV_FELIXIMAGE", a.crds)
+	}
 	if a.release == "" {
 		return nil
 	}
@@ -94,6 +108,10 @@ func (h *harness) buildCheckout(ctx context.Context, o environmentOptions) error
 func (h *harness) agentManifests(ctx context.Context, o environmentOptions) ([]string, error) {
 	if h.manifests != nil {
 		return h.manifests, nil
+	}
+	if from, ok := strings.CutPrefix(o.agent.crds, inImage); ok {
+		dir, err := h.docker.Images.Files(ctx, build.Felix, from)
+		return []string{dir}, err
 	}
 	if o.agent.crds != "" {
 		return []string{o.agent.crds}, nil
