@@ -19,12 +19,40 @@ var _ engine.Agent = agent{}
 
 func (a agent) Stop(ctx context.Context) error {
 	a.restarting.Store(true)
+	a.mu.Lock()
+	a.away = make(chan struct{})
+	a.mu.Unlock()
 	return infra.AskStop(ctx, os.Stdout, a.handoff.Out)
 }
 
 func (a agent) Start(ctx context.Context) error {
 	defer a.restarted()
+	defer a.back()
 	return infra.AskStart(ctx, os.Stdout, a.handoff.Out)
+}
+
+// back notes that the SUT's program is held back no more.
+func (d *driver) back() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away != nil {
+		close(d.away)
+		d.away = nil
+	}
+}
+
+// awaitBack waits while the SUT's program is held back.
+func (d *driver) awaitBack(ctx context.Context) {
+	d.mu.Lock()
+	away := d.away
+	d.mu.Unlock()
+	if away == nil {
+		return
+	}
+	select {
+	case <-away:
+	case <-ctx.Done():
+	}
 }
 
 // restart has the harness restart a part of the environment.

@@ -49,10 +49,11 @@ type driver struct {
 	watcher    *netns.Watcher
 	undo       lifecycle.Undo
 
-	mu  sync.Mutex
-	pid int // of the SUT's process
-	now liveState
-	bad error // the first entry that could not be written
+	mu   sync.Mutex
+	pid  int // of the SUT's process
+	now  liveState
+	away chan struct{} // the SUT's program is held back until it is closed; nil: it is not
+	bad  error         // the first entry that could not be written
 
 	bereave context.CancelCauseFunc // of what is guarded by itself, see Guard; nil: the SUT's end is that of the scenario
 }
@@ -205,6 +206,7 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		if !d.restarting.Load() && !d.survived() {
 			return nil, false, nil
 		}
+		d.awaitBack(ctx)
 		next, err := d.take(ctx)
 		return next, true, err
 	})

@@ -36,5 +36,9 @@ func (mourner) Guard(ctx context.Context) (context.Context, func()) {
 }
 
 func (mourner) Death(ctx context.Context) (string, error) {
-	return infra.AskDeath(ctx, os.Stdout, suite.handoff.Out)
+	why, err := infra.AskDeath(ctx, os.Stdout, suite.handoff.Out)
+	if err == nil {
+		suite.restarted() // another one runs, which knows nothing of what is gone
+	}
+	return why, err
 }

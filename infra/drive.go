@@ -50,7 +50,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	if err != nil {
 		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
 	}
-	listening := &asked{Writer: out, obey: func(role string) { e.answer(ctx, dir, role) }}
+	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening)
 	e.releaseAgent() // a driver that was cut short may have stopped it
 	return exit, errors.Join(err, listening.Close())

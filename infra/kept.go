@@ -115,7 +115,15 @@ const (
 // Making is how the harness made an environment: what later processes must do alike.
 type Making struct {
 	Runtime  string            `json:"runtime"`
-	Binaries map[string]string `json:"binaries,omitempty"` // the user's own, by component
+	Binaries map[string]string `json:"binaries,omitempty"` // not built from the pinned modules, by component
+	Agent    Choice            `json:"agent"`
+}
+
+// Choice is how the user chose the agent's release; all empty: the pinned one.
+type Choice struct {
+	Release string `json:"release,omitempty"`
+	Source  string `json:"source,omitempty"` // checkout, an absolute path
+	CRDs    string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
 }
 
 // ReadMaking returns how a run's environment was made.

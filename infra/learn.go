@@ -10,8 +10,10 @@ import (
 const (
 	// learnInterval is how often the log of an agent that is not ready is read.
 	learnInterval = time.Second
-	// lackingFor is how long an agent must complain of the same lack: it may well try before its kinds are served.
+	// lackingFor is how long an agent must go on complaining of a lack: it may well try before its kinds are served.
 	lackingFor = 10 * time.Second
+	// silence is how long an agent that says nothing of a lack lacks nothing any more; it complains each second.
+	silence = 3 * time.Second
 )
 
 // errLacks is what keeps an agent from getting ready that has said itself what it can't go on without.
@@ -24,24 +26,35 @@ func learner(target Target, agent Container) func(ctx context.Context, ready boo
 	if !ok {
 		return func(context.Context, bool) (string, string) { return "", "" }
 	}
-	var last, since time.Time
-	var lacked string
+	var last time.Time
+	var read int // bytes of the log
+	var complaints struct {
+		first, latest time.Time // zero: it does not complain
+		from          int       // of the log
+	}
 	return func(ctx context.Context, ready bool) (version, lacks string) {
 		if !ready && time.Since(last) < learnInterval {
 			return "", ""
 		}
-		last = time.Now()
 		var log bytes.Buffer
 		if err := agent.Logs(ctx, &log, false); err != nil {
 			return "", "" // readiness is told by other means
 		}
-		if now := reader.LacksIn(log.Bytes()); now != lacked {
-			lacked, since = now, last
+		last = time.Now()
+		all, c := log.Bytes(), &complaints
+		switch complains := reader.LacksIn(all[min(read, len(all)):]) != ""; {
+		case complains && c.first.IsZero():
+			c.first, c.latest, c.from = last, last, read
+		case complains:
+			c.latest = last
+		case last.Sub(c.latest) > silence:
+			c.first = time.Time{}
 		}
-		if lacked != "" && time.Since(since) > lackingFor {
-			lacks = lacked
+		read = len(all)
+		if !c.first.IsZero() && last.Sub(c.first) > lackingFor {
+			lacks = reader.LacksIn(all[min(c.from, len(all)):])
 		}
-		return reader.VersionIn(log.Bytes()), lacks
+		return reader.VersionIn(all), lacks
 	}
 }
 

@@ -3,12 +3,18 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
+
+// stirs are how often a policy changes and is changed back, a second for each, until what the agent has not cleaned up is told.
+const stirs = 8
 
 var _ = register(func(Params) engine.Scenario {
 	topology := stage
@@ -26,7 +32,12 @@ var _ = register(func(Params) engine.Scenario {
 			{Name: "fill", Do: fillStage},
 			{Name: "away while much goes", Do: func(ctx context.Context, w *engine.World) error {
 				peers := []workloads.Pod{onStage(w, 0, localClient), onStage(w, 0, remoteClient)}
-				return amidTalk(ctx, w, onStage(w, 1, localClient), peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
+				talker := onStage(w, 1, localClient)
+				err := amidTalk(ctx, w, talker, peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
+				if err != nil {
+					return err
+				}
+				return stirred(ctx, w, talker)
 			}},
 			{Name: "unplug", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.UnplugPods(ctx, lingers(w)) }},
 			{Name: "away while the rest goes", Do: func(ctx context.Context, w *engine.World) error {
@@ -45,6 +56,41 @@ func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *e
 	}
 	err := do(ctx, w)
 	return errors.Join(err, w.Agent.Start(ctx))
+}
+
+// stirred changes a policy now and then, and back, until no route leads to a pod any more, but not for ever. An agent may leave the routes of
+// interfaces alone that it does not know for some time after its start, and look at them again only once it has something to do.
+func stirred(ctx context.Context, w *engine.World, gone workloads.Pod) error {
+	for range stirs {
+		routes, err := w.Kernel.Routes()
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(gone.IPs, func(ip netip.Addr) bool { return routes[netip.PrefixFrom(ip, ip.BitLen()).String()] != "" }) {
+			return nil
+		}
+		was := w.Fleet.State().Policies[hearsIdle(w).Key]
+		other := hearsIdle(w)
+		other.Spec.Ingress[0].Ports = on(engine.Ports[1])
+		for _, p := range []workloads.Policy{other, was} {
+			if err := w.Fleet.ChangePolicies(ctx, []workloads.Policy{p}); err != nil {
+				return err
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// hearsIdle lets the server of the first namespace hear those that are idle.
+func hearsIdle(w *engine.World) workloads.Policy {
+	p := guard(w)
+	p.Name, p.Spec.Ingress[0].From[0].PodSelector = "idle", label("role", "idle")
+	return p
 }
 
 // fillStage puts policies in force for all that is about to go: two share a pod, one has a pod of its own, one names a namespace's label, and
@@ -67,8 +113,6 @@ func muchGoes(ctx context.Context, w *engine.World) error {
 		pod.Labels = map[string]string{"role": "idle"}
 		return pod
 	}
-	hearsIdle := guard(w)
-	hearsIdle.Name, hearsIdle.Spec.Ingress[0].From[0].PodSelector = "idle", label("role", "idle")
 	for _, step := range []func() error{
 		func() error { return w.Fleet.RemovePolicies(ctx, []workloads.Key{guard(w).Key}) },
 		func() error { return gone(1, server, workloads.Forced) }, // the last that a policy was for
@@ -78,7 +122,7 @@ func muchGoes(ctx context.Context, w *engine.World) error {
 		func() error { return relabelNamespace(1, "front")(ctx, w) },
 		func() error { return gone(0, localClient, workloads.Graceful) },
 		func() error { return inherit(idle)(ctx, w) },
-		func() error { return w.Fleet.AddPolicies(ctx, []workloads.Policy{hearsIdle}) },
+		func() error { return w.Fleet.AddPolicies(ctx, []workloads.Policy{hearsIdle(w)}) },
 	} {
 		if err := step(); err != nil {
 			return err

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -14,6 +15,10 @@ type Troubled interface {
 	KnownIssues() []report.KnownIssue
 }
 
+// pastTag is what git puts behind the name of a release for a checkout that goes beyond it: it has all of that release at least, while a
+// semantic version would stand before it.
+var pastTag = regexp.MustCompile(`(-\d+-g[0-9a-f]+)?(-dirty)?$`)
+
 // KnownIssues returns the issues that a release of the target has. If some are known of the target and the version says nothing of them,
 // there are none, and the reason is returned.
 func KnownIssues(t Driven, release string) (known []report.KnownIssue, unexcused string) {
@@ -21,7 +26,7 @@ func KnownIssues(t Driven, release string) (known []report.KnownIssue, unexcused
 	if !ok || len(troubled.KnownIssues()) == 0 {
 		return nil, ""
 	}
-	v, err := version.ParseSemantic(release)
+	v, err := version.ParseSemantic(pastTag.ReplaceAllString(release, ""))
 	if err != nil {
 		return nil, fmt.Sprintf("the agent's version is not known (%q), so that none of the %d known issues is excused", release, len(troubled.KnownIssues()))
 	}

@@ -11,25 +11,22 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
 )
 
 // agentOptions choose the agent's release, and what it brings for the API server.
-type agentOptions struct {
-	release string
-	source  string // checkout, an absolute path
-	crds    string // folder or file, an absolute path, or inImage and a path in the agent's image
-}
+type agentOptions infra.Choice
 
 func (a *agentOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&a.release, "felix-version", "", "build this release of Felix from its module: v3.30.1 or v3.31.0 (default v3.31.0)")
-	f.Func("felix-source", "build Felix from this checkout of Calico's repository, and take its CRDs and its role from there", pathTo(&a.source, true))
+	f.StringVar(&a.Release, "felix-version", "", "build this release of Felix from its module: v3.30.1 or v3.31.0 (default v3.31.0)")
+	f.Func("felix-source", "build Felix from this checkout of Calico's repository, and take its CRDs and its role from there", pathTo(&a.Source, true))
 	f.Func("crds", "folder, or file, with the agent's CRDs and, if it is there, its role (ClusterRole calico-node): of the release whose binary or image is given; image:PATH takes it from the agent's image", func(s string) error {
 		if from, ok := strings.CutPrefix(s, inImage); ok && path.IsAbs(from) {
-			a.crds = s
+			a.CRDs = s
 			return nil
 		}
-		return pathTo(&a.crds, false)(s)
+		return pathTo(&a.CRDs, false)(s)
 	})
 }
 
@@ -58,7 +55,7 @@ func pathTo(to *string, folder bool) func(string) error {
 // words are the options that choose the same again.
 func (a *agentOptions) words() []string {
 	var words []string
-	for _, o := range []struct{ flag, value string }{{"--felix-version", a.release}, {"--felix-source", a.source}, {"--crds", a.crds}} {
+	for _, o := range []struct{ flag, value string }{{"--felix-version", a.Release}, {"--felix-source", a.Source}, {"--crds", a.CRDs}} {
 		if o.value != "" {
 			words = append(words, o.flag, "'"+o.value+"'")
 		}
@@ -70,7 +67,7 @@ func (a *agentOptions) words() []string {
 func (a *agentOptions) check(b *build.Builder, binaries, images map[string]string) error {
 	var chosen []string
 	for _, o := range []struct{ option, value string }{
-		{"--felix-version", a.release}, {"--felix-source", a.source}, {"--felix-binary", binaries[build.Felix]}, {"FV_FELIXIMAGE", images[build.Felix]},
+		{"--felix-version", a.Release}, {"--felix-source", a.Source}, {"--felix-binary", binaries[build.Felix]}, {"FV_FELIXIMAGE", images[build.Felix]},
 	} {
 		if o.value != "" {
 			chosen = append(chosen, o.option)
@@ -79,24 +76,24 @@ func (a *agentOptions) check(b *build.Builder, binaries, images map[string]strin
 	if len(chosen) > 1 {
 		return fmt.Errorf("%s and %s both choose the agent: give one", chosen[0], chosen[1])
 	}
-	if a.source != "" && a.crds != "" {
+	if a.Source != "" && a.CRDs != "" {
 		return errors.New("--felix-source brings its CRDs along: leave --crds out")
 	}
-	if strings.HasPrefix(a.crds, inImage) && images[build.Felix] == "" {
-		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in FV_FELIXIMAGE", a.crds)
+	if strings.HasPrefix(a.CRDs, inImage) && images[build.Felix] == "" {
+		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in FV_FELIXIMAGE", a.CRDs)
 	}
-	if a.release == "" {
+	if a.Release == "" {
 		return nil
 	}
-	return b.Choose(build.Felix, a.release)
+	return b.Choose(build.Felix, a.Release)
 }
 
 // buildCheckout builds the agent from the checkout, if one was given.
 func (h *harness) buildCheckout(ctx context.Context, o environmentOptions) error {
-	if o.agent.source == "" {
+	if o.agent.Source == "" {
 		return nil
 	}
-	made, err := h.builder.FromSource(ctx, build.Felix, o.agent.source)
+	made, err := h.builder.FromSource(ctx, build.Felix, o.agent.Source)
 	if err != nil {
 		return err
 	}
@@ -104,17 +101,22 @@ func (h *harness) buildCheckout(ctx context.Context, o environmentOptions) error
 	return nil
 }
 
+// making is how an environment with these options is made.
+func (h *harness) making(o environmentOptions) infra.Making {
+	return infra.Making{Runtime: h.runtime.Name(), Binaries: h.builder.Overrides, Agent: infra.Choice(o.agent)}
+}
+
 // agentManifests are those of the checkout, those that were given, or else of the release that is built, whoever's binary or image is run.
 func (h *harness) agentManifests(ctx context.Context, o environmentOptions) ([]string, error) {
 	if h.manifests != nil {
 		return h.manifests, nil
 	}
-	if from, ok := strings.CutPrefix(o.agent.crds, inImage); ok {
+	if from, ok := strings.CutPrefix(o.agent.CRDs, inImage); ok {
 		dir, err := h.docker.Images.Files(ctx, build.Felix, from)
 		return []string{dir}, err
 	}
-	if o.agent.crds != "" {
-		return []string{o.agent.crds}, nil
+	if o.agent.CRDs != "" {
+		return []string{o.agent.CRDs}, nil
 	}
 	felix, err := h.builder.Artifact(ctx, build.Felix)
 	return []string{filepath.Join(felix.Dir, "manifests")}, err

@@ -37,7 +37,7 @@ func (h *harness) alone(ctx context.Context, o environmentOptions, s suiteOption
 	prepare(sess)
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
-		Making: infra.Making{Runtime: h.runtime.Name(), Binaries: o.binaries},
+		Making: h.making(o),
 	})
 	if err == nil {
 		_, err = sess.drive(ctx, env, sess.suite.ginkgo())

@@ -114,7 +114,7 @@ func (h *harness) benchOnce(ctx context.Context, o environmentOptions, s suiteOp
 	sess.out, sess.complaints = log, log
 	begun := time.Now()
 	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Making: infra.Making{Runtime: runtime, Binaries: o.binaries},
+		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Making: h.making(o),
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,13 @@ func (h *harness) kept(ctx context.Context, run string) (environmentOptions, str
 		return o, "", usage(err)
 	}
 	o = environmentOptions{target: facts.Name, dataplane: facts.DataPlane, typha: facts.Typha, runtime: making.Runtime, binaries: making.Binaries}
-	return o, run, h.use(o)
+	o.agent.Release = making.Agent.Release
+	err = h.use(o)
+	if o.agent = agentOptions(making.Agent); o.agent.Source != "" {
+		o.binaries = maps.Clone(making.Binaries)
+		delete(o.binaries, build.Felix) // it was built from there
+	}
+	return o, run, err
 }
 
 func testCommand() *cobra.Command {

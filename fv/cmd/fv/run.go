@@ -94,7 +94,7 @@ func (h *harness) up(ctx context.Context, target infra.Target, o environmentOpti
 	begun := time.Now()
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep,
-		Making: infra.Making{Runtime: h.runtime.Name(), Binaries: o.binaries},
+		Making: h.making(o),
 		Report: func(step string) { fmt.Fprintf(os.Stderr, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step) },
 	})
 	if err != nil {
@@ -219,6 +219,8 @@ func (s *session) begin(ctx context.Context, agent string) error {
 	versions := s.h.versions()
 	if s.h.given(s.options.target) {
 		versions[s.options.target] = strings.TrimSpace(agent + " " + versions[s.options.target])
+	} else if agent != "" {
+		versions[s.options.target] = agent
 	}
 	return s.journal.Write(report.Entry{Run: &report.Run{
 		ID: s.id, Started: time.Now(), Seed: s.suite.seed, Command: s.repeat(), Target: s.options.target,
