@@ -109,7 +109,7 @@ func (b *Builder) compileCheckout(ctx context.Context, component, dir string, r 
 		r.Stamps = nil
 	}
 	binary = filepath.Join(folder, filepath.Base(r.Package))
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", r.ldflags(), "-o", binary, r.Package}
+	args := append(append([]string{"build"}, strings.Fields(buildFlags)...), "-ldflags", r.ldflags(), "-o", binary, r.Package)
 	return binary, run(ctx, dir, r.env(), "go", args...)
 }
 

@@ -40,7 +40,7 @@ type Journal struct {
 }
 
 // Open begins the journal of a table in dir, or goes on with the one that is there, whose rows it returns. One that was begun with
-// another head is an error.
+// another head is an error, but for the stages: a table can go on with more of them.
 func Open(dir string, h Head) (*Journal, []Row, error) {
 	path := filepath.Join(dir, JournalFile)
 	was, rows, err := Load(dir)
@@ -48,7 +48,8 @@ func Open(dir string, h Head) (*Journal, []Row, error) {
 	if err != nil && !fresh {
 		return nil, nil, err
 	}
-	if !fresh && !reflect.DeepEqual(was, h) {
+	more := !slices.Equal(was.Stages, h.Stages)
+	if was.Stages = h.Stages; !fresh && !reflect.DeepEqual(was, h) {
 		return nil, nil, fmt.Errorf("the table in %s was made with other flags, or another SUT or driver: with %+v, not %+v", dir, was, h)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -56,10 +57,14 @@ func Open(dir string, h Head) (*Journal, []Row, error) {
 		return nil, nil, err
 	}
 	j := &Journal{file}
-	if fresh {
-		return j, rows, j.write(entry{Head: &h})
+	if !fresh {
+		if _, err = file.WriteString("\n"); err != nil { // ends a line that a kill has cut
+			return j, rows, err
+		}
 	}
-	_, err = file.WriteString("\n") // ends a line that a kill has cut
+	if fresh || more {
+		err = j.write(entry{Head: &h})
+	}
 	return j, rows, err
 }
 

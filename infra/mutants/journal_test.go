@@ -3,6 +3,7 @@ package mutants
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -44,6 +45,14 @@ func TestJournalGoesOn(t *testing.T) {
 	}
 	if _, rows, err = Load(dir); err != nil || len(rows) != 3 {
 		t.Errorf("after half a line: %+v, %v", rows, err)
+	}
+	head.Stages = []Stage{Set, Fuzz}
+	if j, rows, err = Open(dir, head); err != nil || len(rows) != 3 {
+		t.Fatalf("with one more stage: %+v, %v", rows, err)
+	}
+	_ = j.Close()
+	if was, _, err := Load(dir); err != nil || !slices.Equal(was.Stages, head.Stages) {
+		t.Errorf("stages %v, %v", was.Stages, err)
 	}
 	head.Seed = 2
 	if _, _, err := Open(dir, head); err == nil {

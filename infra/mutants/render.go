@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -93,6 +94,7 @@ func NewReport(h Head, t Table, rows []Row) Report {
 	for _, m := range append([]Mutant{{Name: Control}}, t.Mutants...) {
 		for _, row := range rows {
 			if row.Mutant == m.Name && row.Digest == m.Digest() {
+				row.Judge(m)
 				r.Rows = append(r.Rows, row)
 			}
 		}
@@ -160,12 +162,15 @@ func wrap(s string) string {
 
 var escape = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`)
 
+// wholeMinutes is how a duration ends that has no seconds.
+var wholeMinutes = regexp.MustCompile(`m0s$`)
+
 func (r Report) markdown(b *bytes.Buffer) {
 	h := r.Head
 	var stages []string
 	for _, s := range h.Stages {
 		if s == Fuzz {
-			stages = append(stages, fmt.Sprintf("fuzz for %s", strings.TrimSuffix(h.FuzzFor.Round(time.Second).String(), "0s")))
+			stages = append(stages, "fuzz for "+wholeMinutes.ReplaceAllString(h.FuzzFor.Round(time.Second).String(), "m"))
 			continue
 		}
 		stages = append(stages, string(s))

@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -33,20 +34,20 @@ func table() (Table, []Row) {
 		}
 		return r
 	}
-	caught := func(stage Stage, scenario string, after time.Duration, named bool, told string) func(*Row) {
-		return func(r *Row) { r.Stage, r.Scenario, r.After, r.Named, r.Told = stage, scenario, after, named, told }
+	caught := func(stage Stage, scenario string, after time.Duration, told string) func(*Row) {
+		return func(r *Row) { r.Stage, r.Scenario, r.After, r.Told = stage, scenario, after, told }
 	}
 	m := t.Mutants
 	return t, []Row{
-		row(m[1], Caught, caught(Set, "two isolated namespaces", 82*time.Second, false, "kernel, step \"churn\": 2 of 261 facts differ after 30s, first: policy a|b in: want 3 rules, got 2")),
+		row(m[1], Caught, caught(Set, "two isolated namespaces", 82*time.Second, "kernel, step \"churn\": 2 of 261 facts differ after 30s, first: policy a|b in: want 3 rules, got 2")),
 		row(Mutant{Name: Control}, Escaped, nil),
-		row(m[0], Caught, caught(Set, "pod churn", 34*time.Second, true, strings.Repeat("word ", 80))),
-		row(m[2], Caught, caught(Fuzz, "fuzz", 211*time.Second, true, "routes, step \"fuzz\": one too many")),
+		row(m[0], Caught, caught(Set, "pod churn", 34*time.Second, "a number is wrong: "+strings.Repeat("word ", 80))),
+		row(m[2], Caught, caught(Fuzz, "fuzz", 211*time.Second, "routes, step \"fuzz\": a number is wrong")),
 		row(m[3], Inconclusive, func(r *Row) { r.Told = "the API server died" }),
 		row(m[4], Escaped, func(r *Row) { r.Passed = false }),
 		row(m[5], Escaped, nil),
-		row(m[6], Caught, caught(Soak, "no leak", 900*time.Second, true, "goroutines grow by 3 per cycle")),
-		row(m[7], Caught, caught(Set, "", 2*time.Second, false, "the SUT died: agent exited with code 2")),
+		row(m[6], Caught, caught(Soak, "no leak", 900*time.Second, "a number is wrong: goroutines grow by 3 per cycle")),
+		row(m[7], Caught, caught(Set, "", 2*time.Second, "the SUT died: agent exited with code 2")),
 	}
 }
 
@@ -104,5 +105,15 @@ func golden(t *testing.T, name, got string) {
 	}
 	if got != string(want) {
 		t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+	}
+}
+
+func TestDurationOfTheFuzzer(t *testing.T) {
+	for d, want := range map[time.Duration]string{30 * time.Second: "30s", 90 * time.Second: "1m30s", 10 * time.Minute: "10m", time.Minute: "1m"} {
+		var b bytes.Buffer
+		Report{Head: Head{Stages: []Stage{Fuzz}, FuzzFor: d}}.markdown(&b)
+		if !strings.Contains(b.String(), "fuzz for "+want+".") {
+			t.Errorf("%v: %s", d, strings.SplitN(b.String(), "\n", 2)[0])
+		}
 	}
 }

@@ -51,6 +51,7 @@ type Row struct {
 	Told     string        `json:"told,omitempty"`     // the first line told, or why there is no verdict
 	Named    bool          `json:"named,omitempty"`    // that line names the cause
 	Passed   bool          `json:"passed,omitempty"`   // the SUT came by a place that the mutant changes
+	Stages   []Stage       `json:"stages,omitempty"`   // that have let it pass
 	Took     time.Duration `json:"took_ns"`            // all stages, with their environments
 	Records  []string      `json:"records,omitempty"`  // folders of the stages
 }
@@ -72,13 +73,20 @@ func (r *Row) Add(m Mutant, stage Stage, rec report.Record, log string) (more bo
 	case metrics.Fail:
 		r.Outcome, r.Stage, r.Scenario, r.Told = Caught, stage, sc, told
 		r.After += at.Sub(rec.Run.Started)
-		r.Named = m.Cause != "" && regexp.MustCompile(m.Cause).MatchString(told)
 		return false, nil
 	case metrics.Inconclusive:
 		r.Outcome, r.Told = Inconclusive, told
+	default:
+		r.Stages = append(r.Stages, stage)
 	}
 	r.After += rec.Run.Ended.Sub(rec.Run.Started)
 	return true, nil
+}
+
+// Judge takes what the table of today says of a mutant, and tells whether what was told names the cause.
+func (r *Row) Judge(m Mutant) {
+	r.Bug, r.Class, r.Why = m.Bug, m.Class, m.Why
+	r.Named = r.Outcome == Caught && m.Cause != "" && regexp.MustCompile(m.Cause).MatchString(r.Told)
 }
 
 // first returns the first scenario that failed, or else had no verdict, what was told of it and when it ended.
@@ -100,9 +108,15 @@ func line(s string) string {
 	return s
 }
 
-// Known reports whether the rows hold a verdict on the mutant as it is now, so that it need not run again.
-func Known(rows []Row, m Mutant) bool {
-	return slices.ContainsFunc(rows, func(r Row) bool {
-		return r.Mutant == m.Name && r.Digest == m.Digest() && r.Outcome != Inconclusive
-	})
+// Left returns the row of a mutant as it is now, and the stages that have something to tell of it yet: none once it is caught, and of one that
+// escaped those that it has not met. Without a verdict it begins anew.
+func Left(rows []Row, m Mutant, stages []Stage) (Row, []Stage) {
+	i := slices.IndexFunc(rows, func(r Row) bool { return r.Mutant == m.Name && r.Digest == m.Digest() })
+	if i < 0 || rows[i].Outcome == Inconclusive {
+		return NewRow(m), stages
+	}
+	if rows[i].Outcome == Caught {
+		return rows[i], nil
+	}
+	return rows[i], slices.DeleteFunc(slices.Clone(stages), func(s Stage) bool { return slices.Contains(rows[i].Stages, s) })
 }

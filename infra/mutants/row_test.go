@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestRowOfWhatTheSetCatches(t *testing.T) {
 	if err != nil || more {
 		t.Errorf("more %v, %v", more, err)
 	}
+	row.Judge(m)
 	if row.Outcome != Caught || row.Stage != Set || row.Scenario != "named ports" || row.After != 20*time.Second || row.Told != "a number is wrong" || !row.Named || !row.Passed {
 		t.Errorf("got %+v", row)
 	}
@@ -63,17 +65,23 @@ func TestRowNeedsTheMutantToHaveBeenChosen(t *testing.T) {
 	}
 }
 
-func TestKnown(t *testing.T) {
+func TestStagesLeft(t *testing.T) {
 	m := mutant("one", nil)
-	row := NewRow(m)
-	if !Known([]Row{row}, m) {
-		t.Error("a row with a verdict is not known")
-	}
-	if Known([]Row{row}, mutant("one", edit("n > 15", "$on"))) {
-		t.Error("the row of another edit is known")
-	}
-	row.Outcome = Inconclusive
-	if Known([]Row{row}, m) {
-		t.Error("a row without a verdict is known")
+	caught, escaped, unknown, another := NewRow(m), NewRow(m), NewRow(m), NewRow(mutant("one", edit("n > 15", "$on")))
+	caught.Outcome, unknown.Outcome = Caught, Inconclusive
+	escaped.Stages, unknown.Stages, another.Stages = []Stage{Set}, []Stage{Set}, Stages
+	for name, c := range map[string]struct {
+		rows []Row
+		want []Stage
+	}{
+		"never run":       {nil, Stages},
+		"caught":          {[]Row{caught}, nil},
+		"escaped":         {[]Row{escaped}, []Stage{Fuzz, Soak}},
+		"no verdict":      {[]Row{unknown}, Stages},
+		"of another edit": {[]Row{another}, Stages},
+	} {
+		if _, got := Left(c.rows, m, Stages); !slices.Equal(got, c.want) {
+			t.Errorf("%s: left %v, want %v", name, got, c.want)
+		}
 	}
 }

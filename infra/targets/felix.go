@@ -93,12 +93,12 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 	if err != nil {
 		return infra.Spec{}, err
 	}
-	maps.Copy(env, felixDataPlanes[f.DataPlane])
-	maps.Copy(env, settings)
-	maps.Copy(env, f.Env)
 	if addr, ok := cp.Addr(infra.RoleTypha); ok {
 		env["FELIX_TYPHAADDR"] = netip.AddrPortFrom(addr, typhaPort).String()
 	}
+	maps.Copy(env, felixDataPlanes[f.DataPlane])
+	maps.Copy(env, settings)
+	maps.Copy(env, f.Env)
 	return infra.Spec{
 		Role: infra.RoleAgent, Component: build.Felix, Command: command, Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},

@@ -76,8 +76,8 @@ func (o *observed) assign(family kernel.Family, w felixWay, votes map[candidate]
 	}
 }
 
-// strayed finds the chains of endpoints that are not dispatched to, so that what else is right of them is not told as missing: each is known by
-// its name alone, and has its place in no way.
+// strayed finds the chains of endpoints that dispatch does not lead to. Nothing but their names tells whose they are. So only the dispatch is
+// told as missing, and not all their rules as well.
 func (o *observed) strayed(family kernel.Family, w felixWay) {
 	led := map[string]bool{}
 	for l, chain := range o.leads {
@@ -88,10 +88,10 @@ func (o *observed) strayed(family kernel.Family, w felixWay) {
 		if _, ok := o.leads[l]; ok || c.iface == "" || c.family != family || c.way != w.kind {
 			continue
 		}
-		for id := range o.k.Chains {
-			if _, name := o.place(id); id.Family == family && strings.HasSuffix(name, c.iface) && !led[name] {
-				o.leads[l], o.astray = name, append(o.astray, id)
-			}
+		name := w.chains + c.iface
+		id := o.id(family, felixTable, name)
+		if _, there := o.k.Chains[id]; there && !led[name] {
+			o.leads[l], o.astray = name, append(o.astray, id)
 		}
 	}
 }

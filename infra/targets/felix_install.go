@@ -126,7 +126,7 @@ var felixTiers = []struct {
 	name, otherwise string
 	order           int64
 }{
-	{felixAdminTier, "Pass", 1_000}, {felixDefaultTier, "Deny", 1_000_000}, {felixBaselineTier, "Pass", 10_000_000},
+	{"adminnetworkpolicy", "Pass", 1_000}, {"default", "Deny", 1_000_000}, {"baselineadminnetworkpolicy", "Pass", 10_000_000},
 	{"kube-admin", "Pass", 1_000}, {"kube-baseline", "Pass", 10_000_000},
 }
 

@@ -17,13 +17,6 @@ const (
 	felixThisBlock = 0x100000 // the running block matched
 )
 
-// Felix's tiers.
-const (
-	felixAdminTier    = "adminnetworkpolicy"
-	felixDefaultTier  = "default"
-	felixBaselineTier = "baselineadminnetworkpolicy"
-)
-
 const felixTable = "filter" // where the chains of endpoints and policies belong
 
 // felixChains begins the name of every chain that Felix makes.
@@ -33,11 +26,12 @@ const felixChains = "cali-"
 type felixWay struct {
 	kind                               networkingv1.PolicyType
 	dispatch, iface, by, word, reached string
+	chains                             string // begins the names of the endpoints' chains
 }
 
 var felixWays = []felixWay{
-	{networkingv1.PolicyTypeIngress, "cali-to-wl-dispatch", "out ", "from", "ingress", "to"},
-	{networkingv1.PolicyTypeEgress, "cali-from-wl-dispatch", "in ", "to", "egress", "from"},
+	{networkingv1.PolicyTypeIngress, "cali-to-wl-dispatch", "out ", "from", "ingress", "to", "cali-tw-"},
+	{networkingv1.PolicyTypeEgress, "cali-from-wl-dispatch", "in ", "to", "egress", "from", "cali-fw-"},
 }
 
 // place takes an identity apart: in nftables mode all is in one table and carries the name of the table that it would have

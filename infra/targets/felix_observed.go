@@ -122,6 +122,10 @@ func (o *observed) dispatch(family kernel.Family, w felixWay) {
 		if !ok {
 			continue
 		}
+		if _, there := o.k.Chains[o.id(family, felixTable, to)]; !there {
+			o.facts[dispatchFact(p, w, family)] = to
+			continue
+		}
 		o.leads[leading{iface, w.kind, family}] = to
 		o.facts[dispatchFact(p, w, family)] = "its chain"
 		if other, ok := owner[to]; ok {

@@ -205,6 +205,35 @@ func TestEachFaultIsNamed(t *testing.T) {
 				}
 			}
 		}, []string{`dispatch to pod fv-7-ns-0/pod-0000004 IPv4: want "its chain", got ""`}},
+		{"an endpoint is not dispatched to, either way", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
+			name := f.HostInterface(web.Namespace, web.Name)
+			for id := range k.Maps {
+				if id.Family == kernel.IPv4 {
+					delete(k.Maps[id].Verdicts, name)
+				}
+			}
+			for id := range k.Chains {
+				if id.Family == kernel.IPv4 {
+					remove(k, id, "goto cali-tw-"+name)
+					remove(k, id, "goto cali-fw-"+name)
+				}
+			}
+		}, []string{`dispatch from pod fv-7-ns-0/pod-0000004 IPv4: want "its chain", got ""`, `dispatch to pod fv-7-ns-0/pod-0000004 IPv4: want "its chain", got ""`}},
+		{"an endpoint's rule leads nowhere", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
+			name := f.HostInterface(web.Namespace, web.Name)
+			for id, m := range k.Maps {
+				if verdict, ok := m.Verdicts[name]; ok && id.Family == kernel.IPv4 && strings.Contains(verdict, "cali-tw-") {
+					m.Verdicts[name] = strings.ReplaceAll(verdict, "cali-tw-", "cali-no-")
+				}
+			}
+			for id, c := range k.Chains {
+				for i, r := range c.Rules {
+					if id.Family == kernel.IPv4 && r.Chain == "cali-tw-"+name {
+						c.Rules[i].Chain = "cali-no-" + name
+					}
+				}
+			}
+		}, []string{`dispatch to pod fv-7-ns-0/pod-0000004 IPv4: want "its chain", got "cali-no-`}},
 		{"unknown interfaces pass", func(t *testing.T, f felix, k *kernel.State, _ workloads.State) {
 			if remove(k, f.id(kernel.IPv4, "filter", "cali-from-wl-dispatch"), "Unknown interface") != 1 {
 				t.Fatal("no such rule")

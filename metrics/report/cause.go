@@ -9,14 +9,19 @@ import (
 
 // extent tells how much of what was compared differs.
 func (f Finding) extent() string {
-	s := fmt.Sprintf("%d of %d facts differ", f.Differing, f.Facts)
-	if f.Differing > f.Facts { // one flow may meet several wrong verdicts
-		s = fmt.Sprintf("%d differences in %d facts", f.Differing, f.Facts)
-	}
+	s := f.share() + " differ"
 	if f.Bound > 0 {
 		s += " after " + short(f.Bound)
 	}
 	return s
+}
+
+// share tells how many of how many facts differ.
+func (f Finding) share() string {
+	if f.Differing > f.Facts { // one flow may meet several wrong verdicts
+		return fmt.Sprintf("%d verdicts on %d facts", f.Differing, f.Facts)
+	}
+	return fmt.Sprintf("%d of %d facts", f.Differing, f.Facts)
 }
 
 // fails reports whether the finding says that the SUT is wrong.
@@ -69,7 +74,7 @@ func Why(findings []Finding) string {
 	for _, f := range ranked(findings) {
 		if f.fails() && f.Kind == Expectation && f.Step == cause.Step && f.Cycle == cause.Cycle && !named[f.Name] {
 			named[f.Name] = true
-			extents = append(extents, fmt.Sprintf("%d of %d facts of %s", f.Differing, f.Facts, f.Name))
+			extents = append(extents, f.share()+" of "+f.Name)
 		}
 	}
 	told := cause.First() + "; " + cause.where()

@@ -86,8 +86,8 @@ func TestWhyNamesTheCauseOfAllFindings(t *testing.T) {
 
 func TestExtentMakesSense(t *testing.T) {
 	for want, f := range map[string]Finding{
-		"3 of 8 facts differ after 5s": {Differing: 3, Facts: 8, Bound: 5 * time.Second},
-		"39 differences in 8 facts":    {Differing: 39, Facts: 8},
+		"3 of 8 facts differ after 5s":  {Differing: 3, Facts: 8, Bound: 5 * time.Second},
+		"39 verdicts on 8 facts differ": {Differing: 39, Facts: 8},
 	} {
 		if got := f.extent(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -101,18 +101,18 @@ func (w *LastWords) now() time.Time {
 	return at
 }
 
-// Lines returns what is to be quoted: the complaints that belong together and were the last, and what a Go program says when it dies,
-// or else the end of the log.
+// Lines returns what is to be quoted: the end of the log, or, if a Go program has said that it dies, the complaints that belong together and
+// were the last before it, and what it said.
 func (w *LastWords) Lines() []string {
 	w.end()
+	if w.death == nil {
+		return w.last
+	}
 	var lines []string
 	for _, c := range w.trouble() {
 		lines = append(lines, c.line)
 	}
-	if w.death != nil {
-		return append(lines, w.death...)
-	}
-	return w.last
+	return append(lines, w.death...)
 }
 
 // Cause returns in one line why the program ended, as far as its log tells; empty if it does not.
@@ -144,14 +144,20 @@ func (w *LastWords) Cause() string {
 func (w *LastWords) trouble() []complaint {
 	var last complaint
 	now := w.now()
+	recent := func(c complaint) bool {
+		if now.IsZero() { // nothing has a time
+			return slices.ContainsFunc(w.last, func(line string) bool { return strings.HasPrefix(line, c.line) })
+		}
+		return now.Sub(c.last) < sameTrouble
+	}
 	for _, c := range w.told {
-		if c.severity >= max(failed, last.severity) && now.Sub(c.last) < sameTrouble {
+		if c.severity >= max(failed, last.severity) && recent(c) {
 			last = c
 		}
 	}
 	var all []complaint
 	for _, c := range w.told {
-		if last.severity > 0 && c.file == last.file && last.last.Sub(c.last) < sameTrouble {
+		if last.severity > 0 && c.file == last.file && last.last.Sub(c.last) < sameTrouble && (!now.IsZero() || recent(c)) {
 			all = append(all, c)
 		}
 	}
@@ -192,8 +198,10 @@ func ownFrame(stack []string) string {
 		if at == nil || !own || logging.MatchString(stack[i]) || strings.HasPrefix(stack[i], "created by ") {
 			continue
 		}
-		function := stack[i][strings.LastIndexByte(stack[i][:strings.LastIndexByte(stack[i], '(')+1], '/')+1:]
-		return fmt.Sprintf("%s (%s)", function[:strings.LastIndexByte(function, '(')], at[2])
+		call := stack[i][:max(0, strings.LastIndexByte(stack[i], '('))] // a line of a log may stand among those of a stack
+		if function := call[strings.LastIndexByte(call, '/')+1:]; function != "" {
+			return fmt.Sprintf("%s (%s)", function, at[2])
+		}
 	}
 	return ""
 }

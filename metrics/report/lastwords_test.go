@@ -111,3 +111,22 @@ func TestLastWordsOfAnyLength(t *testing.T) {
 		t.Errorf("%d complaints, %q", len(w.told), w.Cause())
 	}
 }
+
+func TestALineOfTheLogAmongAStack(t *testing.T) {
+	log := "panic: boom\n\ngoroutine 1 [running]:\n2026-11-25 00:12:00.000 [INFO][13] felix.io/x.go 5: busy\n\t/src/felix/daemon/daemon.go:12 +0x1f\n" +
+		"example.org/felix/daemon.Run(0x1)\n\t/src/felix/daemon/daemon.go:34 +0x1f\n"
+	if got, want := said(log).Cause(), "panic: boom at daemon.Run (daemon/daemon.go:34)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestOldComplaintWithoutATime(t *testing.T) {
+	old := "E1125 00:12:00.000000       1 server.go:12] it can't be\n"
+	chatter := strings.Repeat("I1125 01:12:00.000000       1 server.go:13] all is well\n", wordsLen)
+	if got := said(old + chatter).Cause(); got != "" {
+		t.Errorf("an old complaint is the cause: %q", got)
+	}
+	if got := said(chatter + old).Cause(); got != "it can't be" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -42,6 +42,9 @@ the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did
   fv mutants --dataplane nftables --fuzz-for 10m
   fv mutants --resume out/mutants-20260102-030405-abc`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.goOn(c.Flags().Changed); err != nil {
+				return usage(err)
+			}
 			return measureMutants(c.Context(), o, c.OutOrStdout())
 		},
 	}
@@ -50,8 +53,32 @@ the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did
 	c.Flags().StringSliceVar(&o.stages, "stages", []string{"set", "fuzz", "leak"}, "what may catch a mutant: some of set, fuzz, leak")
 	c.Flags().DurationVar(&o.fuzzFor, "fuzz-for", 5*time.Minute, "how long the stage fuzz lasts")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of everything that is drawn")
-	c.Flags().StringVar(&o.resume, "resume", "", "go on with the table in this folder, which was made with the same flags: only what has no verdict yet is run")
+	c.Flags().StringVar(&o.resume, "resume", "", "go on with the table in this folder, with its flags: only what has no verdict yet is run; --stages may name more of them")
 	return c
+}
+
+// goOn takes the flags of the table that is gone on with. Which were given, is told by their names.
+func (o *mutantOptions) goOn(given func(string) bool) error {
+	if o.resume == "" {
+		return nil
+	}
+	head, _, err := mutants.Load(o.resume)
+	if err != nil {
+		return fmt.Errorf("--resume: there is no table in %s: %w", o.resume, err)
+	}
+	for _, flag := range []string{"target", "dataplane", "typha", "runtime", "seed", "fuzz-for"} {
+		if given(flag) {
+			return fmt.Errorf("--resume goes on with the table's own --%s: leave it out", flag)
+		}
+	}
+	o.target, o.dataplane, o.typha, o.runtime, o.seed, o.fuzzFor = head.Target, head.DataPlane, head.Typha, head.Runtime, head.Seed, head.FuzzFor
+	if !given("stages") {
+		o.stages = nil
+		for _, s := range head.Stages {
+			o.stages = append(o.stages, string(s))
+		}
+	}
+	return nil
 }
 
 // choose checks the options and returns the target's table and the mutants to be run, the control before all others.
@@ -62,6 +89,12 @@ func (o mutantOptions) choose() (mutants.Table, []mutants.Mutant, error) {
 	}
 	if o.binaries[table.Component] != "" {
 		return table, nil, fmt.Errorf("--%s: mutants are built from source", binaryFlag(table.Component))
+	}
+	if _, image := overriddenImages()[table.Component]; image || o.agent.Release != "" || o.agent.Source != "" {
+		return table, nil, errors.New("mutants are made of the pinned release: leave out images of the agent, --felix-version and --felix-source")
+	}
+	if o.seed == 0 {
+		return table, nil, errors.New("--seed must be positive")
 	}
 	if o.fuzzFor <= 0 {
 		return table, nil, errors.New("--fuzz-for must be positive")

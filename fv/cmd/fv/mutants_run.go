@@ -49,10 +49,11 @@ func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err er
 	fmt.Fprintf(os.Stderr, "%d mutants, seed %d, table in %s\n", len(chosen), o.seed, m.dir)
 	fmt.Fprintln(out, mutants.Heading())
 	for _, mutant := range chosen {
-		if mutants.Known(m.rows, mutant) {
+		row, stages := mutants.Left(m.rows, mutant, m.head.Stages)
+		if len(stages) == 0 {
 			continue
 		}
-		if err := m.run(ctx, mutant); err != nil {
+		if err := m.run(ctx, mutant, row, stages); err != nil {
 			return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
 		}
 	}
@@ -105,10 +106,10 @@ func (h *harness) mutated(ctx context.Context, table mutants.Table) (string, err
 	return h.builder.Altered(ctx, table.Component, alteration)
 }
 
-// run puts one mutant through the stages until it is caught, and writes its row.
-func (m *measurement) run(ctx context.Context, mutant mutants.Mutant) error {
-	row, begun := mutants.NewRow(mutant), time.Now()
-	for _, stage := range m.head.Stages {
+// run puts one mutant through stages until it is caught, and writes its row.
+func (m *measurement) run(ctx context.Context, mutant mutants.Mutant, row mutants.Row, stages []mutants.Stage) error {
+	begun := time.Now()
+	for _, stage := range stages {
 		more, err := m.try(ctx, &row, mutant, stage)
 		if err != nil {
 			return err
@@ -117,8 +118,9 @@ func (m *measurement) run(ctx context.Context, mutant mutants.Mutant) error {
 			break
 		}
 	}
-	row.Took = time.Since(begun)
+	row.Took += time.Since(begun)
 	m.rows = append(slices.DeleteFunc(m.rows, func(r mutants.Row) bool { return r.Mutant == row.Mutant }), row)
+	row.Judge(mutant)
 	fmt.Fprintln(m.out, row.Line())
 	return m.journal.Write(row)
 }
@@ -140,13 +142,14 @@ func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.
 			break
 		}
 	}
+	if dir == "" {
+		return row.Add(mutant, stage, rec, "")
+	}
 	log, err := os.ReadFile(filepath.Join(dir, "logs", "agent.log"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if dir != "" {
-		row.Records = append(row.Records, dir)
-	}
+	row.Records = append(row.Records, dir)
 	return row.Add(mutant, stage, rec, string(log))
 }
 
@@ -178,6 +181,9 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 
 func (m *measurement) repeat(mutant mutants.Mutant, stage mutants.Stage) string {
 	words := []string{"bin/fv mutants --focus", "'^" + mutant.Name + "$'", "--stages", string(stage), "--seed", strconv.FormatUint(m.o.seed, 10)}
+	if stage == mutants.Fuzz {
+		words = append(words, "--fuzz-for", m.o.fuzzFor.String())
+	}
 	o := m.o.environmentOptions
 	o.binaries = nil
 	return strings.Join(append(words, environmentWords(o)...), " ")

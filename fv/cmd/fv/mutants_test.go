@@ -8,7 +8,7 @@ import (
 )
 
 func TestMutantsChosen(t *testing.T) {
-	good := mutantOptions{environmentOptions: environmentOptions{target: "felix"}, stages: []string{"set"}, fuzzFor: time.Minute}
+	good := mutantOptions{environmentOptions: environmentOptions{target: "felix"}, stages: []string{"set"}, fuzzFor: time.Minute, seed: 1}
 	table, chosen, err := good.choose()
 	if err != nil {
 		t.Fatal(err)
@@ -19,6 +19,9 @@ func TestMutantsChosen(t *testing.T) {
 	for name, change := range map[string]func(*mutantOptions){
 		"a target without mutants": func(o *mutantOptions) { o.target = "other" },
 		"a binary":                 func(o *mutantOptions) { o.binaries = map[string]string{table.Component: "/bin/true"} },
+		"a release":                func(o *mutantOptions) { o.agent.Release = "v3.30.1" },
+		"a checkout":               func(o *mutantOptions) { o.agent.Source = "/src" },
+		"no seed":                  func(o *mutantOptions) { o.seed = 0 },
 		"no such stage":            func(o *mutantOptions) { o.stages = []string{"set", "soak"} },
 		"no stage":                 func(o *mutantOptions) { o.stages = nil },
 		"no time":                  func(o *mutantOptions) { o.fuzzFor = 0 },

@@ -56,13 +56,12 @@ func pinned(t *testing.T) string {
 	cmd := exec.Command("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", Table.Module)
 	cmd.Dir = root + "/docker/" + Table.Component
 	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
-	out, err := cmd.Output()
-	var failed *exec.ExitError
+	out, err := cmd.CombinedOutput()
 	dir := strings.TrimSpace(string(out))
-	if errors.As(err, &failed) || errors.Is(err, exec.ErrNotFound) || dir == "" {
+	if errors.Is(err, exec.ErrNotFound) || err == nil && dir == "" || strings.Contains(dir, "GOPROXY=off") {
 		t.Skipf("%s is not in the module cache: `make fv` fetches it", Table.Module)
 	} else if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, dir)
 	}
 	return dir
 }

@@ -65,7 +65,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "group-without-returns", Class: mutants.Programmed,
 		Bug:   "a group of more than five policies goes on after the fifth though it has decided",
-		Cause: `return`,
+		Cause: `pod \S+ (in|e)gress.*(jump policy|return)`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old:  `		if count != 0 && count%returnStride == 0 {`,
