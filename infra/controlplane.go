@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/nodefv/nodefv/infra/build"
@@ -119,6 +120,7 @@ func (e *Environment) loadConfig() error {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{} // what the API server thinks of a release's CRDs is not the user's to mend
 	config.Dial = dialOf(e.runtime, e.run)
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // no proxy reaches the run's bridge
 	e.config, e.server = config, config.Host

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"syscall"
 	"time"
@@ -77,7 +78,8 @@ func grow(ctx context.Context, w *engine.World) error {
 	return w.Fleet.AddPods(ctx, []workloads.Pod{next})
 }
 
-// crowd adds remote pods until the SUT's end, 30,000 at most.
+// crowd adds remote pods with much to remember until the SUT's end, 30,000 at most. Small ones take so long to fill its memory that it may
+// come to a standstill before, for want of room for its own program.
 func crowd(ctx context.Context, w *engine.World) error {
 	const batch, most = 500, 30000
 	var remote workloads.Pod
@@ -92,6 +94,10 @@ func crowd(ctx context.Context, w *engine.World) error {
 			p, err := w.Plan.Successor(remote)
 			if err != nil {
 				return err
+			}
+			p.Labels = maps.Clone(p.Labels)
+			for i := range 40 {
+				p.Labels[fmt.Sprintf("filler-%d", i)] = fmt.Sprintf("%s-%050d", p.Name, i)
 			}
 			pods = append(pods, p)
 		}
