@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -38,7 +39,7 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name: "dual stack, one address cleared",
 		Doc: "Pods of both families lose the address of one, get it back, lose the other, and then both: routes, sets and connections of that family go," +
-			" the other family and everyone else stay as they are.",
+			" the other family and everyone else stay as they are. Then one goes with both.",
 		Labels:   []string{Identity, "policy"},
 		Needs:    []string{"ipv6"},
 		Timeout:  brief,
@@ -58,6 +59,9 @@ var _ = register(func(Params) engine.Scenario {
 			}},
 			// It talks with three local pods and the remote one that has addresses.
 			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: inherit(first)},
+			{Name: "go with both", Moves: &engine.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: func(ctx context.Context, w *engine.World) error {
+				return w.Fleet.RemovePods(ctx, holders(w.Fleet.State(), first(w).IPs[0]), workloads.Graceful)
+			}},
 		},
 	}
 })
@@ -89,6 +93,17 @@ func inherit(pod func(*engine.World) workloads.Pod) func(context.Context, *engin
 		}
 		return w.Fleet.AddPods(ctx, []workloads.Pod{next})
 	}
+}
+
+// holders are the pods that have an address.
+func holders(s workloads.State, ip netip.Addr) []workloads.Key {
+	var keys []workloads.Key
+	for key, p := range s.Pods {
+		if slices.Contains(p.IPs, ip) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // heir is a pod like the old one in all but its name: it has its addresses too.
