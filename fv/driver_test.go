@@ -20,6 +20,7 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/infra/targets"
+	_ "github.com/nodefv/nodefv/infra/targets/all"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -118,7 +119,7 @@ func (d *driver) openKernel(ctx context.Context) (err error) {
 	if d.watcher, err = netns.Watch(watching); err != nil {
 		return err
 	}
-	if d.wire, err = newWire(ctx); err != nil {
+	if d.wire, err = newWire(ctx, !d.target.Presentation().Routes); err != nil {
 		return err
 	}
 	d.undo.Push("unplug all", d.wire.close)
@@ -250,12 +251,18 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(sc.Name))
 	seed := d.handoff.Seed
+	sc.Topology.DualStack = sc.Topology.DualStack && d.HasFeature(targets.IPv6)
 	plan, err := workloads.NewPlan(seed, sc.Topology, d.handoff.Node)
 	if err != nil {
 		return nil, err
 	}
+	presents := d.target.Presentation()
+	local, err := netip.ParseAddr(d.handoff.NodeAddr)
+	if err != nil {
+		return nil, fmt.Errorf("the node's address: %w", err)
+	}
 	fleet := workloads.NewFleet(workloads.Config{
-		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: true, Load: sc.Load,
+		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: local, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
@@ -275,7 +282,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	}
 	w := &engine.World{
 		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
+		Converser: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
 	}
 	if d.HasFeature(targets.ForgetsConnections) {
 		w.Tracked = netns.Tracked
@@ -322,6 +329,12 @@ func (d *driver) Gauges(ctx context.Context) (metrics.Snapshot, error) {
 		return nil, fmt.Errorf("%w (process %d has state T): %w", engine.ErrFrozen, pid, err)
 	}
 	return snap, err
+}
+
+// Shows reports whether the SUT has a metric for a gauge.
+func (d *driver) Shows(g metrics.Gauge) bool {
+	_, shown := d.target.Gauges()[g]
+	return shown
 }
 
 // Quiesce asks the SUT to collect garbage.

@@ -23,6 +23,7 @@ type wire struct {
 	plugger *netns.Plugger
 	prober  *traffic.Prober
 	fabric  *uplink.Fabric
+	routes  bool // to pods are its own to make
 
 	mu        sync.Mutex
 	plugs     map[workloads.Key]workloads.Plug
@@ -31,8 +32,9 @@ type wire struct {
 	listening map[workloads.Key][]uint16   // the zero Key is the node
 }
 
-func newWire(ctx context.Context) (w *wire, err error) {
-	w = &wire{plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{}}
+// newWire opens a wire, which routes to the pods itself if the SUT does not.
+func newWire(ctx context.Context, routes bool) (w *wire, err error) {
+	w = &wire{routes: routes, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close(ctx))
@@ -61,7 +63,22 @@ func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	if failed != nil {
 		return failed
 	}
-	return w.plugger.Plug(ctx, pods)
+	if err := w.plugger.Plug(ctx, pods); err != nil || !w.routes {
+		return err
+	}
+	for _, p := range pods {
+		failed = errors.Join(failed, route(p, netns.Route))
+	}
+	return failed
+}
+
+// route does it with each address of a pod that is plugged.
+func route(p workloads.Plug, do func(netip.Addr, string) error) error {
+	var failed error
+	for _, ip := range p.IPs {
+		failed = errors.Join(failed, do(ip, p.HostInterface))
+	}
+	return failed
 }
 
 // Unplug closes the pods' sockets and disconnects them.
@@ -88,6 +105,9 @@ func (w *wire) Readdress(pods []workloads.Plug) error {
 	for _, p := range pods {
 		if _, plugged := w.plugs[p.Pod]; !plugged {
 			continue
+		}
+		if w.routes {
+			failed = errors.Join(failed, route(w.plugs[p.Pod], netns.Unroute), route(p, netns.Route))
 		}
 		w.disown(p.Pod)
 		w.plugs[p.Pod] = p

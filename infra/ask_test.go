@@ -40,7 +40,7 @@ func TestAskRestart(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		err := AskRestart(t.Context(), out, dir, RoleTypha)
+		err := AskRestart(t.Context(), out, dir, "typha")
 		if got := errorText(err); got != want {
 			t.Errorf("%q: error %q, want %q", answer, got, want)
 		}
@@ -120,7 +120,7 @@ func TestDeathsThatAreAskedFor(t *testing.T) {
 func TestRestartThatCanNotBe(t *testing.T) {
 	rt := newFakeRuntime(t)
 	e := up(t, config(t, rt, fakeTarget{}))
-	for role, want := range map[string]string{RoleTypha: "there is no typha", RoleEtcd: "not started so that it can be restarted", RoleNode: "can't be restarted"} {
+	for role, want := range map[string]string{"typha": "there is no typha", RoleEtcd: "not started so that it can be restarted", RoleNode: "can't be restarted"} {
 		if err := e.restartAsked(t.Context(), role); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", role, err)
 		}

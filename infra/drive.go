@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -177,7 +178,7 @@ func (e *Environment) watchable() map[string]Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	roles := map[string]Container{}
-	for _, role := range []string{RoleEtcd, RoleAPIServer, RoleTypha, RoleNode, RoleAgent} {
+	for _, role := range append([]string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}, e.target.Facts().Extras...) {
 		if c, ok := e.containers[role]; ok {
 			roles[role] = c
 		}
@@ -199,6 +200,7 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		words := lastWords(context.WithoutCancel(ctx), c)
 		event := report.Event{
 			At: at, Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
+			Extra: slices.Contains(e.target.Facts().Extras, role),
 		}
 		tell(event)
 		if role != RoleAgent || !known || restarts == maxRestarts {

@@ -12,7 +12,7 @@ import (
 func TestHandoffRoundTrip(t *testing.T) {
 	want := Handoff{
 		Version: HandoffVersion, Run: "r1", Seed: 1<<64 - 1, Kubeconfig: "/k", Node: "n", NodeAddr: "172.18.0.4", Out: "/out", Live: true, Command: "fv run",
-		Target:     TargetFacts{Name: "felix", Process: "calico-felix", MetricsPort: 1, HealthPort: 2, DebugPort: 3, DataPlane: "nftables", Typha: true},
+		Target:     TargetFacts{Name: "felix", Process: "calico-felix", MetricsPort: 1, HealthPort: 2, DebugPort: 3, DataPlane: "nftables", Extras: []string{"typha"}},
 		Parameters: map[string]string{"cycles": "3"},
 	}
 	data, err := json.Marshal(want)

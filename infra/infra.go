@@ -25,7 +25,6 @@ import (
 const (
 	RoleEtcd      = "etcd"
 	RoleAPIServer = "apiserver"
-	RoleTypha     = "typha"
 	RoleNode      = "node"
 	RoleAgent     = "agent"
 	RoleDriver    = "driver"
@@ -184,12 +183,12 @@ type LogReader interface {
 
 // TargetFacts is what the driver must know of a target; it travels in the handoff.
 type TargetFacts struct {
-	Name        string `json:"name"`
-	Process     string `json:"process"` // the agent's process name (comm)
-	MetricsPort int    `json:"metrics_port"`
-	HealthPort  int    `json:"health_port"`
-	DebugPort   int    `json:"debug_port"` // net/http/pprof
-	DataPlane   string `json:"data_plane"`
-	Version     string `json:"version,omitempty"` // as the agent itself says it; empty: it does not
-	Typha       bool   `json:"typha,omitempty"`
+	Name        string   `json:"name"`
+	Process     string   `json:"process"` // the agent's process name (comm)
+	MetricsPort int      `json:"metrics_port"`
+	HealthPort  int      `json:"health_port"`
+	DebugPort   int      `json:"debug_port"` // net/http/pprof
+	DataPlane   string   `json:"data_plane"`
+	Version     string   `json:"version,omitempty"` // as the agent itself says it; empty: it does not
+	Extras      []string `json:"extras,omitempty"`  // roles that the target starts besides the agent
 }

@@ -121,9 +121,10 @@ type Making struct {
 
 // Choice is how the user chose the agent's release; all empty: the pinned one.
 type Choice struct {
-	Release string `json:"release,omitempty"`
-	Source  string `json:"source,omitempty"` // checkout, an absolute path
-	CRDs    string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
+	Component string `json:"component,omitempty"` // whose release or checkout was chosen
+	Release   string `json:"release,omitempty"`
+	Source    string `json:"source,omitempty"` // checkout, an absolute path
+	CRDs      string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
 }
 
 // ReadMaking returns how a run's environment was made.
@@ -217,11 +218,8 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
 	e.pushRemoval()
-	for _, role := range []string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent, RoleTypha} {
+	for _, role := range append([]string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}, facts.Extras...) {
 		c, err := rt.Find(ctx, run, role)
-		if role == RoleTypha && errors.Is(err, os.ErrNotExist) {
-			continue
-		}
 		if err != nil {
 			return nil, fmt.Errorf("attach to run %s: %w", run, err)
 		}

@@ -11,7 +11,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name: "name made again",
 		Doc: "Pods go, are seen to be gone, and come back under their names and addresses with other labels, which hold from then on. " +
-			"(The wait is on purpose: docs/findings.md tells what Felix does when a name comes back within 150 ms.)",
+			"(The wait is on purpose: docs/findings.md tells what becomes of it when a name comes back within 150 ms.)",
 		Labels:   []string{Identity, "policy"},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,

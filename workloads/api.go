@@ -43,6 +43,10 @@ func (f *Fleet) podObject(p Pod) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
+	if f.cfg.LocalIP.IsValid() && p.Node == f.local {
+		pod.Status.HostIP = f.cfg.LocalIP.String()
+		pod.Status.HostIPs = []corev1.HostIP{{IP: pod.Status.HostIP}}
+	}
 	for _, ip := range p.IPs {
 		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: ip.String()})
 		pod.Status.PodIP = pod.Status.PodIPs[0].IP

@@ -34,6 +34,7 @@ type Config struct {
 	HostInterface func(namespace, pod string) string
 	Decorate      func(obj any) // adds the target's annotations to *corev1.Pod and *corev1.Node; nil: none
 	OneWrite      bool          // a decorated pod counts with its address at once: its status need not be written
+	LocalIP       netip.Addr    // of the local node, which its pods' status tells; invalid: it does not
 	Workers       int           // concurrent API writes; 0 means 48
 	Load          Load
 	Record        func(report.Operation) // told of each batch; nil: nobody is
@@ -44,6 +45,7 @@ type Config struct {
 // Fleet applies changes to the API and the kernel, the model first, and records every batch. It is safe for concurrent use.
 type Fleet struct {
 	cfg         Config
+	local       string // the local node's name
 	api, kernel *pacer // API writes and plugs run side by side, each at the load's pace
 	done        atomic.Int64
 
@@ -65,7 +67,7 @@ func NewFleet(cfg Config, s State) *Fleet {
 	if cfg.Decorate == nil {
 		cfg.Decorate = func(any) {}
 	}
-	f := &Fleet{cfg: cfg, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}, vacated: map[netip.Addr]Key{}}
+	f := &Fleet{cfg: cfg, local: s.LocalNode, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}, vacated: map[netip.Addr]Key{}}
 	for _, p := range s.Pods {
 		if s.plugged(p) {
 			f.plugged[p.Key] = true

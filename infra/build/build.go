@@ -17,15 +17,13 @@ import (
 	"time"
 )
 
-// Components of an environment, each a folder of docker/.
+// Components of every environment, each a folder of docker/; targets bring more.
 const (
 	Etcd       = "etcd"       // etcd
 	Kubernetes = "kubernetes" // kube-apiserver, kube-controller-manager and kube-proxy
-	Felix      = "felix"      // calico-felix, Calico's CRDs and the role of its agent
-	Typha      = "typha"      // calico-typha
 	Node       = "node"       // fv-pause, which owns the node's namespaces
 	Driver     = "driver"     // fv.test
-	Base       = "base"       // the tools of a node, under Felix, Node and Driver
+	Base       = "base"       // the tools of a node, under agents, Node and Driver
 )
 
 // Event is progress: an Action on a Component has begun or, when Done, ended after Elapsed.
@@ -52,7 +50,7 @@ type Builder struct {
 	goErr     error
 }
 
-// Artifact is a component as built. Dir holds its Dockerfile and what that copies: bin/ and, for Felix, manifests/. It must not be
+// Artifact is a component as built. Dir holds its Dockerfile and what that copies: bin/ and what its recipe exports, such as manifests/. It must not be
 // changed.
 type Artifact struct {
 	Component string

@@ -249,8 +249,8 @@ func TestFindRoot(t *testing.T) {
 func TestStampedVersions(t *testing.T) {
 	for component, stamped := range map[string]string{
 		Kubernetes: "k8s.io/component-base/version.gitVersion",
-		Felix:      "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
-		Typha:      "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
+		"felix":    "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
+		"typha":    "github.com/projectcalico/calico/pkg/buildinfo.GitRevision",
 	} {
 		folder := filepath.Join("..", "..", "docker", component)
 		r, err := readRecipe(folder)

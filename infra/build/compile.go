@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ var buildEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARC
 // recipe is what go.mod can't say of a component's build: its recipe.json.
 type recipe struct {
 	Release   string            `json:"release"`   // as people know the version
+	Main      string            `json:"main"`      // import path of the program; empty: the component's folder is one
 	Package   string            `json:"package"`   // that is built, in a checkout of the module
 	Toolchain string            `json:"toolchain"` // the Go release that builds it, fetched if need be; empty: the machine's
 	Stamps    map[string]string `json:"stamps"`    // variables that the linker sets, by import path and name
@@ -52,7 +54,7 @@ func (b *Builder) compile(ctx context.Context, component string, r recipe, dir s
 	defer b.Step(component, "go build")()
 	args := append([]string{"build"}, strings.Fields(buildFlags)...)
 	args = append(args, flags...)
-	args = append(args, "-ldflags", r.ldflags(), "-o", filepath.Join(dir, "bin")+string(filepath.Separator), ".")
+	args = append(args, "-ldflags", r.ldflags(), "-o", filepath.Join(dir, "bin")+string(filepath.Separator), cmp.Or(r.Main, "."))
 	// What a killed compiler leaves goes where the half-built artifact goes.
 	env := append([]string{"GOTMPDIR=" + dir}, r.env()...)
 	return run(ctx, b.folder(component), env, "go", args...)

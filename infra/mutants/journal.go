@@ -17,7 +17,7 @@ import (
 type Head struct {
 	Target    string            `json:"target"`
 	DataPlane string            `json:"data_plane"`
-	Typha     bool              `json:"typha,omitempty"`
+	Extras    []string          `json:"extras,omitempty"`
 	Runtime   string            `json:"runtime"`
 	Seed      uint64            `json:"seed"`
 	Stages    []Stage           `json:"stages"`

@@ -16,8 +16,8 @@ import (
 )
 
 func TestFelixUpAndDown(t *testing.T) {
-	for _, o := range []targets.Options{{DataPlane: "iptables-nft"}, {DataPlane: "nftables", Typha: true}} {
-		t.Run(fmt.Sprintf("%s typha=%v", o.DataPlane, o.Typha), func(t *testing.T) {
+	for _, o := range []targets.Options{{DataPlane: "iptables-nft"}, {DataPlane: "nftables", Extras: []string{"typha"}}} {
+		t.Run(fmt.Sprintf("%s %v", o.DataPlane, o.Extras), func(t *testing.T) {
 			conform(t, func(t *testing.T, rt infra.Runtime, run string) { felixUpAndDown(t, rt, run, o) })
 		})
 	}
@@ -30,7 +30,7 @@ func felix(t *testing.T, o targets.Options) infra.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	artifact, err := (&build.Builder{Root: root}).Artifact(t.Context(), build.Felix)
+	artifact, err := (&build.Builder{Root: root}).Artifact(t.Context(), "felix")
 	if err != nil {
 		t.Fatal(err)
 	}

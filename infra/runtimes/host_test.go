@@ -32,7 +32,7 @@ func TestHostIsAsBefore(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, component := range []string{build.Etcd, build.Kubernetes, build.Node, build.Felix} { // there is no way out of those namespaces
+	for _, component := range []string{build.Etcd, build.Kubernetes, build.Node, "felix"} { // there is no way out of those namespaces
 		if err := rt.(*Local).Prepare(t.Context(), component); err != nil {
 			t.Fatal(err)
 		}

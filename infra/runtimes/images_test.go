@@ -60,8 +60,8 @@ func TestRefFollowsTheBase(t *testing.T) {
 
 func TestEnsureOfAnImageThatIsNotToBeHad(t *testing.T) {
 	i := engineImages(t)
-	i.Overrides = map[string]string{build.Felix: "localhost:1/felix:none"}
-	_, err := i.Ensure(t.Context(), build.Felix)
+	i.Overrides = map[string]string{"felix": "localhost:1/felix:none"}
+	_, err := i.Ensure(t.Context(), "felix")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -95,13 +95,13 @@ func TestImagesOfAllComponents(t *testing.T) {
 		{build.Base, []string{"conntrack", "--version"}, "conntrack v"},
 		{build.Base, []string{"ip", "-V"}, "iproute2"},
 		{build.Base, []string{"tc", "-V"}, "iproute2"},
-		{build.Felix, []string{"ls", "-d", "/var/run/calico", "/var/lib/calico", "/etc/calico"}, "/etc/calico"},
+		{"felix", []string{"ls", "-d", "/var/run/calico", "/var/lib/calico", "/etc/calico"}, "/etc/calico"},
 		{build.Etcd, []string{"etcd", "--version"}, "etcd Version: 3."},
 		{build.Kubernetes, []string{"kube-apiserver", "--version"}, "Kubernetes v1."},
 		{build.Kubernetes, []string{"kube-controller-manager", "--version"}, "Kubernetes v1."},
 		{build.Kubernetes, []string{"kube-proxy", "--version"}, "Kubernetes v1."},
-		{build.Felix, []string{"calico-felix", "--version"}, "v3."},
-		{build.Typha, []string{"calico-typha", "--version"}, "v3."},
+		{"felix", []string{"calico-felix", "--version"}, "v3."},
+		{"typha", []string{"calico-typha", "--version"}, "v3."},
 		{build.Node, []string{"sh", "-c", "timeout --preserve-status -s TERM 1 fv-pause; echo ended $?"}, "ended 0"},
 		{build.Driver, []string{"fv.test", "-test.list", "Absent"}, ""},
 	}

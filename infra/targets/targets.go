@@ -1,17 +1,17 @@
-// Package targets holds the SUTs, one file each: what to start, what to install, and how each names what it programs.
+// Package targets holds what the SUTs have in common: what each brings, by which words it is known, and the list of those that there are.
 //
-// It is the only SUT-specific code. A target is immutable and safe for concurrent use.
+// A SUT is a package below this one, which registers itself. A target is immutable and safe for concurrent use.
 package targets
 
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/mutants"
 	"github.com/nodefv/nodefv/metrics"
 )
 
@@ -19,7 +19,7 @@ import (
 type Options struct {
 	DataPlane string            // how it programs the kernel; empty: its standard
 	Version   string            // of the agent, such as "v3.31.0"; empty: unknown
-	Typha     bool              // put Typha between the API server and Felix
+	Extras    []string          // words of the parts that are started besides
 	Manifests []string          // files, or folders of them, with its CRDs and its role; the driver needs none
 	Command   []string          // replaces the agent's command, for an image of the user's
 	Settings  []string          // words for how the agent shall behave; see NoResync and what follows it
@@ -35,14 +35,30 @@ const (
 	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
 )
 
-// ForgetsConnections is the feature of a target that removes the kernel's connection tracking of addresses that its pods lose.
-const ForgetsConnections = "forgets-connections"
+// Features that more than scenarios ask for.
+const (
+	// ForgetsConnections is the feature of a target that removes the kernel's connection tracking of addresses that its pods lose.
+	ForgetsConnections = "forgets-connections"
+	IPv6               = "ipv6"
+)
+
+// Presentation is how pods are presented to a target.
+type Presentation struct {
+	// OneWrite: a pod's address is in what Decorate adds, so that it is one from its first write on. Else its status is written as well.
+	OneWrite bool
+	// Routes: the target routes to the pods. Else whoever plugs them does.
+	Routes bool
+	// Rejects: what policies deny is refused. Else it is dropped.
+	Rejects bool
+}
 
 // Driven is the driver's half of what is specific to a SUT.
 type Driven interface {
-	HostInterface(namespace, pod string) string         // name it expects for the host end of a pod's veth
-	Decorate(obj any)                                   // adds its annotations to a *corev1.Pod or *corev1.Node
-	Gauges() map[metrics.Gauge]metrics.Selector         // our words for its metrics
+	HostInterface(namespace, pod string) string // name it expects for the host end of a pod's veth
+	Decorate(obj any)                           // adds its annotations to a *corev1.Pod or *corev1.Node
+	Presentation() Presentation
+	// Gauges are our words for its metrics. Of those that every scenario looks at (see engine.Effects) it may lack some.
+	Gauges() map[metrics.Gauge]metrics.Selector
 	Quiesce(ctx context.Context, addr netip.Addr) error // it releases what it can before an occupancy reading
 	Features() []string                                 // what some release of it has; of policies' kinds it has those that the cluster knows
 }
@@ -59,19 +75,77 @@ type Target interface {
 	Driven
 }
 
-var known = map[string]func(Options) (Target, error){}
+// Component is a part of a target that is built, or given by the user.
+type Component struct {
+	Name     string   // a folder of docker/
+	Title    string   // for people, such as "etcd"
+	Module   string   // whose version is the component's
+	Variable string   // FV_…IMAGE and FV_…COMMAND name an image of the user's and its command
+	Extra    string   // the word that asks for it; empty: it always runs
+	Doc      string   // of Extra
+	Releases []string // that are built from modules, the pinned one last; empty: the pinned one alone
+	Checkout bool     // it can be built from a checkout of its repository
+	CRDs     bool     // it brings manifests: CRDs, and a role
+}
 
-// register makes a target known; each file calls it once, when the package is initialised.
-func register(name string, make func(Options) (Target, error)) bool {
-	known[name] = make
+// Info is what there is to know of a target before one is made.
+type Info struct {
+	Name       string
+	DataPlanes []string    // how it can program the kernel; the first is its standard
+	Components []Component // the first is the agent, whose name is the target's
+	New        func(Options) (Target, error)
+	Mutants    *mutants.Table // nil: none
+}
+
+// Agent is the component that is the agent.
+func (i Info) Agent() Component { return i.Components[0] }
+
+// Needs returns the names of the components that run with these extras.
+func (i Info) Needs(extras []string) []string {
+	var names []string
+	for _, c := range i.Components {
+		if c.Extra == "" || slices.Contains(extras, c.Extra) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+var known []Info
+
+// Register makes a target known; each package of one calls it once, when it is initialised.
+func Register(i Info) bool {
+	known = append(known, i)
+	slices.SortFunc(known, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return true
+}
+
+// All returns what there is, by name.
+func All() []Info { return slices.Clone(known) }
+
+// Find returns what is known of the target of that name.
+func Find(name string) (Info, error) {
+	var names []string
+	for _, i := range known {
+		if i.Name == name {
+			return i, nil
+		}
+		names = append(names, i.Name)
+	}
+	return Info{}, fmt.Errorf("unknown target %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 // New returns the target of that name.
 func New(name string, o Options) (Target, error) {
-	make, ok := known[name]
-	if !ok {
-		return nil, fmt.Errorf("unknown target %q; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	i, err := Find(name)
+	if err != nil {
+		return nil, err
 	}
-	return make(o)
+	if o.DataPlane == "" {
+		o.DataPlane = i.DataPlanes[0]
+	}
+	if !slices.Contains(i.DataPlanes, o.DataPlane) {
+		return nil, fmt.Errorf("%s has no data plane %q; there are: %s", name, o.DataPlane, strings.Join(i.DataPlanes, ", "))
+	}
+	return i.New(o)
 }

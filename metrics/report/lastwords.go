@@ -213,7 +213,7 @@ const (
 	fatal
 )
 
-// severities is how loggers of Go mark lines: logrus as Calico writes it and by itself, klog.
+// severities is how loggers of Go mark lines: logrus by itself and as some write it, klog.
 var severities = regexp.MustCompile(`\[(W)ARN(?:ING)?\]|\[(E)RROR\]|\[(F)ATAL\]|\[(P)ANIC\]|\blevel=([wefp])|^([WEF])\d{4} `)
 
 func severityOf(line string) int {

@@ -170,6 +170,7 @@ type Event struct {
 	What      string    `json:"what"`      // such as "exited", "restarted"
 	ExitCode  int       `json:"exit_code,omitempty"`
 	OOM       bool      `json:"oom,omitempty"`
+	Extra     bool      `json:"extra,omitempty"` // the SUT runs it besides the agent
 	Asked     bool      `json:"asked,omitempty"` // the harness itself, or a scenario, asked for it
 	Cause     string    `json:"cause,omitempty"` // why, as far as its own log tells; see LastWords
 	Log       []string  `json:"log,omitempty"`   // last lines

@@ -116,6 +116,9 @@ func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
 	}
 	facts := Facts{}
 	for f, o := range outcomes {
+		if w.Rejects && o == Refused {
+			o = Dropped
+		}
 		facts[f.String()] = string(o)
 	}
 	return facts, nil

@@ -15,7 +15,12 @@ import (
 // Effects returns what must hold in every scenario after every step, without being asked for. The kernel comes before the
 // packets: it says which of its objects is wrong.
 func Effects(w *World) []Expectation {
-	effects := []Expectation{{Probe: InSync{}}, {Probe: Gauges{}}, {Probe: Routes{}}}
+	var effects []Expectation
+	for _, p := range []Probe{InSync{}, Gauges{}, Routes{}} {
+		if w.sees(p) {
+			effects = append(effects, Expectation{Probe: p})
+		}
+	}
 	switch {
 	case w.Programmer == nil:
 	case w.Layout.Foreign():
@@ -31,6 +36,19 @@ func Effects(w *World) []Expectation {
 		effects = append(effects, Expectation{Probe: NodeConnections{*w.Node}})
 	}
 	return effects
+}
+
+// sees reports whether the SUT lets a probe see what it looks at.
+func (w *World) sees(p Probe) bool {
+	switch p.(type) {
+	case InSync:
+		return w.SUT.Shows(metrics.InSync)
+	case Gauges:
+		return w.SUT.Shows(metrics.Endpoints) && w.SUT.Shows(metrics.LocalEndpoints)
+	case Routes:
+		return w.Routed
+	}
+	return true
 }
 
 // InSync wants the SUT to say that it has seen the whole datastore.

@@ -75,6 +75,7 @@ const DefaultBound = 30 * time.Second
 type SUT interface {
 	Gauges(ctx context.Context) (metrics.Snapshot, error) // one scrape of its own metrics
 	Quiesce(ctx context.Context) error                    // asks it to release what it can
+	Shows(metrics.Gauge) bool                             // it has a metric for it
 	HasFeature(name string) bool
 }
 
@@ -166,6 +167,8 @@ type World struct {
 	Converser     Converser       // nil: no established flows are watched
 	Wake          <-chan struct{} // fires when the kernel announced a change; nil: poll
 	HostInterface func(namespace, pod string) string
+	Routed        bool // the SUT routes to the pods; else whoever plugs them does
+	Rejects       bool // the SUT refuses what policies deny, and does not only drop it: both count as dropped
 	// Overflows counts the packets that the machine lost for want of room, by the setting that limits it; nil: not known. If there were
 	// some during a scenario, it is inconclusive.
 	Overflows func() (map[string]uint64, error)

@@ -104,8 +104,8 @@ func judgeLife(sc report.Scenario, rec report.Record) (metrics.Verdict, string, 
 	return metrics.Inconclusive, "", false
 }
 
-// ofSUT reports whether the event is about the agent or what the target puts before it.
-func ofSUT(e report.Event) bool { return e.Container == "agent" || e.Container == "typha" }
+// ofSUT reports whether the event is about the agent, or what the target starts besides.
+func ofSUT(e report.Event) bool { return e.Container == "agent" || e.Extra }
 
 // judgeFindings decides by what was found: what fails outweighs what could not be looked at.
 func judgeFindings(sc report.Scenario) (metrics.Verdict, string) {

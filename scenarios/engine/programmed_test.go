@@ -42,6 +42,7 @@ type gauge metrics.Snapshot
 
 func (g gauge) Gauges(context.Context) (metrics.Snapshot, error) { return metrics.Snapshot(g), nil }
 func (gauge) Quiesce(context.Context) error                      { return nil }
+func (gauge) Shows(metrics.Gauge) bool                           { return true }
 func (gauge) HasFeature(string) bool                             { return false }
 
 func TestProgrammed(t *testing.T) {
@@ -78,7 +79,7 @@ func TestProgrammed(t *testing.T) {
 }
 
 func TestEffectsWithoutProgrammer(t *testing.T) {
-	with, without := Effects(&World{Programmer: one{}}), Effects(&World{})
+	with, without := Effects(&World{SUT: gauge{}, Programmer: one{}}), Effects(&World{SUT: gauge{}})
 	if len(with) != len(without)+1 {
 		t.Errorf("%d effects with, %d without a target that knows what it programs", len(with), len(without))
 	}

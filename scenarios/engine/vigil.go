@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ const lookInterval = 50 * time.Millisecond
 // vigil watches, from before a step to after it, all facts that are true before, and keeps what deviated from them.
 type vigil struct {
 	world  *World
+	probes []Probe // of watched, those that see anything
 	before workloads.State
 	begun  time.Time
 	cancel context.CancelFunc
@@ -40,12 +42,13 @@ type vigil struct {
 func (s *run) keepVigil(ctx context.Context) *vigil {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &vigil{world: s.World, before: s.World.Fleet.State(), begun: time.Now(), cancel: cancel, astray: map[Probe]Facts{}}
-	for _, p := range watched {
+	v.probes = slices.DeleteFunc(slices.Clone(watched), func(p Probe) bool { return !s.World.sees(p) })
+	for _, p := range v.probes {
 		v.astray[p] = Facts{}
 	}
 	flows := sampleFlows(v.before)
 	var first sync.WaitGroup
-	for _, p := range watched {
+	for _, p := range v.probes {
 		look := p.Got
 		if p == (Connections{}) { // the same flows all the time, whatever becomes of the model
 			look = func(ctx context.Context, w *World) (Facts, error) { return connect(ctx, w, flows) }
@@ -142,7 +145,7 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 	after, want, got, about := s.World.Fleet.State(), Facts{}, Facts{}, map[string]report.Topic{}
 	remade := v.remade(after)
 	predicted := map[Probe]int{Gauges{}: moves.Gauges, Routes{}: moves.Routes, Connections{}: moves.Connections}
-	for _, p := range watched {
+	for _, p := range v.probes {
 		was, is := p.Want(v.before), p.Want(after)
 		if _, moved := Diff(was, is); moved != predicted[p] {
 			return fmt.Errorf("the model moves %d facts of %s, the scenario says %d", moved, p.Name(), predicted[p])

@@ -41,7 +41,7 @@ func newMirror(t *testing.T) *mirror {
 	}
 	m := &mirror{fault: func(Facts) error { return nil }}
 	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, state)
-	m.world = &World{Fleet: fleet, Plan: plan, SUT: m, Kernel: m, Connector: m, HostInterface: func(_, pod string) string { return pod }}
+	m.world = &World{Fleet: fleet, Plan: plan, SUT: m, Kernel: m, Connector: m, HostInterface: func(_, pod string) string { return pod }, Routed: true}
 	return m
 }
 
@@ -57,6 +57,7 @@ func (m *mirror) Gauges(context.Context) (metrics.Snapshot, error) {
 	return metrics.Snapshot{metrics.Endpoints: 3, metrics.LocalEndpoints: 3, metrics.InSync: 1}, err
 }
 func (m *mirror) Quiesce(context.Context) error { return nil }
+func (m *mirror) Shows(metrics.Gauge) bool      { return true }
 func (m *mirror) HasFeature(string) bool        { return true }
 func (m *mirror) Links() ([]string, error)      { return nil, nil }
 func (m *mirror) Programmed(context.Context) (*kernel.State, error) {

@@ -80,7 +80,7 @@ func churn(ctx context.Context, w *engine.World) error {
 	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
 }
 
-// rest waits until the agent has nothing left to do: in nftables mode Felix reads the whole table again before it writes the next time, so
+// rest waits until the agent has nothing left to do: in nftables mode an agent may read the whole table again before it writes the next time, so
 // that what the churn has left to be done would mend a fault at once.
 func rest(ctx context.Context, w *engine.World) error {
 	bound := time.After(engine.DefaultBound)

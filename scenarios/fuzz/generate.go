@@ -15,7 +15,7 @@ type Wishes struct {
 	Restarts bool `json:"restarts,omitempty"` // of the agent
 	Admin    bool `json:"admin,omitempty"`    // AdminNetworkPolicies and the BaselineAdminNetworkPolicy
 	Cluster  bool `json:"cluster,omitempty"`  // ClusterNetworkPolicies
-	// Known draws also what is known to break Felix v3.31.0 (docs/findings.md), which every run would find again: local pods that come
+	// Known draws also what is known to break the pinned agent (docs/findings.md), which every run would find again: local pods that come
 	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports,
 	// policies changed so that they select other pods or are for other directions, cluster-wide policies with rules of both directions changed in more
 	// than their rules, and names of ports in AdminNetworkPolicies and the baseline.

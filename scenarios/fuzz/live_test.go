@@ -102,6 +102,7 @@ func (n *node) Connect(_ context.Context, flows []engine.Flow) (map[engine.Flow]
 func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = false; return n.restart }
 
 func (*node) Quiesce(context.Context) error                     { return nil }
+func (n *node) Shows(metrics.Gauge) bool                        { return true }
 func (n *node) HasFeature(string) bool                          { return !n.plain }
 func (*node) Links() ([]string, error)                          { return nil, nil }
 func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.New(), nil }
@@ -123,7 +124,7 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := engine.Runner{Write: func(report.Entry) {}, World: &engine.World{
+	runner := engine.Runner{Write: func(report.Entry) {}, World: &engine.World{Routed: true,
 		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface,
 	}}
 	return said, runner.Run(t.Context(), sc)

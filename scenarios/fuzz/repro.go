@@ -27,7 +27,7 @@ type Repro struct {
 type Target struct {
 	Name      string            `json:"name"`
 	DataPlane string            `json:"dataplane"`
-	Typha     bool              `json:"typha,omitempty"`
+	Extras    []string          `json:"extras,omitempty"` // what ran besides the agent
 	Runtime   string            `json:"runtime,omitempty"`
 	Settings  []string          `json:"settings,omitempty"` // words for the agent's behaviour
 	Versions  map[string]string `json:"versions,omitempty"`

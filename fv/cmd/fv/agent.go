@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -13,15 +12,29 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/targets"
 )
 
 // agentOptions choose the agent's release, and what it brings for the API server.
 type agentOptions infra.Choice
 
 func (a *agentOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&a.Release, "felix-version", "", "build this release of Felix from its module: v3.30.1 or v3.31.0 (default v3.31.0)")
-	f.Func("felix-source", "build Felix from this checkout of Calico's repository, and take its CRDs and its role from there", pathTo(&a.Source, true))
-	f.Func("crds", "folder, or file, with the agent's CRDs and, if it is there, its role (ClusterRole calico-node): of the release whose binary or image is given; image:PATH takes it from the agent's image", func(s string) error {
+	for _, t := range targets.All() {
+		c := t.Agent()
+		if n := len(c.Releases); n > 0 {
+			f.Func(versionFlag(c), fmt.Sprintf("build this release of %s from its module: %s (default %s)", c.Title, strings.Join(c.Releases, " or "), c.Releases[n-1]), func(s string) error {
+				a.Component, a.Release = c.Name, s
+				return nil
+			})
+		}
+		if c.Checkout {
+			f.Func(sourceFlag(c), "build "+c.Title+" from this checkout of its repository, and take its CRDs and its role from there", func(s string) error {
+				a.Component = c.Name
+				return pathTo(&a.Source, true)(s)
+			})
+		}
+	}
+	f.Func("crds", "folder, or file, with the agent's CRDs and, if it is there, its role: of the release whose binary or image is given; image:PATH takes it from the agent's image", func(s string) error {
 		if from, ok := strings.CutPrefix(s, inImage); ok && path.IsAbs(from) {
 			a.CRDs = s
 			return nil
@@ -29,6 +42,9 @@ func (a *agentOptions) flags(f *pflag.FlagSet) {
 		return pathTo(&a.CRDs, false)(s)
 	})
 }
+
+func versionFlag(c targets.Component) string { return c.Name + "-version" }
+func sourceFlag(c targets.Component) string  { return c.Name + "-source" }
 
 // inImage stands before a path in the agent's image.
 const inImage = "image:"
@@ -55,37 +71,41 @@ func pathTo(to *string, folder bool) func(string) error {
 // words are the options that choose the same again.
 func (a *agentOptions) words() []string {
 	var words []string
-	for _, o := range []struct{ flag, value string }{{"--felix-version", a.Release}, {"--felix-source", a.Source}, {"--crds", a.CRDs}} {
+	c := targets.Component{Name: a.Component}
+	for _, o := range []struct{ flag, value string }{{versionFlag(c), a.Release}, {sourceFlag(c), a.Source}, {"crds", a.CRDs}} {
 		if o.value != "" {
-			words = append(words, o.flag, "'"+o.value+"'")
+			words = append(words, "--"+o.flag, "'"+o.value+"'")
 		}
 	}
 	return words
 }
 
 // check refuses two agents at once, and makes the builder build the one that was chosen.
-func (a *agentOptions) check(b *build.Builder, binaries, images map[string]string) error {
+func (a *agentOptions) check(agent targets.Component, b *build.Builder, binaries, images map[string]string) error {
 	var chosen []string
 	for _, o := range []struct{ option, value string }{
-		{"--felix-version", a.Release}, {"--felix-source", a.Source}, {"--felix-binary", binaries[build.Felix]}, {"FV_FELIXIMAGE", images[build.Felix]},
+		{"--" + versionFlag(agent), a.Release}, {"--" + sourceFlag(agent), a.Source}, {"--" + binaryFlag(agent.Name), binaries[agent.Name]},
+		{imageVariable(agent), images[agent.Name]},
 	} {
 		if o.value != "" {
 			chosen = append(chosen, o.option)
 		}
 	}
-	if len(chosen) > 1 {
+	switch {
+	case a.Component != "" && a.Component != agent.Name:
+		return fmt.Errorf("a release of %s is chosen, and %s is tested: choose it with --target", a.Component, agent.Name)
+	case len(chosen) > 1:
 		return fmt.Errorf("%s and %s both choose the agent: give one", chosen[0], chosen[1])
-	}
-	if a.Source != "" && a.CRDs != "" {
-		return errors.New("--felix-source brings its CRDs along: leave --crds out")
-	}
-	if strings.HasPrefix(a.CRDs, inImage) && images[build.Felix] == "" {
-		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in FV_FELIXIMAGE", a.CRDs)
-	}
-	if a.Release == "" {
+	case a.Source != "" && a.CRDs != "":
+		return fmt.Errorf("--%s brings its CRDs along: leave --crds out", sourceFlag(agent))
+	case a.CRDs != "" && !agent.CRDs:
+		return fmt.Errorf("--crds: %s has none", agent.Name)
+	case strings.HasPrefix(a.CRDs, inImage) && images[agent.Name] == "":
+		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in %s", a.CRDs, imageVariable(agent))
+	case a.Release == "":
 		return nil
 	}
-	return b.Choose(build.Felix, a.Release)
+	return b.Choose(agent.Name, a.Release)
 }
 
 // buildCheckout builds the agent from the checkout, if one was given.
@@ -93,11 +113,11 @@ func (h *harness) buildCheckout(ctx context.Context, o environmentOptions) error
 	if o.agent.Source == "" {
 		return nil
 	}
-	made, err := h.builder.FromSource(ctx, build.Felix, o.agent.Source)
+	made, err := h.builder.FromSource(ctx, o.agent.Component, o.agent.Source)
 	if err != nil {
 		return err
 	}
-	h.builder.Overrides[build.Felix], h.manifests = made.Binary, made.Exports
+	h.builder.Overrides[o.agent.Component], h.manifests = made.Binary, made.Exports
 	return nil
 }
 
@@ -107,17 +127,20 @@ func (h *harness) making(o environmentOptions) infra.Making {
 }
 
 // agentManifests are those of the checkout, those that were given, or else of the release that is built, whoever's binary or image is run.
-func (h *harness) agentManifests(ctx context.Context, o environmentOptions) ([]string, error) {
+func (h *harness) agentManifests(ctx context.Context, agent targets.Component, o environmentOptions) ([]string, error) {
+	if !agent.CRDs {
+		return nil, nil
+	}
 	if h.manifests != nil {
 		return h.manifests, nil
 	}
 	if from, ok := strings.CutPrefix(o.agent.CRDs, inImage); ok {
-		dir, err := h.docker.Images.Files(ctx, build.Felix, from)
+		dir, err := h.docker.Images.Files(ctx, agent.Name, from)
 		return []string{dir}, err
 	}
 	if o.agent.CRDs != "" {
 		return []string{o.agent.CRDs}, nil
 	}
-	felix, err := h.builder.Artifact(ctx, build.Felix)
-	return []string{filepath.Join(felix.Dir, "manifests")}, err
+	built, err := h.builder.Artifact(ctx, agent.Name)
+	return []string{filepath.Join(built.Dir, "manifests")}, err
 }

@@ -54,7 +54,7 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 	c.Flags().DurationVar(&order.For, "for", 0, "end after this time, if that comes first")
 	c.Flags().DurationVar(&order.ShrinkFor, "shrink", 15*time.Minute, "how long a failure may be shrunk; 0: not at all")
 	c.Flags().BoolVar(&order.Restarts, "restarts", false, "restart the agent now and then, too")
-	c.Flags().BoolVar(&order.Known, "known", false, "draw also what is known to break Felix v3.31.0 (docs/findings.md)")
+	c.Flags().BoolVar(&order.Known, "known", false, "draw also what is known to break the pinned agent (docs/findings.md)")
 	c.Flags().StringVar(&order.Plant, "plant", "", "make a fault behind the agent's back, to test the fuzzer")
 	_ = c.Flags().MarkHidden("plant") // the flag is there
 	return c
@@ -101,8 +101,8 @@ time on an empty cluster, with everything compared after each batch. Exit codes 
 			if !given("dataplane") {
 				o.dataplane = repro.Target.DataPlane
 			}
-			if !given("typha") {
-				o.typha = repro.Target.Typha
+			if o.extras == nil {
+				o.extras = repro.Target.Extras
 			}
 			o.settings = repro.Target.Settings
 			command := strings.Join(append([]string{"bin/fv replay", args[0], "--times", strconv.Itoa(times)}, environmentWords(o)...), " ")
@@ -124,7 +124,7 @@ func runOrder(ctx context.Context, o environmentOptions, seed uint64, order fuzz
 		return err
 	}
 	order.Target = fuzz.Target{
-		Name: o.target, DataPlane: o.dataplane, Typha: o.typha, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(),
+		Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(),
 		Own: h.given(o.target),
 	}
 	sess, err := newSession(h, newRunID(), o, suiteOptions{seed: seed}, nil)

@@ -174,11 +174,11 @@ func (h *harness) prepare(ctx context.Context, o environmentOptions) error {
 	if err := h.haveDriver(); err != nil {
 		return usage(err)
 	}
-	components := []string{build.Etcd, build.Kubernetes, build.Node, build.Felix, build.Driver}
-	if o.typha {
-		components = append(components, build.Typha)
+	info, err := targets.Find(o.target)
+	if err != nil {
+		return usage(err)
 	}
-	for _, c := range components {
+	for _, c := range append([]string{build.Etcd, build.Kubernetes, build.Node, build.Driver}, info.Needs(o.extras)...) {
 		if err := h.runtime.Prepare(ctx, c); err != nil {
 			return usage(err)
 		}
@@ -197,12 +197,16 @@ func (h *harness) haveDriver() error {
 
 // newTarget makes the SUT's side of the harness.
 func (h *harness) newTarget(ctx context.Context, o environmentOptions) (infra.Target, error) {
-	manifests, err := h.agentManifests(ctx, o)
+	info, err := targets.Find(o.target)
+	if err != nil {
+		return nil, usage(err)
+	}
+	manifests, err := h.agentManifests(ctx, info.Agent(), o)
 	if err != nil {
 		return nil, usage(err)
 	}
 	target, err := targets.New(o.target, targets.Options{
-		DataPlane: o.dataplane, Typha: o.typha, Manifests: manifests, Command: strings.Fields(os.Getenv("FV_FELIXCOMMAND")),
+		DataPlane: o.dataplane, Extras: o.extras, Manifests: manifests, Command: strings.Fields(os.Getenv(commandVariable(info.Agent()))),
 		Settings: o.settings, Env: o.env, Memory: o.memory,
 	})
 	return target, usage(err)

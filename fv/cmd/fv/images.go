@@ -21,7 +21,11 @@ func imagesCommand() *cobra.Command {
 			if err := h.choose(runtimeDocker); err != nil {
 				return err
 			}
-			o.typha = true
+			for _, c := range givenComponents() {
+				if c.Extra != "" {
+					o.extras = append(o.extras, c.Extra)
+				}
+			}
 			if err := h.prepare(ctx, o); err != nil {
 				return err
 			}

@@ -90,12 +90,12 @@ func (h *harness) kept(ctx context.Context, run string) (environmentOptions, str
 	if err != nil {
 		return o, "", usage(err)
 	}
-	o = environmentOptions{target: facts.Name, dataplane: facts.DataPlane, typha: facts.Typha, runtime: making.Runtime, binaries: making.Binaries}
-	o.agent.Release = making.Agent.Release
+	o = environmentOptions{target: facts.Name, dataplane: facts.DataPlane, extras: facts.Extras, runtime: making.Runtime, binaries: making.Binaries}
+	o.agent.Component, o.agent.Release = making.Agent.Component, making.Agent.Release
 	err = h.use(o)
 	if o.agent = agentOptions(making.Agent); o.agent.Source != "" {
 		o.binaries = maps.Clone(making.Binaries)
-		delete(o.binaries, build.Felix) // it was built from there
+		delete(o.binaries, o.agent.Component) // it was built from there
 	}
 	return o, run, err
 }

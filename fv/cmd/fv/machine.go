@@ -12,7 +12,6 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/sys/unix"
 
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
@@ -45,19 +44,12 @@ func cpuModel() string {
 	return "unknown"
 }
 
-// principal is the module whose version is a component's.
-var principal = map[string]string{
-	build.Etcd:       "go.etcd.io/etcd/server/v3",
-	build.Kubernetes: "k8s.io/kubernetes",
-	build.Felix:      "github.com/projectcalico/calico",
-	build.Typha:      "github.com/projectcalico/calico",
-}
-
 // versions returns what each component is: the image or binary that the user gave, or the release that is built from modules.
 func (h *harness) versions() map[string]string {
 	versions := map[string]string{"go": runtime.Version()}
 	given := overriddenImages()
-	for component, module := range principal {
+	for _, c := range givenComponents() {
+		component, module := c.Name, c.Module
 		if image, ok := given[component]; ok {
 			versions[component] = image
 			continue

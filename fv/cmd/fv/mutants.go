@@ -10,13 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nodefv/nodefv/infra/mutants"
-	felixmutants "github.com/nodefv/nodefv/infra/targets/felix/mutants"
+	"github.com/nodefv/nodefv/infra/targets"
 )
-
-// mutantTables are the mutants of the targets that have any.
-var mutantTables = map[string]mutants.Table{
-	"felix": felixmutants.Table,
-}
 
 // mutantOptions are what `fv mutants` is told.
 type mutantOptions struct {
@@ -66,12 +61,12 @@ func (o *mutantOptions) goOn(given func(string) bool) error {
 	if err != nil {
 		return fmt.Errorf("--resume: there is no table in %s: %w", o.resume, err)
 	}
-	for _, flag := range []string{"target", "dataplane", "typha", "runtime", "seed", "fuzz-for"} {
+	for _, flag := range []string{"target", "dataplane", "runtime", "seed", "fuzz-for"} {
 		if given(flag) {
 			return fmt.Errorf("--resume goes on with the table's own --%s: leave it out", flag)
 		}
 	}
-	o.target, o.dataplane, o.typha, o.runtime, o.seed, o.fuzzFor = head.Target, head.DataPlane, head.Typha, head.Runtime, head.Seed, head.FuzzFor
+	o.target, o.dataplane, o.extras, o.runtime, o.seed, o.fuzzFor = head.Target, head.DataPlane, head.Extras, head.Runtime, head.Seed, head.FuzzFor
 	if !given("stages") {
 		o.stages = nil
 		for _, s := range head.Stages {
@@ -83,15 +78,19 @@ func (o *mutantOptions) goOn(given func(string) bool) error {
 
 // choose checks the options and returns the target's table and the mutants to be run, the control before all others.
 func (o mutantOptions) choose() (mutants.Table, []mutants.Mutant, error) {
-	table, ok := mutantTables[o.target]
-	if !ok {
-		return table, nil, fmt.Errorf("there are no mutants of %s", o.target)
+	info, err := targets.Find(o.target)
+	if err != nil {
+		return mutants.Table{}, nil, err
 	}
+	if info.Mutants == nil {
+		return mutants.Table{}, nil, fmt.Errorf("there are no mutants of %s", o.target)
+	}
+	table := *info.Mutants
 	if o.binaries[table.Component] != "" {
 		return table, nil, fmt.Errorf("--%s: mutants are built from source", binaryFlag(table.Component))
 	}
 	if _, image := overriddenImages()[table.Component]; image || o.agent.Release != "" || o.agent.Source != "" {
-		return table, nil, errors.New("mutants are made of the pinned release: leave out images of the agent, --felix-version and --felix-source")
+		return table, nil, errors.New("mutants are made of the pinned release: leave out what chooses another")
 	}
 	if o.seed == 0 {
 		return table, nil, errors.New("--seed must be positive")

@@ -66,7 +66,7 @@ func (m *measurement) open(ctx context.Context, table mutants.Table) error {
 	if err != nil {
 		return usage(err)
 	}
-	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Typha: m.o.typha, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
+	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Extras: m.o.extras, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
 	for _, s := range mutants.Stages {
 		if slices.Contains(m.o.stages, string(s)) {
 			m.head.Stages = append(m.head.Stages, s)
@@ -168,7 +168,7 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 		s.focus = "^no leak$"
 	case mutants.Fuzz:
 		order = &fuzz.Order{For: m.o.fuzzFor, Target: fuzz.Target{
-			Name: o.target, DataPlane: o.dataplane, Typha: o.typha, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(),
+			Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(),
 		}}
 	}
 	if _, err := s.resolve(); err != nil {

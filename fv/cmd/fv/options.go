@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/targets/all"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
@@ -30,7 +30,7 @@ import (
 type environmentOptions struct {
 	target    string
 	dataplane string
-	typha     bool
+	extras    []string // words of what the target starts besides the agent
 	out       string
 	runtime   string
 	binaries  map[string]string // the user's own, by component
@@ -42,9 +42,9 @@ type environmentOptions struct {
 }
 
 func (o *environmentOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.target, "target", "felix", "the agent under test")
-	f.StringVar(&o.dataplane, "dataplane", "iptables-nft", "how it programs the kernel: iptables-nft, iptables-legacy or nftables")
-	f.BoolVar(&o.typha, "typha", false, "put Typha between the API server and the agent")
+	f.StringVar(&o.target, "target", all.Default, "the agent under test: "+targetNames())
+	f.StringVar(&o.dataplane, "dataplane", "iptables-nft", "how it programs the kernel: "+dataPlanes())
+	extraFlags(f, &o.extras)
 	f.StringVar(&o.runtime, "runtime", runtimeAuto, "what runs the containers: docker, local (processes in namespaces, no engine), or auto: docker where an engine answers")
 	binaryFlags(f, &o.binaries)
 	o.agent.flags(f)
@@ -239,8 +239,8 @@ func repeatCommand(e environmentOptions, s suiteOptions, params map[string]strin
 // environmentWords are the options that start such an environment again.
 func environmentWords(e environmentOptions) []string {
 	words := []string{"--target", e.target, "--dataplane", e.dataplane}
-	if e.typha {
-		words = append(words, "--typha")
+	for _, extra := range e.extras {
+		words = append(words, "--"+extra)
 	}
 	if e.runtime != "" && e.runtime != runtimeAuto {
 		words = append(words, "--runtime", e.runtime)
@@ -249,24 +249,6 @@ func environmentWords(e environmentOptions) []string {
 		words = append(words, "--"+binaryFlag(component), "'"+e.binaries[component]+"'")
 	}
 	return append(words, e.agent.words()...)
-}
-
-// imageOverrides are the variables by which users name an image of their own.
-var imageOverrides = map[string]string{
-	"FV_FELIXIMAGE": build.Felix,
-	"FV_TYPHAIMAGE": build.Typha,
-	"FV_ETCDIMAGE":  build.Etcd,
-	"FV_K8SIMAGE":   build.Kubernetes,
-}
-
-func overriddenImages() map[string]string {
-	images := map[string]string{}
-	for variable, component := range imageOverrides {
-		if image := os.Getenv(variable); image != "" {
-			images[component] = image
-		}
-	}
-	return images
 }
 
 // newRunID returns an identifier that sorts by time and is unique on this machine.

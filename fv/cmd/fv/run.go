@@ -35,7 +35,7 @@ func runCommand() *cobra.Command {
 		Use: "run [flags] [-- GINKGO FLAGS]", Short: "Start an environment, run the scenarios, judge, remove the environment", Args: onlyAfterDashes,
 		Example: `  fv run
   fv run --focus 'pod churn' --cycles 3
-  fv run --labels 'churn && !slow' --dataplane nftables --typha`,
+  fv run --labels 'churn && !slow' --dataplane nftables`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if keep != keepNever && keep != keepOnFailure && keep != keepAlways {
 				return usage(fmt.Errorf("--keep %q: want %s, %s or %s", keep, keepNever, keepOnFailure, keepAlways))

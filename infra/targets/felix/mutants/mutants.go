@@ -7,13 +7,12 @@ package mutants
 import (
 	"slices"
 
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/mutants"
 )
 
 // Table is Felix's mutants.
 var Table = mutants.Table{
-	Component: build.Felix,
+	Component: "felix",
 	Module:    "github.com/projectcalico/calico",
 	Mutants:   slices.Concat(members, policies, conversions, rules, kernel, endpoints, gauges),
 }

@@ -1,4 +1,4 @@
-package targets
+package felix
 
 import (
 	"crypto/sha256"
@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -109,7 +110,7 @@ func differences(want, got map[string]string) []string {
 func TestFelixProgrammedWhatTheModelSays(t *testing.T) {
 	for _, plane := range dataPlanes {
 		t.Run(plane, func(t *testing.T) {
-			f, s := felix{Options{DataPlane: plane}}, recordedState(t)
+			f, s := felix{targets.Options{DataPlane: plane}}, recordedState(t)
 			want, got := f.Programmed(s), f.Observed(s, recordedKernel(t, f, s))
 			if len(want) < 500 {
 				t.Errorf("only %d facts", len(want))
@@ -242,7 +243,7 @@ func TestEachFaultIsNamed(t *testing.T) {
 	} {
 		for _, plane := range dataPlanes {
 			t.Run(c.name+" "+plane, func(t *testing.T) {
-				f, s := felix{Options{DataPlane: plane}}, recordedState(t)
+				f, s := felix{targets.Options{DataPlane: plane}}, recordedState(t)
 				k := recordedKernel(t, f, s)
 				c.fault(t, f, k, s)
 				d := differences(f.Programmed(s), f.Observed(s, k))
@@ -287,7 +288,7 @@ func changeSet(t *testing.T, k *kernel.State, f felix, from, to []string) {
 // TestNamesSayNothing gives every chain of pods, policies, groups and profiles another name.
 func TestNamesSayNothing(t *testing.T) {
 	for _, plane := range dataPlanes {
-		f, s := felix{Options{DataPlane: plane}}, recordedState(t)
+		f, s := felix{targets.Options{DataPlane: plane}}, recordedState(t)
 		k := recordedKernel(t, f, s)
 		renamed := regexp.MustCompile(`cali-(tw|fw|pi|po|gi|go|pri|pro)-.*`)
 		sum := func(name string) string { return fmt.Sprintf("cali-%x", sha256.Sum256([]byte(name)))[:28] }
@@ -314,7 +315,7 @@ func TestNamesSayNothing(t *testing.T) {
 // TestModelWithoutWhatIsThere checks the other direction: what the model does not hold is left over.
 func TestModelWithoutWhatIsThere(t *testing.T) {
 	for _, plane := range dataPlanes {
-		f, s := felix{Options{DataPlane: plane}}, recordedState(t)
+		f, s := felix{targets.Options{DataPlane: plane}}, recordedState(t)
 		k := recordedKernel(t, f, s)
 		delete(s.Policies, workloads.Key{Namespace: "fv-7-ns-0", Name: "peers"})
 		sets, leads := 0, 0
@@ -336,7 +337,7 @@ func TestModelWithoutWhatIsThere(t *testing.T) {
 // TestCounted compares with what Felix's own gauges said when the dumps were made.
 func TestCounted(t *testing.T) {
 	for _, plane := range dataPlanes {
-		f := felix{Options{DataPlane: plane}}
+		f := felix{targets.Options{DataPlane: plane}}
 		s := recordedState(t)
 		counted := f.Counted(s, recordedKernel(t, f, s))
 		want := map[metrics.Gauge]float64{metrics.Chains: 240, metrics.Rules: 922, metrics.IPSets: 48, metrics.Selectors: 20, felixIndexedSelectors: 20}
@@ -372,7 +373,7 @@ func BenchmarkObserved(b *testing.B) {
 // large makes a state and the kernel that a perfect Felix would leave.
 func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 	b.Helper()
-	f := felix{Options{DataPlane: "iptables-nft"}}
+	f := felix{targets.Options{DataPlane: "iptables-nft"}}
 	plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 9, Namespaces: 100, PodsPerNamespace: 100, Local: 100}, "here")
 	if err != nil {
 		b.Fatal(err)
@@ -450,7 +451,7 @@ func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
 		}
 		k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "out"}
 		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{rule}}}
-		if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != want {
+		if sets := (felix{targets.Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != want {
 			t.Errorf("ports %s: %d sets, want %d: %v", ports, len(sets), want, sets)
 		}
 	}
@@ -466,7 +467,7 @@ func TestNamedPortsOfAllShareASet(t *testing.T) {
 		Ingress: []networkingv1.NetworkPolicyIngressRule{{Ports: http}},
 		Egress:  []networkingv1.NetworkPolicyEgressRule{{Ports: http, To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/16"}}}}},
 	}}
-	if sets := (felix{Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != 1 {
+	if sets := (felix{targets.Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != 1 {
 		t.Errorf("%d sets: %v", len(sets), sets)
 	}
 }

@@ -1,4 +1,4 @@
-package targets
+package felix
 
 import (
 	"maps"
@@ -15,6 +15,7 @@ import (
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -56,7 +57,7 @@ var adminPlanes = []string{"iptables-nft", "nftables"}
 
 func TestFelixProgrammedAdminPolicies(t *testing.T) {
 	for _, plane := range adminPlanes {
-		f, s := felix{Options{DataPlane: plane}}, administered(t)
+		f, s := felix{targets.Options{DataPlane: plane}}, administered(t)
 		want, got := f.Programmed(s), f.Observed(s, readKernel(t, f, s, filepath.Join("testdata/admin", plane)))
 		if len(want) < 500 {
 			t.Errorf("%s: only %d facts", plane, len(want))
@@ -98,7 +99,7 @@ func TestEachAdminPolicyCounts(t *testing.T) {
 		"no baseline": func(s workloads.State) { clear(s.Baseline) },
 	} {
 		for _, plane := range adminPlanes {
-			f, s := felix{Options{DataPlane: plane}}, administered(t)
+			f, s := felix{targets.Options{DataPlane: plane}}, administered(t)
 			k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
 			change(s)
 			if maps.Equal(f.Programmed(s), f.Observed(s, k)) {
@@ -111,7 +112,7 @@ func TestEachAdminPolicyCounts(t *testing.T) {
 // TestDeniedIsNamed breaks the recorded kernel where an admin policy denies.
 func TestDeniedIsNamed(t *testing.T) {
 	for _, plane := range adminPlanes {
-		f, s := felix{Options{DataPlane: plane}}, administered(t)
+		f, s := felix{targets.Options{DataPlane: plane}}, administered(t)
 		k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
 		id := chainOf(t, f, s, k, "policy AdminNetworkPolicy networks egress IPv4")
 		if n := remove(k, id, "mark 0x40000/0x40000: drop"); n != 1 {

@@ -1,4 +1,4 @@
-package targets
+package felix
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/infra/targets"
 )
 
 // felixUser is who Felix and Typha are to the API server; it has the rights of its release's role and no others.
@@ -52,7 +52,7 @@ func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.No
 	group.Go(func() error {
 		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: brought.rights()})
 	})
-	group.Go(func() error { return f.installNode(ctx, client, node) })
+	group.Go(func() error { return targets.InstallNode(ctx, client, node, f.Decorate) })
 	return group.Wait()
 }
 
@@ -165,19 +165,6 @@ func served(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstru
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (f felix) installNode(ctx context.Context, client kubernetes.Interface, node infra.NodeInfo) error {
-	object := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: node.Name},
-		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: node.Addr.String()}}},
-	}
-	f.Decorate(object)
-	_, err := client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{})
-	if ignoreExists(err) != nil {
-		return fmt.Errorf("create node %s: %w", node.Name, err)
 	}
 	return nil
 }

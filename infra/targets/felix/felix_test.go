@@ -1,4 +1,4 @@
-package targets
+package felix
 
 import (
 	"encoding/json"
@@ -14,11 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
 )
 
-func newFelix(t *testing.T, o Options) Target {
+func newFelix(t *testing.T, o targets.Options) targets.Target {
 	t.Helper()
-	f, err := New("felix", o)
+	f, err := targets.New("felix", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func newFelix(t *testing.T, o Options) Target {
 }
 
 // specs makes all specs of a target with a control plane that runs what is named.
-func specs(t *testing.T, target Target, running map[string]netip.Addr) []infra.Spec {
+func specs(t *testing.T, target targets.Target, running map[string]netip.Addr) []infra.Spec {
 	t.Helper()
 	cp := infra.ControlPlane{
 		Kubeconfig: func(name string, _ ...string) ([]byte, error) { return []byte(name), nil },
@@ -45,13 +46,13 @@ func specs(t *testing.T, target Target, running map[string]netip.Addr) []infra.S
 
 func TestHostInterface(t *testing.T) {
 	// printf default.nginx | sha1sum
-	if got := newFelix(t, Options{}).HostInterface("default", "nginx"); got != "calic440f455693" {
+	if got := newFelix(t, targets.Options{}).HostInterface("default", "nginx"); got != "calic440f455693" {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestAgent(t *testing.T) {
-	all := specs(t, newFelix(t, Options{
+	all := specs(t, newFelix(t, targets.Options{
 		DataPlane: "nftables", Command: []string{"dlv", "exec"}, Env: map[string]string{"MORE": "word", "FELIX_LOGSEVERITYSCREEN": "Debug"},
 	}), nil)
 	if len(all) != 1 {
@@ -74,8 +75,8 @@ func TestAgent(t *testing.T) {
 }
 
 func TestTyphaStandsBeforeTheAgent(t *testing.T) {
-	all := specs(t, newFelix(t, Options{Typha: true}), map[string]netip.Addr{infra.RoleTypha: netip.MustParseAddr("172.18.0.5")})
-	if len(all) != 2 || all[0].Role != infra.RoleTypha || all[0].Join != "" || all[1].Role != infra.RoleAgent {
+	all := specs(t, newFelix(t, targets.Options{Extras: []string{typhaWord}}), map[string]netip.Addr{typhaWord: netip.MustParseAddr("172.18.0.5")})
+	if len(all) != 2 || all[0].Role != typhaWord || all[0].Join != "" || all[1].Role != infra.RoleAgent {
 		t.Fatalf("specs %+v", all)
 	}
 	if got := all[1].Env["FELIX_TYPHAADDR"]; got != "172.18.0.5:5473" {
@@ -86,20 +87,20 @@ func TestTyphaStandsBeforeTheAgent(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		o    Options
+		o    targets.Options
 		want string
 	}{
-		{"felix", Options{DataPlane: "ebpf"}, "nftables"},
-		{"flannel", Options{}, "felix"},
+		{"felix", targets.Options{DataPlane: "ebpf"}, "nftables"},
+		{"flannel", targets.Options{}, "felix"},
 	} {
-		if _, err := New(c.name, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := targets.New(c.name, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %+v: %v, which does not say what there is", c.name, c.o, err)
 		}
 	}
 }
 
 func TestDecorate(t *testing.T) {
-	f := newFelix(t, Options{})
+	f := newFelix(t, targets.Options{})
 	pod := &corev1.Pod{Status: corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: "10.65.0.1"}, {IP: "fd00::1"}}}}
 	bare := &corev1.Pod{}
 	node := &corev1.Node{
@@ -127,7 +128,7 @@ versions: [{name: v1, served: true, storage: false}, {name: v2, served: true, st
 	if err := os.WriteFile(filepath.Join(dir, "as.yaml"), []byte(crd), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := newFelix(t, Options{Manifests: []string{dir}}).(infra.Seeder).Seed()
+	stored, err := newFelix(t, targets.Options{Manifests: []string{dir}}).(infra.Seeder).Seed()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,11 @@
-package targets
+package felix
 
 import (
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -53,7 +54,7 @@ func TestFirstDifferenceIsTheCause(t *testing.T) {
 		}, `^set of policy .* IPv4: (\d+ missing, first )?10[0-9.]+.*: want .*, got nothing$`},
 	} {
 		for _, plane := range dataPlanes {
-			f := felix{Options{DataPlane: plane}}
+			f := felix{targets.Options{DataPlane: plane}}
 			k := recordedKernel(t, f, s)
 			c.breaks(k, f)
 			all := ranked(f, f.Programmed(s), f.Observed(s, k))
@@ -67,7 +68,7 @@ func TestFirstDifferenceIsTheCause(t *testing.T) {
 func TestAboutKnowsEveryFact(t *testing.T) {
 	s := recordedState(t)
 	for _, plane := range dataPlanes {
-		f, seen := felix{Options{DataPlane: plane}}, map[report.Aspect]int{}
+		f, seen := felix{targets.Options{DataPlane: plane}}, map[report.Aspect]int{}
 		for fact := range f.Programmed(s) {
 			topic := f.About(fact)
 			seen[topic.Aspect]++

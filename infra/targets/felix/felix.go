@@ -1,12 +1,13 @@
-package targets
+// Package felix is Calico's Felix as a SUT, with Typha if it is asked for: how both are started, how pods are presented to Felix, and the model of
+// what it must program on each of its data planes.
+//
+// It is immutable and safe for concurrent use.
+package felix
 
 import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -17,7 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/infra"
-	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/infra/targets/felix/mutants"
 )
 
 // Felix's ports; metrics and health are its standard ones.
@@ -35,34 +37,44 @@ var felixDataPlanes = map[string]map[string]string{
 	"nftables":        {"FELIX_NFTABLESMODE": "Enabled"},
 }
 
-var _ = register("felix", func(o Options) (Target, error) {
-	if o.DataPlane == "" {
-		o.DataPlane = "iptables-nft"
-	}
-	if felixDataPlanes[o.DataPlane] == nil {
-		return nil, fmt.Errorf("felix has no data plane %q; there are: iptables-nft, iptables-legacy, nftables", o.DataPlane)
-	}
-	if _, err := felixEnv(o.Settings); err != nil {
-		return nil, err
-	}
-	return felix{o}, nil
+const typhaWord = "typha"
+
+var _ = targets.Register(targets.Info{
+	Name: "felix", DataPlanes: []string{"iptables-nft", "iptables-legacy", "nftables"},
+	Components: []targets.Component{
+		{
+			Name: "felix", Title: "Felix (calico-felix)", Module: "github.com/projectcalico/calico", Variable: "FELIX",
+			Releases: []string{"v3.30.1", "v3.31.0"}, Checkout: true, CRDs: true,
+		},
+		{
+			Name: "typha", Title: "Typha (calico-typha)", Module: "github.com/projectcalico/calico", Variable: "TYPHA",
+			Extra: typhaWord, Doc: "put Typha between the API server and the agent",
+		},
+	},
+	New: func(o targets.Options) (targets.Target, error) {
+		if _, err := felixEnv(o.Settings); err != nil {
+			return nil, err
+		}
+		return felix{o}, nil
+	},
+	Mutants: &mutants.Table,
 })
 
 // felix is Calico's Felix with the Kubernetes datastore.
-type felix struct{ Options }
+type felix struct{ targets.Options }
 
 func (felix) Name() string { return "felix" }
 
 func (f felix) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
 		Name: f.Name(), Process: "calico-felix", MetricsPort: felixMetrics, HealthPort: felixHealth, DebugPort: felixDebug, DataPlane: f.DataPlane,
-		Typha: f.Typha,
+		Extras: f.Extras,
 	}
 }
 
 func (f felix) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error) {
 	specs := []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error){f.agent}
-	if f.Typha {
+	if slices.Contains(f.Extras, typhaWord) {
 		specs = slices.Insert(specs, 0, typha)
 	}
 	return specs
@@ -93,14 +105,14 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 	if err != nil {
 		return infra.Spec{}, err
 	}
-	if addr, ok := cp.Addr(infra.RoleTypha); ok {
+	if addr, ok := cp.Addr(typhaWord); ok {
 		env["FELIX_TYPHAADDR"] = netip.AddrPortFrom(addr, typhaPort).String()
 	}
 	maps.Copy(env, felixDataPlanes[f.DataPlane])
 	maps.Copy(env, settings)
 	maps.Copy(env, f.Env)
 	return infra.Spec{
-		Role: infra.RoleAgent, Component: build.Felix, Command: command, Env: env, Join: infra.RoleNode,
+		Role: infra.RoleAgent, Component: "felix", Command: command, Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
 		Tmpfs: []string{"/var/run/calico", "/var/lib/calico"}, // it does not make them
 		Caps:  []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}, RawSystem: true, Memory: f.Memory,
@@ -113,7 +125,7 @@ func typha(cp infra.ControlPlane, _ infra.NodeInfo) (infra.Spec, error) {
 		return infra.Spec{}, err
 	}
 	return infra.Spec{
-		Role: infra.RoleTypha, Component: build.Typha, Command: []string{"calico-typha"},
+		Role: typhaWord, Component: "typha", Command: []string{"calico-typha"},
 		Env: map[string]string{
 			"TYPHA_DATASTORETYPE": "kubernetes", "KUBECONFIG": kubeconfigPath, "TYPHA_LOGSEVERITYSCREEN": "info", "TYPHA_LOGFILEPATH": "none",
 			"TYPHA_LOGSEVERITYSYS": "none", "TYPHA_HEALTHENABLED": "true", "TYPHA_HEALTHHOST": "0.0.0.0", "TYPHA_HEALTHPORT": strconv.Itoa(typhaHealth),
@@ -121,40 +133,23 @@ func typha(cp infra.ControlPlane, _ infra.NodeInfo) (infra.Spec, error) {
 		},
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
 		Ready: func(ctx context.Context, client *http.Client, addr netip.Addr) error {
-			return get(ctx, client, addr, typhaHealth, "/readiness")
+			return targets.Get(ctx, client, addr, typhaHealth, "/readiness")
 		},
 	}, nil
 }
 
 func (f felix) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
-	return get(ctx, client, addr, felixHealth, "/readiness")
+	return targets.Get(ctx, client, addr, felixHealth, "/readiness")
 }
 
 // Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
 func (f felix) Quiesce(ctx context.Context, addr netip.Addr) error {
-	return get(ctx, direct, addr, felixDebug, "/debug/pprof/heap?gc=1")
+	return targets.Get(ctx, targets.Direct, addr, felixDebug, "/debug/pprof/heap?gc=1")
 }
 
-// direct is the driver's: it is on the bridge, to which no proxy of the user's leads.
-var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-func get(ctx context.Context, client *http.Client, addr netip.Addr, port uint16, path string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+netip.AddrPortFrom(addr, port).String()+path, nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, response.Body)
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return err
-	}
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s: %s", path, response.Status)
-	}
-	return nil
+// Presentation says that Felix makes the routes, and reads addresses from annotations.
+func (felix) Presentation() targets.Presentation {
+	return targets.Presentation{OneWrite: true, Routes: true}
 }
 
 // HostInterface follows Calico's CNI plugin for the Kubernetes datastore.
@@ -201,5 +196,5 @@ func annotate(annotations *map[string]string, key, value string) {
 
 // Features are those of all its releases: which kinds of cluster-wide policies one has, its CRDs say.
 func (felix) Features() []string {
-	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy", ForgetsConnections}
+	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy", targets.ForgetsConnections}
 }

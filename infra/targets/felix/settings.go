@@ -1,8 +1,10 @@
-package targets
+package felix
 
 import (
 	"fmt"
 	"maps"
+
+	"github.com/nodefv/nodefv/infra/targets"
 )
 
 // felixTrouble is when a Felix that was told to break does so, in seconds after its start: once the driver is at work.
@@ -10,13 +12,13 @@ const felixTrouble = "12"
 
 // felixSettings are Felix's own switches for the words of a target's behaviour.
 var felixSettings = map[string]map[string]string{
-	NoResync: {
+	targets.NoResync: {
 		"FELIX_IPTABLESREFRESHINTERVAL": "0", "FELIX_IPSETSREFRESHINTERVAL": "0", "FELIX_ROUTEREFRESHINTERVAL": "0",
 		"FELIX_INTERFACEREFRESHINTERVAL": "0", "FELIX_NFTABLESREFRESHINTERVAL": "0", "FELIX_IPTABLESPOSTWRITECHECKINTERVALSECS": "3600", // from an hour on it does not check
 	},
-	Panics:           {"FELIX_DEBUGPANICAFTER": felixTrouble},
-	CalculationHangs: {"FELIX_DEBUGSIMULATECALCGRAPHHANGAFTER": felixTrouble},
-	DataPlaneHangs:   {"FELIX_DEBUGSIMULATEDATAPLANEHANGAFTER": felixTrouble},
+	targets.Panics:           {"FELIX_DEBUGPANICAFTER": felixTrouble},
+	targets.CalculationHangs: {"FELIX_DEBUGSIMULATECALCGRAPHHANGAFTER": felixTrouble},
+	targets.DataPlaneHangs:   {"FELIX_DEBUGSIMULATEDATAPLANEHANGAFTER": felixTrouble},
 }
 
 func felixEnv(words []string) (map[string]string, error) {

@@ -1,0 +1,10 @@
+// Package all makes every target known that there is, a line for each.
+package all
+
+import (
+	_ "github.com/nodefv/nodefv/infra/targets/felix"
+	_ "github.com/nodefv/nodefv/infra/targets/kuberouter"
+)
+
+// Default is the target that is tested unless another is named.
+const Default = "felix"
