@@ -40,11 +40,13 @@ var _ = register(func(Params) engine.Scenario {
 
 // whileAway does it while the agent is stopped, and starts it again whatever becomes of that.
 func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *engine.World) error) error {
-	if err := w.Agent.Stop(ctx); err != nil {
-		return err
-	}
-	err := do(ctx, w)
-	return errors.Join(err, w.Agent.Start(ctx))
+	return w.Away(func() error {
+		if err := w.Agent.Stop(ctx); err != nil {
+			return err
+		}
+		err := do(ctx, w)
+		return errors.Join(err, w.Agent.Start(ctx))
+	})
 }
 
 // fillStage puts policies in force for all that is about to go: two share a pod, one has a pod of its own, one names a namespace's label, and

@@ -50,7 +50,9 @@ func (r *run) begin() {
 }
 
 func (r *run) actor() Actor {
-	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error { return r.means.Saboteur.Restart(ctx, "agent") }}
+	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error {
+		return r.world.Away(func() error { return r.means.Saboteur.Restart(ctx, "agent") })
+	}}
 }
 
 // mortal does what the agent may die of. That it died is told to note and makes the error wrap engine.ErrBroken.
