@@ -8,7 +8,10 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -258,10 +261,42 @@ func (w *wire) Observe() []engine.Observation {
 	var seen []engine.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
-			seen = append(seen, engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
+			seen = append(seen, observed(d))
 		}
 	}
 	return seen
+}
+
+// observed is what became of a packet of a stream. A datagram may wait in the kernel after the call that sent it has returned, so one that arrived
+// was on its way until then.
+func observed(d traffic.Datagram) engine.Observation {
+	o := engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
+	if o.Flow.Protocol == corev1.ProtocolUDP && d.Received.After(d.Gone) {
+		o.Gone = d.Received
+	}
+	return o
+}
+
+func TestObserved(t *testing.T) {
+	sent := time.Now()
+	gone, received := sent.Add(time.Millisecond), sent.Add(2*time.Millisecond)
+	for name, c := range map[string]struct {
+		protocol corev1.Protocol
+		received time.Time
+		gone     time.Time
+		arrived  bool
+	}{
+		"a datagram that waited":                 {corev1.ProtocolUDP, received, received, true},
+		"one that arrived before write returned": {corev1.ProtocolUDP, sent, gone, true},
+		"one that was dropped":                   {corev1.ProtocolUDP, time.Time{}, gone, false},
+		"a handshake, whose answer was noticed":  {corev1.ProtocolTCP, received, gone, true},
+	} {
+		flow := engine.Flow{Protocol: c.protocol}
+		got := observed(traffic.Datagram{Tag: flow, Sent: sent, Gone: gone, Received: c.received})
+		if want := (engine.Observation{Flow: flow, Sent: sent, Gone: c.gone, Arrived: c.arrived}); got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
 }
 
 func outcome(f engine.Flow, r traffic.Result) engine.Outcome {

@@ -10,7 +10,7 @@ import (
 )
 
 var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
-	closed := func(subject wideSubject) workloads.ClusterPolicy {
+	closing := func(subject wideSubject) workloads.ClusterPolicy {
 		return workloads.ClusterPolicy{Name: "closed", Spec: wideSpec{Tier: policyv1alpha2.AdminTier, Priority: 7, Subject: subject, Ingress: []wideIn{otherwise("Deny", everything())}}}
 	}
 	// A pod loses five peers on two ports by two protocols, or has them back.
@@ -23,43 +23,25 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			{Name: "namespaces", Moves: pods(2), Do: func(ctx context.Context, w *engine.World) error {
-				return k.add(ctx, w.Fleet, closed(wideSubject{Namespaces: label("tier", "front")}))
+				return k.add(ctx, w.Fleet, closing(wideSubject{Namespaces: label("tier", "front")}))
 			}},
-			{Name: "a namespace joins", Moves: pods(2), Do: retier(1, "front")},
-			{Name: "a namespace leaves", Moves: pods(2), Do: retier(0, "back")},
+			{Name: "a namespace joins", Moves: pods(2), Do: relabelNamespace(1, "front")},
+			{Name: "a namespace leaves", Moves: pods(2), Do: relabelNamespace(0, "back")},
 			{Name: "they change places", Moves: pods(4), Do: func(ctx context.Context, w *engine.World) error {
-				if err := retier(0, "front")(ctx, w); err != nil {
+				if err := relabelNamespace(0, "front")(ctx, w); err != nil {
 					return err
 				}
-				return retier(1, "back")(ctx, w)
+				return relabelNamespace(1, "back")(ctx, w)
 			}},
 			// Of the first namespace's two local pods the server alone stays held.
 			{Name: "pods", Moves: pods(1), Do: func(ctx context.Context, w *engine.World) error {
-				return k.change(ctx, w.Fleet, closed(podsIn("front", "server")))
+				return k.change(ctx, w.Fleet, closing(podsIn("front", "server")))
 			}},
-			{Name: "a namespace with such a pod joins", Moves: pods(1), Do: retier(1, "front")},
-			{Name: "a pod joins", Moves: pods(1), Do: recast(1, localClient, "server")},
-			{Name: "a pod leaves", Moves: pods(1), Do: recast(0, server, "client")},
-			{Name: "a namespace with such pods leaves", Moves: pods(2), Do: retier(1, "back")},
+			{Name: "a namespace with such a pod joins", Moves: pods(1), Do: relabelNamespace(1, "front")},
+			{Name: "a pod joins", Moves: pods(1), Do: relabel(1, localClient, "server")},
+			{Name: "a pod leaves", Moves: pods(1), Do: relabel(0, server, "client")},
+			{Name: "a namespace with such pods leaves", Moves: pods(2), Do: relabelNamespace(1, "back")},
 			{Name: "open", Do: func(ctx context.Context, w *engine.World) error { return k.remove(ctx, w.Fleet, "closed") }},
 		},
 	}
 })
-
-// retier gives one of the stage's namespaces another tier.
-func retier(namespace int, tier string) func(context.Context, *engine.World) error {
-	return func(ctx context.Context, w *engine.World) error {
-		ns := sortedNamespaces(w.Fleet.State())[namespace]
-		ns.Labels = map[string]string{"tier": tier}
-		return w.Fleet.RelabelNamespaces(ctx, []workloads.Namespace{ns})
-	}
-}
-
-// recast gives one of the stage's pods another role.
-func recast(namespace, position int, role string) func(context.Context, *engine.World) error {
-	return func(ctx context.Context, w *engine.World) error {
-		pod := onStage(w, namespace, position)
-		pod.Labels = map[string]string{"role": role}
-		return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
-	}
-}

@@ -35,10 +35,13 @@ var clusterWides = []clusterWide{{
 		return older(ctx, policies, f.ChangeAdminPolicies, f.ChangeBaseline)
 	},
 	remove: func(ctx context.Context, f *workloads.Fleet, names ...string) error {
-		if slices.Contains(names, workloads.BaselineName) {
-			return f.RemoveBaseline(ctx)
+		admins := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == workloads.BaselineName })
+		if len(admins) < len(names) {
+			if err := f.RemoveBaseline(ctx); err != nil {
+				return err
+			}
 		}
-		return f.RemoveAdminPolicies(ctx, names)
+		return f.RemoveAdminPolicies(ctx, admins)
 	},
 }, {
 	feature: "cluster-network-policy", word: "cluster", title: "cluster policies", lowest: "cluster baseline",

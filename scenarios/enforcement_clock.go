@@ -65,10 +65,7 @@ type timekeeper struct {
 
 // flow is the stream between two pods.
 func (t *timekeeper) flow(from, to workloads.Pod) engine.Flow {
-	end := func(p workloads.Pod) engine.End {
-		return engine.End{Key: p.Key, Addr: p.IPs[0], Remote: p.Node != t.Fleet.State().LocalNode}
-	}
-	return engine.Flow{From: end(from), To: end(to), Protocol: corev1.ProtocolUDP, Port: engine.Ports[0]}
+	return flowBetween(t.World, from, to, 0, corev1.ProtocolUDP)
 }
 
 // time times one change that allows or denies a stream.
@@ -124,7 +121,7 @@ func timeRelabelling(ctx context.Context, t *timekeeper) error {
 		return err
 	}
 	pod := func(role string) func(context.Context) error {
-		return func(ctx context.Context) error { return relabel(localClient, role)(ctx, t.World) }
+		return func(ctx context.Context) error { return relabel(0, localClient, role)(ctx, t.World) }
 	}
 	namespace := func(tier string) func(context.Context) error {
 		return func(ctx context.Context) error { return relabelNamespace(0, tier)(ctx, t.World) }

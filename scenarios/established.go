@@ -56,10 +56,9 @@ func (f *forbidder) forbid(ctx context.Context, operation string, peer workloads
 	if f.out {
 		from, to, direction = to, from, "out"
 	}
-	flow := (&timekeeper{World: f.World}).flow(from, to)
 	var flows []engine.Flow
-	for _, flow.Protocol = range engine.Protocols {
-		flows = append(flows, flow)
+	for _, protocol := range engine.Protocols {
+		flows = append(flows, flowBetween(f.World, from, to, 0, protocol))
 	}
 	return f.outlive(ctx, engine.Forbidding{Operation: operation, Direction: direction, Flows: flows, Do: do})
 }
@@ -108,11 +107,11 @@ func (f *forbidder) byLabel(ctx context.Context) error {
 	if err := f.Fleet.AddPolicies(ctx, []workloads.Policy{f.permission()}); err != nil {
 		return err
 	}
-	err := f.forbid(ctx, "label flipped", onStage(f.World, 0, localClient), func(ctx context.Context) error { return relabel(localClient, "idle")(ctx, f.World) })
+	err := f.forbid(ctx, "label flipped", onStage(f.World, 0, localClient), func(ctx context.Context) error { return relabel(0, localClient, "idle")(ctx, f.World) })
 	if err != nil {
 		return err
 	}
-	return relabel(localClient, "client")(ctx, f.World)
+	return relabel(0, localClient, "client")(ctx, f.World)
 }
 
 // byDeath deletes a peer, here and on another node, from the API alone.

@@ -3,13 +3,11 @@ package scenarios
 import (
 	"context"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -18,19 +16,8 @@ import (
 // TestEstablishedFlowsAreForbidden runs the changes of the scenario against the model: each must forbid what was allowed, by a policy of the
 // direction that it names, and the stage be as it was in the end.
 func TestEstablishedFlowsAreForbidden(t *testing.T) {
-	plan, err := workloads.NewPlan(1, stage, "local")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fleet := workloads.NewFleet(workloads.Config{
-		Client: fake.NewClientset(), Plugger: noWire{}, HostInterface: func(_, pod string) string { return pod }, OneWrite: true,
-	}, workloads.NewState("local"))
-	w := &engine.World{Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1))}
-	planned := plan.State()
-	arrangeStage(planned)
-	if err := fleet.Apply(t.Context(), planned); err != nil {
-		t.Fatal(err)
-	}
+	w := modelOf(t, engine.Scenario{Topology: stage, Arrange: arrangeStage})
+	fleet := w.Fleet
 	before := fleet.State()
 	allowed := func(f engine.Flow) bool {
 		s := fleet.State()

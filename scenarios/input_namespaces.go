@@ -26,6 +26,7 @@ var _, _ = onInput("input: namespace relabelled", "The clients of a namespace ar
 	}},
 )
 
+// relabelNamespace gives one of the stage's namespaces another tier.
 func relabelNamespace(namespace int, tier string) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
 		ns := sortedNamespaces(w.Fleet.State())[namespace]

@@ -14,17 +14,17 @@ var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes
 	move{"delete", engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, deletePod(localClient)},
 ), onInput("input: local pod relabelled", "A local server that passes from one policy to another is held by the other alone, and a local client that is none any more is kept out.",
 	move{"add a policy for nobody", engine.Moves{}, lock},
-	move{"server becomes locked", engine.Moves{Connections: 2}, relabel(server, "locked")},
-	move{"locked becomes server", engine.Moves{Connections: 2}, relabel(server, "server")},
-	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(localClient, "idle")},
-	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(localClient, "client")},
+	move{"server becomes locked", engine.Moves{Connections: 2}, relabel(0, server, "locked")},
+	move{"locked becomes server", engine.Moves{Connections: 2}, relabel(0, server, "server")},
+	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(0, localClient, "idle")},
+	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(0, localClient, "client")},
 ), onInput("input: remote pod added", "A client that comes to another node is counted and let in, by its packets; nobody else notices.",
 	move{"add", engine.Moves{Gauges: 1, Connections: 32}, addLike(remoteClient)},
 ), onInput("input: remote pod deleted", "A client that leaves another node is forgotten; nobody else notices.",
 	move{"delete", engine.Moves{Gauges: 1, Connections: 32}, deletePod(remoteClient)},
 ), onInput("input: remote pod relabelled", "A remote pod is let in while it is a client, and no longer.",
-	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(remoteClient, "idle")},
-	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(remoteClient, "client")},
+	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(0, remoteClient, "idle")},
+	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(0, remoteClient, "client")},
 ), onInput("input: pod moved between nodes", "A client goes from the SUT's node to another with its name and address, and comes back: its route goes with it, and it stays let in.",
 	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		pod := onStage(w, 0, localClient)
@@ -55,10 +55,10 @@ func deletePod(position int) func(context.Context, *engine.World) error {
 	}
 }
 
-// relabel gives a pod of the first namespace another role.
-func relabel(position int, role string) func(context.Context, *engine.World) error {
+// relabel gives one of the stage's pods another role.
+func relabel(namespace, position int, role string) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
-		pod := onStage(w, 0, position)
+		pod := onStage(w, namespace, position)
 		pod.Labels = map[string]string{"role": role}
 		return w.Fleet.RelabelPods(ctx, []workloads.Pod{pod})
 	}

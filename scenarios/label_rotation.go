@@ -84,7 +84,7 @@ func rotate(ctx context.Context, w *engine.World) error {
 		return err
 	}
 	probe := engine.Connections{}
-	if _, moved := engine.Diff(probe.Want(before), probe.Want(w.Fleet.State())); moved == 0 {
+	if engine.Differing(probe.Want(before), probe.Want(w.Fleet.State())) == 0 {
 		return errors.New("the rotation changed nothing for the sample of pods: use more namespaces or local pods")
 	}
 	return nil

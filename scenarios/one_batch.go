@@ -62,7 +62,9 @@ var _ = register(func(p Params) engine.Scenario {
 			})},
 			{Name: "another for the policy", Repeat: repeat, Do: frozen(swapRoles)},
 			{Name: "a local pod's object", Repeat: repeat, Do: flicker(
-				func(w *engine.World) []workloads.Pod { return []workloads.Pod{onStage(w, 0, localClient)} },
+				func(w *engine.World) []workloads.Pod { // in the role that it has by now
+					return []workloads.Pod{w.Fleet.State().Pods[onStage(w, 0, localClient).Key]}
+				},
 				func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
 					if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering); err != nil {
 						return err
@@ -121,7 +123,7 @@ func swapRoles(ctx context.Context, w *engine.World) error {
 // it comes one that shows: as long as a client is not let in that came last, what is right may be so because the agent has seen nothing yet.
 func frozen(do func(context.Context, *engine.World) error) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
-		return w.Freeze(func() error {
+		batch := func() error {
 			pods := remoteClients(w)
 			for i, p := range pods {
 				turned := map[string]string{"": "once", "once": "again", "again": "once"}[p.Labels["turned"]]
@@ -134,7 +136,8 @@ func frozen(do func(context.Context, *engine.World) error) func(context.Context,
 				return err
 			}
 			return bringLast(ctx, w)
-		})
+		}
+		return w.Away(func() error { return w.Freeze(batch) })
 	}
 }
 

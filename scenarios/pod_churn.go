@@ -3,20 +3,42 @@ package scenarios
 import (
 	"context"
 
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
 var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
-		Name:     "pod churn",
-		Doc:      "Pods stand in a ring; each cycle the oldest tenth goes, half gracefully and half by force, and new ones take its place.",
+		Name: "pod churn",
+		Doc: "Pods stand in a ring under policies that let some roles talk; each cycle the oldest tenth goes, half gracefully and half by force, and new" +
+			" ones take its place.",
 		Labels:   []string{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 20, Local: 50, DualStack: true}),
-		Steps:    []engine.Step{{Name: "churn", Repeat: or(p.Cycles, 10), Do: turnPodRing}},
+		Steps: []engine.Step{
+			{Name: "let some talk", Do: letSomeTalk},
+			{Name: "churn", Repeat: or(p.Cycles, 10), Do: turnPodRing},
+		},
 	}
 })
+
+// letSomeTalk lets the pods of each namespace hear, on one port, those of two roles wherever they are.
+func letSomeTalk(ctx context.Context, w *engine.World) error {
+	talkers := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
+		Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"api", "web"},
+	}}}
+	var policies []workloads.Policy
+	for _, ns := range sortedNamespaces(w.Fleet.State()) {
+		policies = append(policies, workloads.Policy{
+			Key:  workloads.Key{Namespace: ns.Name, Name: "talk"},
+			Spec: hears(everything(), on(engine.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),
+		})
+	}
+	return w.Fleet.AddPolicies(ctx, policies)
+}
 
 func turnPodRing(ctx context.Context, w *engine.World) error {
 	pods := w.Plan.Ring(w.Fleet.State())

@@ -51,11 +51,13 @@ var _ = register(func(Params) engine.Scenario {
 
 // whileAway does it while the agent is stopped, and starts it again whatever becomes of that.
 func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *engine.World) error) error {
-	if err := w.Agent.Stop(ctx); err != nil {
-		return err
-	}
-	err := do(ctx, w)
-	return errors.Join(err, w.Agent.Start(ctx))
+	return w.Away(func() error {
+		if err := w.Agent.Stop(ctx); err != nil {
+			return err
+		}
+		err := do(ctx, w)
+		return errors.Join(err, w.Agent.Start(ctx))
+	})
 }
 
 // stirred changes a policy now and then, and back, until no route leads to a pod any more, but not for ever. An agent may leave the routes of

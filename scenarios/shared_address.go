@@ -7,14 +7,17 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// handovers are who has the address in turn, each beside the one before for a while: in the first namespace, whose policy lets its clients
-// in, or the second, on the SUT's node or another, a client or none.
-var handovers = []struct {
+// handover is to whom the address passes on: in the first namespace, whose policy lets its clients in, or the second, on the SUT's node or another, a
+// client or none.
+type handover struct {
 	namespace int
 	local     bool
 	role      string
-}{
-	{0, false, "client"}, {1, false, "client"}, {0, true, "client"}, {0, true, "idle"}, {1, true, "client"}, {0, false, "idle"}, {0, true, "client"}, {0, true, "client"},
+}
+
+// handovers come in turn, each beside the one before for a while.
+var handovers = []handover{
+	{0, false, "client"}, {1, false, "client"}, {0, true, "client"}, {0, true, "idle"}, {1, true, "client"}, {0, false, "idle"}, {0, true, "client"},
 }
 
 var _ = register(func(p Params) engine.Scenario {
@@ -29,22 +32,11 @@ var _ = register(func(p Params) engine.Scenario {
 		Steps: []engine.Step{
 			guarding,
 			{Name: "hand over", Repeat: or(p.Cycles, len(handovers)), Do: func(ctx context.Context, w *engine.World) error {
-				old := tenantOf(w.Fleet.State(), onStage(w, 0, localClient).IPs[0])
-				next, err := heir(w, old)
-				if err != nil {
-					return err
-				}
-				to := handovers[(w.Cycle-1)%len(handovers)]
-				like := onStage(w, to.namespace, map[bool]int{true: localClient, false: remoteClient}[to.local])
-				next.Namespace, next.Node, next.Labels = like.Namespace, like.Node, map[string]string{"role": to.role}
-				if err := w.Fleet.AddPods(ctx, []workloads.Pod{next}); err != nil {
-					return err
-				}
-				if err := w.Converge(ctx); err != nil {
-					return err
-				}
 				how := []workloads.Removal{workloads.Graceful, workloads.Forced}[w.Cycle%2]
-				return w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, how)
+				return handOver(ctx, w, handovers[(w.Cycle-1)%len(handovers)], how)
+			}},
+			{Name: "hand over to one that stays", Do: func(ctx context.Context, w *engine.World) error {
+				return handOver(ctx, w, handover{0, true, "client"}, workloads.Graceful)
 			}},
 			// Here it is the one that came last which goes, from the API alone: nothing but its object tells that the route is the other's again.
 			{Name: "give back", Do: func(ctx context.Context, w *engine.World) (err error) {
@@ -66,3 +58,21 @@ var _ = register(func(p Params) engine.Scenario {
 		},
 	}
 })
+
+// handOver gives the address to a new pod and then removes the one that had it.
+func handOver(ctx context.Context, w *engine.World, to handover, how workloads.Removal) error {
+	old := tenantOf(w.Fleet.State(), onStage(w, 0, localClient).IPs[0])
+	next, err := heir(w, old)
+	if err != nil {
+		return err
+	}
+	like := onStage(w, to.namespace, map[bool]int{true: localClient, false: remoteClient}[to.local])
+	next.Namespace, next.Node, next.Labels = like.Namespace, like.Node, map[string]string{"role": to.role}
+	if err := w.Fleet.AddPods(ctx, []workloads.Pod{next}); err != nil {
+		return err
+	}
+	if err := w.Converge(ctx); err != nil {
+		return err
+	}
+	return w.Fleet.RemovePods(ctx, []workloads.Key{old.Key}, how)
+}

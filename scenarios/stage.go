@@ -103,6 +103,15 @@ func on(port uint16) []networkingv1.NetworkPolicyPort {
 	return []networkingv1.NetworkPolicyPort{{Protocol: &tcp, Port: &number}}
 }
 
+// flowBetween is a flow on the first port between the addresses of two pods at an index.
+func flowBetween(w *engine.World, from, to workloads.Pod, index int, protocol corev1.Protocol) engine.Flow {
+	local := w.Fleet.State().LocalNode
+	end := func(p workloads.Pod) engine.End {
+		return engine.End{Key: p.Key, Addr: p.IPs[index], Remote: p.Node != local}
+	}
+	return engine.Flow{From: end(from), To: end(to), Protocol: protocol, Port: engine.Ports[0]}
+}
+
 // move is one input that is moved on the stage, and how many facts of each effect that must move.
 type move struct {
 	name  string

@@ -88,7 +88,7 @@ func (f *Fleet) Done() int64 { return f.done.Load() }
 
 // Watch is told of a change of the model as it begins, before anything is written, and returns what is called once the change has been
 // acknowledged, or has failed. It must not call the Fleet.
-type Watch func(verb string, before, after State) (acknowledged func())
+type Watch func(verb string, after State) (acknowledged func())
 
 // Watch tells w of every change from now on, one after the other; nil ends it.
 func (f *Fleet) Watch(w Watch) {
@@ -101,13 +101,11 @@ func (f *Fleet) Watch(w Watch) {
 func (f *Fleet) begin(verb string, do func(s State)) (acknowledged func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	do(f.state)
 	if f.watch == nil {
-		do(f.state)
 		return func() {}
 	}
-	before := f.state.Clone()
-	do(f.state)
-	return f.watch(verb, before, f.state.Clone())
+	return f.watch(verb, f.state.Clone())
 }
 
 // work is one batch: the same change to many objects.

@@ -96,11 +96,6 @@ func (x *Index) Selecting(pod Pod) []*Ruleset {
 	return all
 }
 
-// Rulesets returns all policies, tier by tier.
-func (x *Index) Rulesets() []*Ruleset {
-	return slices.Concat(x.admin, slices.Concat(slices.Collect(maps.Values(x.policies))...), x.baseline)
-}
-
 // Applying returns those of Selecting that hold in one direction.
 func (x *Index) Applying(pod Pod, kind networkingv1.PolicyType) []*Ruleset {
 	return slices.DeleteFunc(x.Selecting(pod), func(p *Ruleset) bool { return !p.Holds(kind) })

@@ -25,7 +25,7 @@ var (
 	drawnBlock     = rapid.SampledFrom([]string{"0.0.0.0/0", "::/0", "10.128.0.0/29", "10.128.0.2/31", "10.128.0.3/32", "198.18.0.0/16", "fd00:f00d::/126", "fd00:f00d::5/128", "192.0.2.0/24"})
 )
 
-// drawnState draws a state of the small universe; policies tells how many of each kind there are at most.
+// drawnState draws a state of the small universe.
 func drawnState(t *rapid.T) State {
 	s := NewState("here")
 	for i, name := range []string{"here", "there"} {

@@ -91,7 +91,8 @@ func (s State) Assemble(parts []any) *Index {
 
 // Selects reports whether the policy's subject is the pod, if its namespace has those labels.
 func (r *Ruleset) Selects(pod Pod, namespace Namespace) bool {
-	return r.Subject.hasPodLabels(pod) && (r.Subject.Namespaces == nil && pod.Namespace == r.Key.Namespace || r.Subject.hasLabels(pod.Namespace, namespace.labels()))
+	namespace.Name = pod.Namespace
+	return r.Subject.hasPodLabels(pod) && r.Subject.hasLabels(pod.Namespace, namespace.labels())
 }
 
 // Leaves says whether the policies of a local source let a connection leave it, as Passes does of both sides.

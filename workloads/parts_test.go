@@ -1,6 +1,11 @@
 package workloads
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
 
 func TestMoved(t *testing.T) {
 	s := smallWorld(ingress(is()), ingress(is("app", "db")))
@@ -31,4 +36,29 @@ func TestMoved(t *testing.T) {
 	if _, ok := moved[NamespacePart("b")]; !ok || len(moved) != 5 {
 		t.Errorf("moved %v", moved)
 	}
+}
+
+// TestSelects wants a policy to say of a pod alone what an index says of the whole state, also of one whose namespace is not there.
+func TestSelects(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawnState(t)
+		if rapid.Bool().Draw(t, "a namespace is gone") {
+			delete(s.Namespaces, "ns-0")
+		}
+		x := NewIndex(s)
+		for _, p := range s.Pods {
+			var got, want []string
+			for _, r := range s.Rulesets() {
+				if r.Selects(p, s.Namespaces[p.Namespace]) {
+					got = append(got, r.String())
+				}
+			}
+			for _, r := range x.Selecting(p) {
+				want = append(want, r.String())
+			}
+			if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+				t.Fatalf("%s is selected by %v, the index says %v", p, got, want)
+			}
+		}
+	})
 }

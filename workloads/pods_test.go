@@ -207,10 +207,9 @@ func TestWatchFrames(t *testing.T) {
 	r := newRig(t, Config{})
 	pod := r.first(t)
 	var frames []string
-	r.Watch(func(verb string, before, after State) func() {
-		_, was := before.Pods[pod.Key]
+	r.Watch(func(verb string, after State) func() {
 		_, is := after.Pods[pod.Key]
-		frames = append(frames, fmt.Sprintf("%s: %v to %v, %d writes before", verb, was, is, len(r.log)))
+		frames = append(frames, fmt.Sprintf("%s: %v, %d writes before", verb, is, len(r.log)))
 		return func() { frames = append(frames, fmt.Sprintf("%s: written: %v", verb, len(r.log) > 0)) }
 	})
 	add := func() {
@@ -223,7 +222,7 @@ func TestWatchFrames(t *testing.T) {
 	if err := r.RemovePods(t.Context(), []Key{pod.Key}, Graceful); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"create pod: false to true, 0 writes before", "create pod: written: true"}; !slices.Equal(frames, want) {
+	if want := []string{"create pod: true, 0 writes before", "create pod: written: true"}; !slices.Equal(frames, want) {
 		t.Errorf("got %q, want %q", frames, want)
 	}
 }

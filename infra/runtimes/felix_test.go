@@ -13,6 +13,7 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/targets"
+	_ "github.com/nodefv/nodefv/infra/targets/all"
 )
 
 func TestFelixUpAndDown(t *testing.T) {

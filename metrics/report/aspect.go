@@ -21,11 +21,12 @@ const (
 	Routes   Aspect = "routes"
 	Settings Aspect = "settings" // of interfaces
 	Other    Aspect = ""         // what nothing is known of
+	Tracked  Aspect = "tracked"  // connections that the kernel remembers, for which packets pass
 	Packets  Aspect = "packets"
 	Counts   Aspect = "counts" // the SUT's gauges of what it has made
 )
 
-var aspects = []Aspect{Heard, Links, Rules, Members, Dispatch, Order, Routes, Settings, Other, Packets, Counts}
+var aspects = []Aspect{Heard, Links, Rules, Members, Dispatch, Order, Routes, Settings, Other, Tracked, Packets, Counts}
 
 // rank is less for what explains more; an aspect of another version is like none.
 func (a Aspect) rank() int {

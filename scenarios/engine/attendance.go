@@ -14,6 +14,7 @@ const longEnough = time.Second
 type attendance struct {
 	most   int       // streams of a sample
 	since  time.Time // there has been one to be opened
+	ended  time.Time // none is sent any more; zero: they go on
 	there  bool      // a comparison agreed while there was: both ends were there
 	judged bool      // a packet was
 }
@@ -28,7 +29,7 @@ func (a *attendance) drawn(streams int, at time.Time) {
 // agreed notes that a comparison has agreed on a model with a sample of so many streams.
 func (a *attendance) agreed(streams int) { a.there = a.there || streams > 0 }
 
-// missed tells, at the end, that streams were wanted and no packet of them was judged: who reads of a scenario that passed takes its packets for
+// missed tells that streams were wanted and no packet of them was judged: who reads of a scenario that passed takes its packets for
 // watched. If there was time enough for it, that is not known of the SUT, and no pass; else it is noted.
 func (v *witness) missed() (f report.Finding, missed bool) {
 	v.mu.Lock()
@@ -38,7 +39,10 @@ func (v *witness) missed() (f report.Finding, missed bool) {
 		return f, false
 	}
 	f = report.Finding{Kind: report.Expectation, Name: neverWrong}
-	lasted := time.Since(a.since)
+	if a.ended.IsZero() {
+		a.ended = time.Now()
+	}
+	lasted := a.ended.Sub(a.since)
 	told := fmt.Sprintf("of up to %d streams that were wanted within %v no packet was judged", a.most, lasted.Round(time.Millisecond))
 	if a.there && lasted >= longEnough {
 		f.Error = told

@@ -174,6 +174,9 @@ func (Forgotten) Name() string { return "conntrack" }
 // Want returns nothing: no connection is wanted.
 func (Forgotten) Want(workloads.State) Facts { return nil }
 
+// About says that facts are connections that are tracked.
+func (Forgotten) About(string) report.Topic { return report.Topic{Aspect: report.Tracked} }
+
 // Got lists the connections of such addresses, by address; without any, the kernel is not asked.
 func (Forgotten) Got(_ context.Context, w *World) (Facts, error) {
 	gone := w.Fleet.Vacated()

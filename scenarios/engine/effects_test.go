@@ -158,7 +158,7 @@ func TestForgotten(t *testing.T) {
 	}, workloads.NewState("here"))
 	ip := netip.MustParseAddr("10.128.0.1")
 	pod := workloads.Pod{Key: workloads.Key{Namespace: "a", Name: "one"}, Node: "here", IPs: []netip.Addr{ip}}
-	w := &World{Fleet: fleet, Tracked: func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
+	w := &World{Fleet: fleet, SUT: gauge{}, Tracked: func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
 		if !asked(ip) || asked(ip.Next()) {
 			t.Error("it does not ask for the pod's address, or for others")
 		}

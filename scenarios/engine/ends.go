@@ -7,13 +7,8 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// verdictOf asks the oracle of a state.
-func verdictOf(f Flow, s workloads.State) legal {
-	return newHistory(s, 0).law(f).at(span{}).legal
-}
-
-// verdict asks the oracle of a state that consists of some parts. Who has an address is what a packet's sender and receiver are taken for; several
-// have it where it goes from one pod to another. Then each may be meant, by either side.
+// verdict asks the oracle of a state that consists of some parts. A packet's sender and receiver are whoever has the address. While an address
+// passes on, several pods have it: either of them may be meant, at each side independently.
 func verdict(f Flow, s workloads.State, parts []any) legal {
 	var allowed legal
 	from, missing := senders(f, s, parts)

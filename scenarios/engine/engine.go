@@ -177,8 +177,8 @@ type World struct {
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.
 	Tracked func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error)
-	Agent   Agent // nil: it can't be stopped, see Restarts
-	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it.
+	Agent   Agent // nil: it can't be stopped, see Restarts and Away
+	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it; never nil. See Away.
 	Freeze func(do func() error) error
 	Cycle  int // of the running step, from 1
 	// Converge checks every effect in the midst of a step, as is done after it. A step returns its error.

@@ -54,6 +54,7 @@ func TestFactsOfEachProbeHaveAnAspect(t *testing.T) {
 	for fact, p := range map[string]Probe{
 		"heard in_sync": InSync{}, "heard endpoints": Gauges{}, "routes 10.0.0.1/32": Routes{}, "packets a/b > c/d tcp/80": Connections{},
 		"packets node > c/d tcp/80": NodeConnections{}, "links link cali1": Residue{}, "heard api pod a/b": Residue{}, "counts gauge rules": Programmed{one{}}, "links interface": Programmed{one{}},
+		"counts gauge sets": Counts{one{}}, "tracked connections of 10.0.0.1, which pod a/b had": Forgotten{},
 	} {
 		aspect, rest, _ := strings.Cut(fact, " ")
 		if got := topics(p)(rest); string(got.Aspect) != aspect {

@@ -20,7 +20,7 @@ type change struct {
 	number int
 	verb   string
 	begun  time.Time
-	acked  time.Time              // zero: still being written
+	acked  time.Time              // the agent can see it from then on; zero: it is still being written, or the agent is away
 	held   time.Time              // it was seen to be in force; zero: it was not
 	moved  map[workloads.Part]any // what it made of the model's parts
 }
@@ -52,6 +52,8 @@ type history struct {
 	touched  map[workloads.Part][]*change
 	moved    int       // parts, by all of changes
 	horizon  time.Time // what was in force until then is not known any more
+	away     bool      // the agent is kept from running
+	unseen   []*change // by the agent that is away: they are written, and need not have been in force when it went
 	next     int       // number of the next change
 	revision int       // of all that decides what is legal
 	// near are the parts that have an address, and the policies of a namespace (of "": cluster-wide ones), in base or after a change, with
@@ -114,24 +116,50 @@ func (h *history) begin(verb string, at time.Time, to workloads.State) *change {
 	return c
 }
 
-// acknowledge notes that the API has a change.
+// acknowledge notes that the API has a change. An agent that is away can see it once it is back.
 func (h *history) acknowledge(c *change, at time.Time) {
+	if h.away {
+		h.unseen = append(h.unseen, c)
+		return
+	}
 	c.acked = at
+	h.revision++
+}
+
+// leave notes that the agent is kept from running: what need not be in force by then need not be until it is back.
+func (h *history) leave(at time.Time) {
+	h.away = true
+	for _, c := range h.changes {
+		if !c.acked.IsZero() && !c.inForce(at, h.deadline) {
+			c.acked = time.Time{}
+			h.unseen = append(h.unseen, c)
+		}
+	}
+	h.revision++
+}
+
+// back notes that the agent runs again. What waited for it has the whole deadline from then on.
+func (h *history) back(at time.Time) {
+	h.away = false
+	for _, c := range h.unseen {
+		c.acked = at
+	}
+	h.unseen = nil
 	h.revision++
 }
 
 // converged notes that all that had been acknowledged at a time has been seen to be in force by now, as far as that can be seen.
 func (h *history) converged(at, now time.Time) {
-	seen := func(c *change) bool { return !c.acked.IsZero() && c.acked.Before(at) }
-	compared := 0 // the first change with which the model may have become what was compared
+	acknowledged := func(c *change) bool { return !c.acked.IsZero() && c.acked.Before(at) }
+	compared := 0 // what was compared is the model after this change, or after a later one
 	for _, c := range h.changes {
-		if seen(c) {
+		if acknowledged(c) {
 			compared = c.number
 		}
 	}
 	var hold []*change
 	for _, c := range h.changes {
-		if c.held.IsZero() && seen(c) && !(c.acked.Add(doubtFor).After(at) && h.returned(c, compared, at)) {
+		if c.held.IsZero() && acknowledged(c) && !(c.acked.Add(doubtFor).After(at) && h.returned(c, compared, at)) {
 			hold = append(hold, c)
 		}
 	}
@@ -142,20 +170,20 @@ func (h *history) converged(at, now time.Time) {
 	h.forget(now)
 }
 
-// returned reports whether a part that the change moved was, before it or before one that led to it and is in doubt, what it is after the
-// change of the number compared, or after a later one.
-func (h *history) returned(p *change, compared int, at time.Time) bool {
-	for part := range p.moved {
+// returned reports whether agreement may be accidental: a part that the change moved is again, after the change of the number compared or after a
+// later one, what it was before c or before an earlier change that need not be in force yet. An agent that has seen neither agrees as well.
+func (h *history) returned(c *change, compared int, at time.Time) bool {
+	for part := range c.moved {
 		var was []any
 		is, noted := h.base[part], false
-		for _, c := range h.changes {
-			if !noted && c.number <= p.number && !c.inForce(at, h.deadline) {
+		for _, o := range h.changes {
+			if !noted && o.number <= c.number && !o.inForce(at, h.deadline) {
 				was, noted = append(was, is), true
 			}
-			if to, ok := c.moved[part]; ok {
+			if to, ok := o.moved[part]; ok {
 				is, noted = to, false
 			}
-			if c.number >= compared && slices.ContainsFunc(was, func(early any) bool { return reflect.DeepEqual(early, is) }) {
+			if o.number >= compared && slices.ContainsFunc(was, func(early any) bool { return reflect.DeepEqual(early, is) }) {
 				return true
 			}
 		}

@@ -16,24 +16,30 @@ type Layout struct{ fits, foreign atomic.Bool }
 // Foreign reports whether the rules are laid out in a way that the model does not understand.
 func (l *Layout) Foreign() bool { return l != nil && l.foreign.Load() }
 
-// expectRules expects what the target must have programmed. Where the rules differ in at least half of their chains, at the first look of the
-// run, and all else agrees, it is the model that does not fit: that is told once and is no fault of the SUT's.
+// doubtful reports whether it is still to be learned whether the model fits the release's rules.
+func (l *Layout) doubtful() bool { return l != nil && !l.fits.Load() }
+
+// expectRules expects what the target must have programmed. Until that has agreed once in the run, rules that differ in at least half of their chains
+// are no fault of the SUT's. If all else agrees, it is the model that does not fit: that is told once. If not, that is open, and the others decide.
 func (w *World) expectRules(ctx context.Context, e Expectation, others []Expectation, note func(report.Finding)) error {
-	l := w.Layout
-	if l == nil || l.fits.Load() {
+	if !w.Layout.doubtful() {
 		return w.expect(ctx, e, note)
 	}
 	var found report.Finding
 	err := w.expect(ctx, e, func(f report.Finding) { found = f })
+	told := func(format string) report.Finding {
+		return report.Finding{Kind: report.Expectation, Name: found.Name, Note: fmt.Sprintf(format, found.Differing, found.Facts, found.First())}
+	}
 	switch {
 	case err == nil:
-		l.fits.Store(true)
-	case errors.Is(err, ErrBroken) && w.strange(ctx, e.Probe, others):
-		l.foreign.Store(true)
-		found = report.Finding{Kind: report.Expectation, Name: found.Name, Note: fmt.Sprintf("NOT APPLICABLE to this release. %d of %d facts differ, while "+
-			"all else agrees: its rules are laid out in a way that is not understood. Rules and sets are not looked at any more; routes, gauges and "+
-			"packets are. First: %s", found.Differing, found.Facts, found.First())}
-		err = nil
+		w.Layout.fits.Store(true)
+	case !errors.Is(err, ErrBroken) || !w.strange(ctx, e.Probe):
+	case w.agree(ctx, others):
+		w.Layout.foreign.Store(true)
+		found, err = told("NOT APPLICABLE to this release. %d of %d facts differ, while all else agrees: its rules are laid out in a way that is not understood."+
+			" Rules and sets are not looked at any more; routes, gauges and packets are. First: %s"), nil
+	default:
+		found, err = told("%d of %d facts differ, and others do: whether the release's rules are laid out as they are expected is not known. First: %s"), nil
 	}
 	if found.Name != "" {
 		note(found)
@@ -41,8 +47,8 @@ func (w *World) expectRules(ctx context.Context, e Expectation, others []Expecta
 	return err
 }
 
-// strange reports whether rules differ now in at least half of the chains, and nothing else does.
-func (w *World) strange(ctx context.Context, rules Probe, others []Expectation) bool {
+// strange reports whether rules differ now in at least half of the chains.
+func (w *World) strange(ctx context.Context, rules Probe) bool {
 	got, err := rules.Got(ctx, w)
 	if err != nil {
 		return false
@@ -62,12 +68,14 @@ func (w *World) strange(ctx context.Context, rules Probe, others []Expectation) 
 			differing[t.Subject] = true
 		}
 	}
-	if len(chains) == 0 || 2*len(differing) < len(chains) {
-		return false
-	}
-	for _, e := range others {
+	return len(chains) > 0 && 2*len(differing) >= len(chains)
+}
+
+// agree reports whether all agree now.
+func (w *World) agree(ctx context.Context, all []Expectation) bool {
+	for _, e := range all {
 		got, err := e.Probe.Got(ctx, w)
-		if err != nil || len(differ(e.Probe.Want(w.Fleet.State()), got)) > 0 {
+		if err != nil || Differing(e.Probe.Want(w.Fleet.State()), got) > 0 {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,12 +52,15 @@ func TestLayoutThatIsNotUnderstood(t *testing.T) {
 		chains  string // that hold another rule
 		other   says
 		foreign bool
+		cause   string // of what is told of the SUT
+		note    string // of the rules
 	}{
-		"half of the chains":                {&Layout{}, "ab", "yes", true},
-		"one of four":                       {&Layout{}, "a", "yes", false},
-		"half, and packets go wrong":        {&Layout{}, "ab", "no", false},
-		"half, of a release that is known":  {nil, "ab", "yes", false},
-		"half, where all has agreed before": {fitting, "ab", "yes", false},
+		"half of the chains":                {&Layout{}, "ab", "yes", true, "", "NOT APPLICABLE to this release. 4 of 6 facts differ, while all else agrees"},
+		"one of four":                       {&Layout{}, "a", "yes", false, "kernel", ""},
+		"half, and packets go wrong":        {&Layout{}, "ab", "no", false, "says", "4 of 6 facts differ, and others do"},
+		"one of four, and packets go wrong": {&Layout{}, "a", "no", false, "kernel", ""},
+		"half, of a release that is known":  {nil, "ab", "no", false, "kernel", ""},
+		"half, where all has agreed before": {fitting, "ab", "no", false, "kernel", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := kernel.New()
@@ -68,15 +72,39 @@ func TestLayoutThatIsNotUnderstood(t *testing.T) {
 			}
 			var notes []report.Finding
 			err := w.expectAll(t.Context(), []Expectation{{Probe: Programmed{laid{}}}, {Probe: c.other}}, time.Millisecond, func(f report.Finding) { notes = append(notes, f) })
-			if c.foreign != (err == nil) || !c.foreign && !errors.Is(err, ErrBroken) || w.Layout.Foreign() != c.foreign {
-				t.Fatalf("foreign %v, error %v", w.Layout.Foreign(), err)
+			if cause, _ := report.Cause(notes); c.foreign != (err == nil) || !c.foreign && !errors.Is(err, ErrBroken) || w.Layout.Foreign() != c.foreign || cause.Name != c.cause {
+				t.Fatalf("foreign %v, error %v, because of %+v", w.Layout.Foreign(), err, cause)
 			}
-			if told := strings.Contains(notes[0].Note, "NOT APPLICABLE"); told != c.foreign || c.foreign && notes[0].Differing > 0 {
-				t.Errorf("told %+v", notes[0])
+			if rules := notes[0]; rules.Name != "kernel" || !strings.HasPrefix(rules.Note, c.note) || (rules.Differing > 0) != (c.note == "") {
+				t.Errorf("told %+v", rules)
 			}
-			if _, counts := Effects(w)[3].Probe.(Counts); counts != c.foreign {
+			counts := slices.ContainsFunc(Effects(w), func(e Expectation) bool { _, is := e.Probe.(Counts); return is })
+			if counts != c.foreign {
 				t.Errorf("afterwards the rules are looked at: %v", !counts)
 			}
 		})
+	}
+}
+
+// TestRulesOfUnknownLayoutAreNoCause lets something else go wrong before the rules have agreed once in the run: that they differ explains nothing then.
+func TestRulesOfUnknownLayoutAreNoCause(t *testing.T) {
+	fitting := &Layout{}
+	fitting.fits.Store(true)
+	for name, c := range map[string]struct {
+		layout *Layout
+		cause  string
+	}{"it is open": {&Layout{}, "says"}, "it is known": {nil, "kernel"}, "it has agreed": {fitting, "kernel"}} {
+		k := kernel.New()
+		for _, chain := range "abcd" {
+			k.Chains[kernel.ID{Name: string(chain)}] = kernel.Chain{}
+		}
+		w := &World{
+			Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Kernel: machine{k}, Programmer: laid{}, Layout: c.layout,
+		}
+		var found []report.Finding
+		err := w.expectAll(t.Context(), []Expectation{{Probe: says("no")}, {Probe: Programmed{laid{}}}}, time.Millisecond, func(f report.Finding) { found = append(found, f) })
+		if cause, _ := report.Cause(found); !errors.Is(err, ErrBroken) || cause.Name != c.cause {
+			t.Errorf("%s: error %v, because of %+v", name, err, cause)
+		}
 	}
 }

@@ -26,15 +26,15 @@ type law struct {
 	last    judgement
 }
 
-// judgement is what is legal for the packets of a flow as long as nothing more begins or comes into force.
+// judgement is what is legal for some packets of a flow.
 type judgement struct {
 	revision int // of the history; what follows was read from it then
-	// The packets were on their way after the one time, and until the other, of what came into force last and will next, and of what began
-	// last and will next; zero: there is none.
+	// It holds for a packet whose from is in (bound, binds] and whose until is in [began, begins): between them changes come into force, and begin.
+	// Zero: none.
 	bound, binds, began, begins time.Time
 
 	next    int       // number of the first change that had not begun
-	pending []*change // those of them that were not in force
+	pending []*change // those before next that need not be in force
 	legal   legal
 	crowded bool             // either verdict, because it was too much to find out
 	parts   []workloads.Part // of the model, that could make a difference

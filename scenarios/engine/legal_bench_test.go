@@ -30,7 +30,7 @@ func BenchmarkWitness(b *testing.B) {
 			v := benchWitness(base, sample)
 			states := [2]workloads.State{base, other}
 			for i := 0; b.Loop(); i++ {
-				acknowledged := v.changed("test", states[i%2].Clone(), states[(i+1)%2].Clone())
+				acknowledged := v.changed("test", states[(i+1)%2].Clone())
 				v.judge(benchPackets(sample))
 				acknowledged()
 				v.converged(time.Now())

@@ -34,6 +34,11 @@ func newTimeline(states ...workloads.State) timeline {
 	return l
 }
 
+// verdictOf asks the oracle of a state.
+func verdictOf(f Flow, s workloads.State) legal {
+	return newHistory(s, 0).law(f).at(span{}).legal
+}
+
 func (l timeline) at(ms int) span {
 	t := l.begin.Add(time.Duration(ms) * time.Millisecond)
 	return span{t, t}
@@ -88,6 +93,44 @@ func TestChangeUnderWayAllowsBoth(t *testing.T) {
 	h.begin("test", now, closing(open, "closed"))
 	if got := h.law(stream).at(span{now.Add(time.Hour), now.Add(time.Hour)}).legal; got != either {
 		t.Errorf("got %b", got)
+	}
+}
+
+// TestDeadlineWaitsForTheAgent lets the agent be away from 1000 ms to 2000 ms: what need not be in force when it goes has the whole deadline once it
+// is back, and what must be stays so. Each packet is judged at once, and again in the end.
+func TestDeadlineWaitsForTheAgent(t *testing.T) {
+	open, stream := town()
+	for acked, packets := range map[int]map[int]legal{ // of a change that begins 10 ms earlier
+		900:  {889: mayPass, 920: either, 921: mayDrop, 1500: mayDrop, 2010: mayDrop},
+		985:  {970: mayPass, 990: either, 1500: either, 2020: either, 2021: mayDrop},
+		1500: {1480: mayPass, 1495: either, 1600: either, 2020: either, 2021: mayDrop},
+		2100: {1500: mayPass, 2080: mayPass, 2120: either, 2121: mayDrop},
+	} {
+		l := newTimeline(open)
+		law := l.law(stream)
+		judge := func(ms int) {
+			if got := law.at(l.at(ms)).legal; got != packets[ms] {
+				t.Errorf("acknowledged after %d ms: after %d ms got %b, want %b", acked, ms, got, packets[ms])
+			}
+		}
+		var c *change
+		steps := map[int]func(time.Time){
+			acked - 10: func(at time.Time) { c = l.history.begin("test", at, closing(open, "closed")) },
+			acked:      func(at time.Time) { l.acknowledge(c, at) },
+			1000:       l.leave,
+			2000:       l.back,
+		}
+		for ms := range 2200 {
+			if step := steps[ms]; step != nil {
+				step(l.at(ms).from)
+			}
+			if packets[ms] != 0 {
+				judge(ms)
+			}
+		}
+		for ms := range packets {
+			judge(ms)
+		}
 	}
 }
 

@@ -88,14 +88,19 @@ func called(s workloads.State, name string) map[way]bool {
 // first of which a policy that names it is asked. The same state gives the same; as long as a way is named and its pods are there, most of its
 // flows stay. Flows between remote pods are not the local node's.
 func namedFlowsAmong(s workloads.State, pods []workloads.Pod) [][]Flow {
-	if len(mentions(s, s.Rulesets())) == 0 {
+	all := s.Rulesets()
+	named, policies := mentions(s, all), map[workloads.Key][]*workloads.Ruleset{}
+	if len(named) == 0 {
 		return nil
 	}
-	x := workloads.NewIndex(s)
-	named, policies := mentions(s, x.Rulesets()), map[workloads.Key][]*workloads.Ruleset{}
 	for _, p := range pods {
-		if p.Node == s.LocalNode {
-			policies[p.Key] = x.Selecting(p)
+		if p.Node != s.LocalNode {
+			continue
+		}
+		for _, r := range all {
+			if r.Selects(p, s.Namespaces[p.Namespace]) {
+				policies[p.Key] = append(policies[p.Key], r)
+			}
 		}
 	}
 	ring, ways := newRing(s, pods), slices.SortedFunc(maps.Keys(named), func(a, b way) int {

@@ -67,8 +67,7 @@ func TestProgrammed(t *testing.T) {
 				t.Fatal(err)
 			}
 			said := ""
-			differences, _ := Diff(p.Want(w.Fleet.State()), got)
-			for _, d := range differences {
+			for _, d := range differ(p.Want(w.Fleet.State()), got) {
 				said += d.Fact + ": " + d.Want + ", " + d.Got
 			}
 			if said != c.want {

@@ -147,7 +147,7 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 	predicted := map[Probe]int{Gauges{}: moves.Gauges, Routes{}: moves.Routes, Connections{}: moves.Connections}
 	for _, p := range v.probes {
 		was, is := p.Want(v.before), p.Want(after)
-		if _, moved := Diff(was, is); moved != predicted[p] {
+		if moved := Differing(was, is); moved != predicted[p] {
 			return fmt.Errorf("the model moves %d facts of %s, the scenario says %d", moved, p.Name(), predicted[p])
 		}
 		for fact, value := range was {

@@ -17,8 +17,10 @@ import (
 
 // Observation is what became of one packet of a stream; by TCP, of a connection's first one.
 type Observation struct {
-	Flow       Flow
-	Sent, Gone time.Time // it was given to the kernel between these
+	Flow Flow
+	// Sent is before the packet was given to the kernel, and Gone after that; of one by UDP that arrived, after it arrived. One that was dropped
+	// may have waited in the kernel beyond Gone: if it met a change that began only then, it is judged by what was in force before.
+	Sent, Gone time.Time
 	Arrived    bool
 }
 
@@ -75,7 +77,7 @@ type witness struct {
 	sample   []Flow // of the model
 	stale    bool   // the model has changed since the sample was drawn
 	laws     map[Flow]*law
-	closed   map[Flow]time.Time // streams whose last packets may be to be judged
+	closed   map[Flow]time.Time // since when streams with a law are wanted no more; their last packets may be to be judged
 	opened   map[Flow]bool
 	followed map[Flow]*follower
 	wanted   attendance
@@ -146,6 +148,9 @@ func (v *witness) stop(w *World) {
 	w.Fleet.Watch(nil)
 	v.cancel()
 	v.done.Wait()
+	v.mu.Lock()
+	v.wanted.ended = time.Now()
+	v.mu.Unlock()
 	for s := range v.opened {
 		v.streamer.Stop(s)
 	}
@@ -161,7 +166,7 @@ func (v *witness) fail(err error) {
 }
 
 // changed notes a change of the model.
-func (v *witness) changed(verb string, _, after workloads.State) (acknowledged func()) {
+func (v *witness) changed(verb string, after workloads.State) (acknowledged func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.history.begin(verb, time.Now(), after)
@@ -175,6 +180,19 @@ func (v *witness) changed(verb string, _, after workloads.State) (acknowledged f
 		defer v.mu.Unlock()
 		v.history.acknowledge(c, time.Now())
 	}
+}
+
+// leave and back note that the agent is kept from running, and that it runs again.
+func (v *witness) leave() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.history.leave(time.Now())
+}
+
+func (v *witness) back() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.history.back(time.Now())
 }
 
 // converged notes that all that had been acknowledged at a time has been seen to be in force.
@@ -203,14 +221,28 @@ func (v *witness) attend(ctx context.Context) {
 	}
 }
 
+// draw makes the sample that of the model, if that has changed. The draw takes long in a large cluster, and each change of the model would wait for
+// the lock: one that comes meanwhile makes the sample stale again.
+func (v *witness) draw() {
+	v.mu.Lock()
+	model, stale := v.history.now, v.stale
+	v.stale = false
+	v.mu.Unlock()
+	if !stale {
+		return
+	}
+	sample := sampleStreams(model)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sample = sample
+	v.wanted.drawn(len(sample), time.Now())
+}
+
 // adjust makes the streams those that the model asks for, and reports whether some could not be opened yet.
 func (v *witness) adjust() (pending bool) {
+	v.draw()
 	v.mu.Lock()
 	now, wanted := time.Now(), map[Flow]time.Duration{}
-	if v.stale {
-		v.sample, v.stale = sampleStreams(v.history.now), false
-		v.wanted.drawn(len(v.sample), now)
-	}
 	for _, s := range v.sample {
 		wanted[s] = sampleInterval
 		if s.Protocol == corev1.ProtocolTCP {
@@ -221,14 +253,18 @@ func (v *witness) adjust() (pending bool) {
 		wanted[s] = f.interval
 	}
 	var gone []Flow
-	for s := range v.opened {
-		if wanted[s] == 0 {
+	for s := range v.laws {
+		if _, noted := v.closed[s]; noted || wanted[s] > 0 {
+			continue
+		}
+		v.closed[s] = now
+		if v.opened[s] {
 			gone = append(gone, s)
 			delete(v.opened, s)
-			v.closed[s] = now
 		}
 	}
 	for s := range wanted {
+		delete(v.closed, s)
 		if v.laws[s] == nil {
 			v.laws[s] = v.history.law(s)
 		}
@@ -246,7 +282,6 @@ func (v *witness) adjust() (pending bool) {
 		v.fail(err)
 		v.mu.Lock()
 		v.opened[s] = err == nil
-		delete(v.closed, s)
 		v.mu.Unlock()
 	}
 	return pending

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"os"
@@ -196,6 +197,50 @@ func TestKnownIssues(t *testing.T) {
 	}
 }
 
+// TestLawsAreForgotten wants nothing to be kept of a stream that is wanted no more, whether it was ever open or not.
+func TestLawsAreForgotten(t *testing.T) {
+	for name, deaf := range map[string]bool{"it was open": false, "it was never open": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMirror(t)
+				m.world.Streamer = &channel{open: map[Flow]bool{}, deaf: deaf}
+				v := startWitness(context.Background(), m.world)
+				_, flow := town()
+				v.follow(flow, time.Second)
+				time.Sleep(2 * disorder)
+				v.mu.Lock()
+				kept := v.laws[flow] != nil
+				v.mu.Unlock()
+				v.unfollow(flow)
+				time.Sleep(2 * disorder)
+				v.stop(m.world)
+				if !kept || v.laws[flow] != nil || len(v.laws) != len(v.sample) || len(v.closed) > 0 {
+					t.Errorf("it was kept while it was wanted: %v; %d laws are left for a sample of %d, %d are closed", kept, len(v.laws), len(v.sample), len(v.closed))
+				}
+			})
+		})
+	}
+}
+
+// TestAway wants the witness to know that the SUT is away, and that it is back, whatever becomes of what keeps it away.
+func TestAway(t *testing.T) {
+	failed := errors.New("no agent")
+	s, _ := town()
+	h := newHistory(s, time.Minute)
+	err := (&World{witness: &witness{history: h}}).Away(func() error {
+		if !h.away {
+			t.Error("it is not known to be away")
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) || h.away {
+		t.Errorf("error %v; it is taken to be away still: %v", err, h.away)
+	}
+	if err := (&World{}).Away(func() error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("without streams: %v", err)
+	}
+}
+
 // TestNothingWatched wants a scenario that wanted streams, and of which none was judged, to say so: it is no pass if there was time enough.
 func TestNothingWatched(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -219,6 +264,7 @@ func TestNothingWatched(t *testing.T) {
 				}
 				time.Sleep(c.lasts / 2)
 				v.stop(m.world)
+				time.Sleep(undoBound) // the clean-up
 				var found []report.Finding
 				if err := m.world.Settle(func(f report.Finding) { found = append(found, f) }); err != nil {
 					t.Fatal(err)

@@ -52,7 +52,9 @@ var _ = register(
 	},
 	Fault{
 		Name: "agent restarted", Want: metrics.Pass,
-		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, "agent", s) },
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
+			return w.Away(func() error { return during(ctx, w, "agent", s) })
+		},
 	},
 )
 

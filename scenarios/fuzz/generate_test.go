@@ -148,15 +148,14 @@ func wideShape(seen map[string]int, s wideSpec) {
 // TestWideOfTheClusterAlone wants no kind of cluster-wide policies to be drawn that the cluster has not.
 func TestWideOfTheClusterAlone(t *testing.T) {
 	of := map[Verb]string{}
-	for add, all := range wideVerbs {
-		for _, v := range all {
-			of[v] = map[bool]string{true: "cluster", false: "admin"}[add == AddClusterPolicy]
+	for kind, adds := range map[string][]Verb{"admin": {AddAdminPolicy, AddBaseline}, "cluster": {AddClusterPolicy}} {
+		for _, add := range adds {
+			for _, v := range wideVerbs[add] {
+				of[v] = kind
+			}
 		}
 	}
-	for _, w := range []Wishes{{}, {Admin: true}, {Cluster: true}} {
-		want := map[string]bool{"admin": w.Admin, "cluster": w.Cluster}
-		delete(want, map[bool]string{true: "admin"}[!w.Admin])
-		delete(want, map[bool]string{true: "cluster"}[!w.Cluster])
+	for w, want := range map[Wishes]map[string]bool{{}: {}, {Admin: true}: {"admin": true}, {Cluster: true}: {"cluster": true}} {
 		got, g := map[string]bool{}, NewGenerator(1, w)
 		for _, op := range g.Batch(500) {
 			if kind := of[op.Do]; kind != "" {

@@ -41,6 +41,7 @@ type node struct {
 	deaths   int
 	believes func(workloads.State) workloads.State // what its packets follow; nil: what is so
 	plain    bool                                  // it has no cluster-wide policies
+	found    []report.Finding                      // of it, by all that was run on it
 }
 
 // Guard and Death make it one whose death is survived by the run.
@@ -124,8 +125,13 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := engine.Runner{Write: func(report.Entry) {}, World: &engine.World{Routed: true,
-		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface,
+	write := func(e report.Entry) {
+		if e.Finding != nil {
+			n.found = append(n.found, *e.Finding)
+		}
+	}
+	runner := engine.Runner{Write: write, World: &engine.World{
+		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface, Routed: true,
 	}}
 	return said, runner.Run(t.Context(), sc)
 }
@@ -272,6 +278,39 @@ func TestDeathIsShrunkAndReplayed(t *testing.T) {
 			t.Errorf("got %v, %v", err, said)
 		}
 	})
+}
+
+// TestReplayOfWhichTraceStays has an agent that passes the first replay and then does not let go of it, so that the second can't begin. That is the
+// agent's fault if a new one does not let go either, and the harness's if no new one comes; it is no pass.
+func TestReplayOfWhichTraceStays(t *testing.T) {
+	batches := [][]Op{{{Do: AddNamespace, Namespace: "a"}}}
+	for name, c := range map[string]struct {
+		restart error
+		kind    report.FindingKind
+		says    string
+	}{
+		"no new agent comes":     {errors.New("no agent"), report.Harness, "restart the agent, since the emptied cluster does not agree"},
+		"a new agent is no help": {nil, report.Expectation, "routes: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				filled := false
+				n := &node{restart: c.restart, lost: func(s workloads.State) bool {
+					_, there := s.Namespaces["a"]
+					filled = filled || there
+					return filled && !there
+				}}
+				said, err := carryOut(t, n, Order{Replay: &Repro{Batches: batches}, Times: 2}, t.TempDir())
+				if err == nil || n.restarts != 1 || !slices.Contains(said, "replay 1 of 2: passed") {
+					t.Fatalf("got %v after %d restarts, %v", err, n.restarts, said)
+				}
+				bad := slices.DeleteFunc(n.found, func(f report.Finding) bool { return f.Error == "" && f.Differing == 0 })
+				if len(bad) != 1 || bad[0].Kind != c.kind || !strings.Contains(bad[0].First(), c.says) {
+					t.Errorf("found %+v", bad)
+				}
+			})
+		})
+	}
 }
 
 func TestReplayOnAnotherAgent(t *testing.T) {

@@ -50,7 +50,9 @@ func (r *run) begin() {
 }
 
 func (r *run) actor() Actor {
-	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error { return r.means.Saboteur.Restart(ctx, "agent") }}
+	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error {
+		return r.world.Away(func() error { return r.means.Saboteur.Restart(ctx, "agent") })
+	}}
 }
 
 // mortal does what the agent may die of. That it died is told to note and makes the error wrap engine.ErrBroken.
@@ -114,9 +116,10 @@ func (m *Model) perform(ctx context.Context, a Actor, ops []Op) error {
 	return nil
 }
 
-// trial makes all batches on an empty cluster and returns what did not hold, or nil. Findings go to note as well.
+// trial makes all batches on an empty cluster and returns what did not hold, or nil. Findings go to note as well. A cluster that can't be
+// emptied is an error, and what of it is the agent's fault is a finding.
 func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration, note func(report.Finding)) (*Failure, error) {
-	if err := r.mortal(ctx, ignore, r.reset); err != nil {
+	if err := r.mortal(ctx, note, func(ctx context.Context) error { return r.reset(ctx, note) }); err != nil {
 		return nil, err
 	}
 	r.begin()
@@ -145,9 +148,9 @@ func ignore(report.Finding) {}
 // resetPatience is how long an emptied cluster may take to agree before the agent is started anew.
 const resetPatience = 5 * time.Second
 
-// reset empties the cluster. What a failure left in the agent or in the kernel, a new agent is to mend; if it does not,
+// reset empties the cluster. What a failure left in the agent or in the kernel, a new agent is to mend; if it does not, that is told to note, and
 // nothing can be learnt here any more.
-func (r *run) reset(ctx context.Context) error {
+func (r *run) reset(ctx context.Context, note func(report.Finding)) error {
 	if err := r.world.Fleet.Clear(ctx); err != nil {
 		return err
 	}
@@ -164,9 +167,9 @@ func (r *run) reset(ctx context.Context) error {
 		return err
 	}
 	if failed := r.actor().Restart(ctx); failed != nil {
-		return fmt.Errorf("restart the agent, since the emptied cluster does not agree (%w): %w", err, failed)
+		return fmt.Errorf("restart the agent, since the emptied cluster does not agree (%v): %w", err, failed) // it is the restart that failed
 	}
-	if err := r.world.Check(ctx, engine.DefaultBound, ignore); err != nil {
+	if err := r.world.Check(ctx, engine.DefaultBound, note); err != nil {
 		return fmt.Errorf("the cluster is emptied and the agent started anew: %w", err)
 	}
 	return nil

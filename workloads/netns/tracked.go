@@ -11,20 +11,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// tries is how often the kernel is asked for a list at most: one that changes interrupt may lack what did not change.
+const tries = 5
+
 // Tracked lists the connections that the kernel tracks in the current namespace, of both families, by each address that is asked for
-// and from which they, or the answers to them, come. It costs two dumps, however many addresses are asked for. What changes during the
-// call may be missing.
+// and from which they, or the answers to them, come. It costs two dumps, however many addresses are asked for. Connections that come or go during
+// the call may be missing; that others may be is an error.
 func Tracked(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
 	tracked := map[netip.Addr][]string{}
 	for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-		connections, err := netlink.ConntrackTableList(netlink.ConntrackTable, family)
-		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		connections, err := whole(func() ([]*netlink.ConntrackFlow, error) {
+			return netlink.ConntrackTableList(netlink.ConntrackTable, family)
+		})
+		if err != nil {
 			return nil, fmt.Errorf("list tracked connections: %w", err)
 		}
 		for _, c := range connections {
 			from, _ := netip.AddrFromSlice(c.Forward.SrcIP)
 			to, _ := netip.AddrFromSlice(c.Reverse.SrcIP)
 			from, to = from.Unmap(), to.Unmap()
+			if !asked(from) && !asked(to) {
+				continue
+			}
 			told := fmt.Sprintf("%s %s > %s", protocolName(c.Forward.Protocol), netip.AddrPortFrom(from, c.Forward.SrcPort), netip.AddrPortFrom(to, c.Forward.DstPort))
 			for _, end := range []netip.Addr{from, to} {
 				if asked(end) {
@@ -34,6 +42,16 @@ func Tracked(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
 		}
 	}
 	return tracked, nil
+}
+
+// whole asks for a list until it is not interrupted.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	for range tries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return nil, fmt.Errorf("%w, %d times", err, tries)
 }
 
 func protocolName(number uint8) string {

@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -51,5 +52,31 @@ func TestTracked(t *testing.T) {
 	}
 	if !maps.EqualFunc(got, want, slices.Equal[[]string]) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestInterruptedListIsMadeAgain(t *testing.T) {
+	failed := errors.New("no conntrack")
+	for name, c := range map[string]struct {
+		interrupted int
+		then, want  error
+		made        int
+	}{
+		"whole at once":       {0, nil, nil, 1},
+		"whole in the end":    {tries - 1, nil, nil, tries},
+		"never whole":         {tries, nil, netlink.ErrDumpInterrupted, tries},
+		"broken":              {0, failed, failed, 1},
+		"broken after a time": {1, failed, failed, 2},
+	} {
+		made := 0
+		got, err := whole(func() ([]int, error) {
+			if made++; made <= c.interrupted {
+				return []int{0}, netlink.ErrDumpInterrupted
+			}
+			return []int{made}, c.then
+		})
+		if !errors.Is(err, c.want) || made != c.made || err == nil && !slices.Equal(got, []int{made}) {
+			t.Errorf("%s: got %v, %v after %d tries", name, got, err, made)
+		}
 	}
 }

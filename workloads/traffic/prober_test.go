@@ -425,6 +425,29 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// TestReleaseWhileAChildHoldsTheSockets does what a fork does: for a while a released socket is open in another process too.
+func TestReleaseWhileAChildHoldsTheSockets(t *testing.T) {
+	w := newWorld(t, 2)
+	a, b := w.pods[0], w.pods[1]
+	ns, _ := w.plugger.Namespace(b.Pod)
+	for socket := range w.prober.receivers {
+		held, err := unix.Dup(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(held) })
+	}
+	if err := w.prober.Release(ns); err != nil {
+		t.Fatal(err)
+	}
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} { // what arrives is nobody's
+		w.prober.Probe(t.Context(), []Flow{{From: a.Pod, To: b.IPs[0], Port: open, Protocol: protocol}})
+	}
+	if err := w.prober.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClosedProber(t *testing.T) {
 	w := newWorld(t, 1)
 	if err := w.prober.Close(); err != nil {

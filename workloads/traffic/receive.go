@@ -99,6 +99,10 @@ func (p *Prober) closeReceivers(sockets []int) error {
 	var errs error
 	for _, s := range sockets {
 		delete(p.receivers, s)
+		// Closing alone is not enough: a child that has been forked and not yet executed holds the socket for a while, and so does epoll.
+		if err := unix.EpollCtl(p.poll, unix.EPOLL_CTL_DEL, s, nil); err != nil && !errors.Is(err, unix.ENOENT) {
+			errs = errors.Join(errs, fmt.Errorf("watch a socket no more: %w", err))
+		}
 		errs = errors.Join(errs, closeSocket(s))
 	}
 	return errs

@@ -68,7 +68,7 @@ type Datagram struct {
 	Tag      any
 	Sent     time.Time     // before it was given to the kernel
 	Gone     time.Time     // after that: a thread may be held up between
-	Late     time.Duration // how much later that was than it should have been
+	Late     time.Duration // how much later than due it was Sent
 	Received time.Time     // when the receiver's socket had it; by TCP, or of a message, when its answer was noticed; zero: it did not arrive
 	Err      error         // nothing can be said: the kernel would not send it, or an end of it went, or refused
 }
