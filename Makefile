@@ -1,4 +1,4 @@
-# Two commands: `make fv` drives a real Felix, `make test` runs all tests. Everything they need they fetch and build.
+# Two commands: `make fv` drives a real agent, `make test` runs all tests. Everything they need they fetch and build.
 # Variables of `make fv`: FOCUS LABELS TARGET DATAPLANE TYPHA=1 SEED KEEP OUT ARGS (further flags of bin/fv run),
 # RUNTIME (docker, local or auto), and FV_FELIXIMAGE FV_TYPHAIMAGE FV_ETCDIMAGE FV_K8SIMAGE.
 

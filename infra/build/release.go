@@ -14,7 +14,7 @@ import (
 )
 
 // Choose makes the builder build that release of a component. Those that it knows are the one that the component's folder pins, and each that
-// has a folder of its own beside it, named after both ("felix-v3.30.1").
+// has a folder of its own beside it, named after both, with a hyphen between.
 func (b *Builder) Choose(component, release string) error {
 	pinned, err := readRecipe(filepath.Join(b.Root, "docker", component))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strconv"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -20,6 +21,7 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 )
 
 const (
@@ -105,6 +107,37 @@ func (r router) Install(ctx context.Context, cp infra.ControlPlane, node infra.N
 
 func (router) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
 	return targets.Get(ctx, client, addr, healthPort, "/healthz")
+}
+
+// startLine is what kube-router logs first.
+var startLine = regexp.MustCompile(`Running kube-router version ([^\s,]+)`)
+
+// VersionIn reads what kube-router said when it started.
+func (router) VersionIn(log []byte) string {
+	if found := startLine.FindSubmatch(log); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// forbidden is what client-go logs of a kind that may not be listed.
+var forbidden = regexp.MustCompile(`([\w.-]+) is forbidden`)
+
+// LacksIn tells which rights kube-router asked for in vain.
+func (router) LacksIn(log []byte) string {
+	if found := forbidden.FindSubmatch(log); found != nil {
+		return "it lacks the right to list " + string(found[1])
+	}
+	return ""
+}
+
+// KnownIssues are kube-router's: it hears of a pod only once that has an address, and by then whoever plugged the pod has connected it.
+func (router) KnownIssues() []report.KnownIssue {
+	return []report.KnownIssue{{
+		Name: "new pods are open", Reference: "docs/agents.md#new-pods-are-open",
+		Releases: []report.Releases{{From: "v2.0.0", Before: "v2.2.0"}},
+		Excuses:  report.Violation{Met: report.Passed, After: "create pod"},
+	}}
 }
 
 // Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
