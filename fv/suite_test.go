@@ -4,6 +4,7 @@ package fv
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func init() {
 		return
 	}
 	for _, sc := range all {
-		It(sc.Name, labelsOf(sc), NodeTimeout(sc.Timeout+undoGrace), func(ctx SpecContext) {
+		It(sc.Name, labelsOf(sc), priority(sc), NodeTimeout(sc.Timeout+undoGrace), func(ctx SpecContext) {
 			verdict, reason := suite.run(ctx, sc)
 			switch verdict {
 			case metrics.Pass:
@@ -59,6 +60,16 @@ func init() {
 			}
 		})
 	}
+}
+
+// priority lets scenarios that take seconds come before those that take long, if the harness asks for it: a run that ends at the first failure ends
+// sooner. Else the seed alone decides.
+func priority(sc engine.Scenario) SpecPriority {
+	long := slices.ContainsFunc(sc.Labels, func(l string) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, engine.Restarts)
+	if handoff != nil && handoff.QuickFirst && !long {
+		return 1
+	}
+	return 0
 }
 
 // selection reads the handoff, if there is one, and returns the scenarios with the user's parameters.

@@ -23,13 +23,14 @@ type Handoff struct {
 	NodeAddr   string            `json:"node_addr"`
 	Etcd       netip.AddrPort    `json:"etcd"` // plain HTTP
 	Target     TargetFacts       `json:"target"`
-	Out        string            `json:"out"`                  // directory for the record, in the driver's container
-	Parameters map[string]string `json:"parameters,omitempty"` // scenario parameters set by the user
-	Command    string            `json:"command"`              // repeats the run; {focus} stands where a scenario's name goes
-	Fault      string            `json:"fault,omitempty"`      // of scenarios/faults: the suite is that fault and nothing else
-	Fuzz       json.RawMessage   `json:"fuzz,omitempty"`       // of scenarios/fuzz: the suite is that order and nothing else
-	Obeyed     bool              `json:"obeyed,omitempty"`     // the harness does what the driver asks for: AskRestart, AskStop, AskStart, AskDeath
-	Live       bool              `json:"live"`                 // write status lines (LivePrefix) on stdout
+	Out        string            `json:"out"`                   // directory for the record, in the driver's container
+	Parameters map[string]string `json:"parameters,omitempty"`  // scenario parameters set by the user
+	Command    string            `json:"command"`               // repeats the run; {focus} stands where a scenario's name goes
+	Fault      string            `json:"fault,omitempty"`       // of scenarios/faults: the suite is that fault and nothing else
+	Fuzz       json.RawMessage   `json:"fuzz,omitempty"`        // of scenarios/fuzz: the suite is that order and nothing else
+	Obeyed     bool              `json:"obeyed,omitempty"`      // the harness does what the driver asks for: AskRestart, AskStop, AskStart, AskDeath
+	QuickFirst bool              `json:"quick_first,omitempty"` // scenarios that take long come last
+	Live       bool              `json:"live"`                  // write status lines (LivePrefix) on stdout
 }
 
 // LivePrefix begins a line of the driver's output that is a status for the live line and nothing else.

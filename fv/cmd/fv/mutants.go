@@ -21,6 +21,7 @@ type mutantOptions struct {
 	fuzzFor time.Duration
 	seed    uint64
 	resume  string
+	lanes   int
 }
 
 func mutantsCommand() *cobra.Command {
@@ -48,6 +49,7 @@ the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did
 	c.Flags().StringSliceVar(&o.stages, "stages", []string{"set", "fuzz", "leak"}, "what may catch a mutant: some of set, fuzz, leak")
 	c.Flags().DurationVar(&o.fuzzFor, "fuzz-for", 5*time.Minute, "how long the stage fuzz lasts")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of everything that is drawn")
+	c.Flags().IntVar(&o.lanes, "lanes", 1, "how many mutants are run at once, each in environments of its own; two suit a machine of two processors")
 	c.Flags().StringVar(&o.resume, "resume", "", "go on with the table in this folder, with its flags: only what has no verdict yet is run; --stages may name more of them")
 	return c
 }
@@ -94,6 +96,9 @@ func (o mutantOptions) choose() (mutants.Table, []mutants.Mutant, error) {
 	}
 	if o.seed == 0 {
 		return table, nil, errors.New("--seed must be positive")
+	}
+	if o.lanes < 1 {
+		return table, nil, errors.New("--lanes must be at least 1")
 	}
 	if o.fuzzFor <= 0 {
 		return table, nil, errors.New("--fuzz-for must be positive")

@@ -11,7 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/mutants"
@@ -23,13 +26,15 @@ import (
 
 // measurement is a table that is being made.
 type measurement struct {
-	h       *harness
-	o       mutantOptions
-	head    mutants.Head
-	dir     string
+	h    *harness
+	o    mutantOptions
+	head mutants.Head
+	dir  string
+	out  io.Writer
+
+	mu      sync.Mutex // guards what is below
 	journal *mutants.Journal
 	rows    []mutants.Row
-	out     io.Writer
 }
 
 func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err error) {
@@ -48,14 +53,23 @@ func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err er
 	defer func() { err = errors.Join(err, m.journal.Close()) }()
 	fmt.Fprintf(os.Stderr, "%d mutants, seed %d, table in %s\n", len(chosen), o.seed, m.dir)
 	fmt.Fprintln(out, mutants.Heading())
+	lanes, within := errgroup.WithContext(ctx)
+	lanes.SetLimit(o.lanes)
+	known := slices.Clone(m.rows)
 	for _, mutant := range chosen {
-		row, stages := mutants.Left(m.rows, mutant, m.head.Stages)
+		row, stages := mutants.Left(known, mutant, m.head.Stages)
 		if len(stages) == 0 {
 			continue
 		}
-		if err := m.run(ctx, mutant, row, stages); err != nil {
-			return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
-		}
+		lanes.Go(func() error {
+			if err := m.run(within, mutant, row, stages); err != nil {
+				return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
+			}
+			return nil
+		})
+	}
+	if err := lanes.Wait(); err != nil {
+		return err
 	}
 	return m.tell(table)
 }
@@ -119,6 +133,8 @@ func (m *measurement) run(ctx context.Context, mutant mutants.Mutant, row mutant
 		}
 	}
 	row.Took += time.Since(begun)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.rows = append(slices.DeleteFunc(m.rows, func(r mutants.Row) bool { return r.Mutant == row.Mutant }), row)
 	row.Judge(mutant)
 	fmt.Fprintln(m.out, row.Line())
@@ -161,8 +177,10 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 		o.env = map[string]string{mutants.Variable: mutant.Name}
 	}
 	var order *fuzz.Order
+	quick := false
 	switch stage {
 	case mutants.Set:
+		quick = true
 		s.extra = []string{"--ginkgo.fail-fast"}
 	case mutants.Soak:
 		s.focus = "^no leak$"
@@ -175,7 +193,7 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 		return "", report.Record{}, err
 	}
 	return m.h.alone(ctx, o, s, func(sess *session) {
-		sess.fuzz, sess.command = order, m.repeat(mutant, stage)
+		sess.fuzz, sess.quick, sess.command = order, quick, m.repeat(mutant, stage)
 	})
 }
 

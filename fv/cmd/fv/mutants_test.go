@@ -8,7 +8,7 @@ import (
 )
 
 func TestMutantsChosen(t *testing.T) {
-	good := mutantOptions{environmentOptions: environmentOptions{target: "felix"}, stages: []string{"set"}, fuzzFor: time.Minute, seed: 1}
+	good := mutantOptions{environmentOptions: environmentOptions{target: "felix"}, stages: []string{"set"}, fuzzFor: time.Minute, seed: 1, lanes: 1}
 	table, chosen, err := good.choose()
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +21,7 @@ func TestMutantsChosen(t *testing.T) {
 		"a binary":                 func(o *mutantOptions) { o.binaries = map[string]string{table.Component: "/bin/true"} },
 		"a release":                func(o *mutantOptions) { o.agent.Release = "v3.30.1" },
 		"a checkout":               func(o *mutantOptions) { o.agent.Source = "/src" },
+		"no lane":                  func(o *mutantOptions) { o.lanes = 0 },
 		"no seed":                  func(o *mutantOptions) { o.seed = 0 },
 		"no such stage":            func(o *mutantOptions) { o.stages = []string{"set", "soak"} },
 		"no stage":                 func(o *mutantOptions) { o.stages = nil },

@@ -112,6 +112,7 @@ type session struct {
 	params  map[string]string
 	fault   string      // of scenarios/faults, instead of the suite
 	fuzz    *fuzz.Order // instead of the suite
+	quick   bool        // scenarios that take long come last
 	command string      // repeats the session; empty: it follows from the options
 	journal *report.Journal
 
@@ -131,8 +132,8 @@ func newSession(h *harness, id string, o environmentOptions, s suiteOptions, par
 		return nil, err
 	}
 	latest := filepath.Join(o.out, "latest")
-	_ = os.Remove(latest) // a link to the run before, or nothing
-	if err := os.Symlink(id, latest); err != nil {
+	_ = os.Remove(latest)                                                          // a link to the run before, or nothing
+	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) { // another run has just begun
 		return nil, fmt.Errorf("link %s: %w", latest, err)
 	}
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal, out: os.Stdout, complaints: os.Stderr}, nil
@@ -174,7 +175,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		args = append(args, "--ginkgo.no-color")
 	}
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true, Fault: s.fault, Fuzz: order,
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.seed, Parameters: s.params, Live: true, Fault: s.fault, Fuzz: order, QuickFirst: s.quick,
 		Command: s.repeat(),
 	}, s.dir, args, live)
 	_ = live.Close()
