@@ -349,6 +349,9 @@ var kinds = map[string][]workloads.Kind{
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *driver) HasFeature(name string) bool {
+	if name == engine.Routing {
+		return d.target.Presentation().Routes
+	}
 	unknown := func(k workloads.Kind) bool { return !d.served[k] }
 	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(kinds[name], unknown)
 }

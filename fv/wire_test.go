@@ -66,13 +66,10 @@ func (w *wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	if failed != nil {
 		return failed
 	}
-	if err := w.plugger.Plug(ctx, pods); err != nil || !w.routes {
+	if err := w.plugger.Plug(ctx, pods); err != nil {
 		return err
 	}
-	for _, p := range pods {
-		failed = errors.Join(failed, route(p, netns.Route))
-	}
-	return failed
+	return w.reroute(pods)
 }
 
 // route does it with each address of a pod that is plugged.
@@ -88,16 +85,18 @@ func route(p workloads.Plug, do func(netip.Addr, string) error) error {
 func (w *wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	w.mu.Lock()
 	var failed []error
+	var left []workloads.Plug
 	for _, k := range pods {
 		if ns, ok := w.plugger.Namespace(k); ok {
 			failed = append(failed, w.prober.Release(ns))
 		}
-		w.disown(k)
+		left = append(left, w.disown(k)...)
 		delete(w.listening, k)
 		delete(w.plugs, k)
 	}
+	left = slices.DeleteFunc(left, func(p workloads.Plug) bool { return slices.Contains(pods, p.Pod) })
 	w.mu.Unlock()
-	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods))...)
+	return errors.Join(append(failed, w.plugger.Unplug(ctx, pods), w.reroute(left))...)
 }
 
 // Readdress lets pods have these addresses, and others be those of remote pods. Their veths stay.
@@ -110,11 +109,11 @@ func (w *wire) Readdress(pods []workloads.Plug) error {
 			continue
 		}
 		if w.routes {
-			failed = errors.Join(failed, route(w.plugs[p.Pod], netns.Unroute), route(p, netns.Route))
+			failed = errors.Join(failed, route(w.plugs[p.Pod], netns.Unroute))
 		}
-		w.disown(p.Pod)
+		failed = errors.Join(failed, w.reroute(w.disown(p.Pod)))
 		w.plugs[p.Pod] = p
-		failed = errors.Join(failed, w.own(p))
+		failed = errors.Join(failed, w.own(p), w.reroute([]workloads.Plug{p}))
 	}
 	return failed
 }
@@ -127,13 +126,33 @@ func (w *wire) own(p workloads.Plug) error {
 	return w.fabric.Unwire(p.IPs...)
 }
 
-// disown forgets a pod's addresses, but for those that another local pod has by now. The lock is held.
-func (w *wire) disown(k workloads.Key) {
+// disown forgets a pod's addresses, and returns those that other local pods have as well, as plugs of these: they are theirs now. The lock is held.
+func (w *wire) disown(k workloads.Key) (left []workloads.Plug) {
 	for _, ip := range w.plugs[k].IPs {
-		if w.owners[ip] == k {
-			delete(w.owners, ip)
+		if w.owners[ip] != k {
+			continue
+		}
+		delete(w.owners, ip)
+		for other, p := range w.plugs {
+			if other != k && slices.Contains(p.IPs, ip) {
+				w.owners[ip] = other
+				left = append(left, workloads.Plug{Pod: other, HostInterface: p.HostInterface, IPs: []netip.Addr{ip}})
+				break
+			}
 		}
 	}
+	return left
+}
+
+// reroute leads to addresses of pods that have become theirs, if the wire makes the routes.
+func (w *wire) reroute(pods []workloads.Plug) error {
+	var failed error
+	for _, p := range pods {
+		if w.routes {
+			failed = errors.Join(failed, route(p, netns.Route))
+		}
+	}
+	return failed
 }
 
 // unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.

@@ -152,6 +152,9 @@ type Agent interface {
 // Restarts is the need of a scenario that stops and starts the Agent.
 const Restarts = "restart of the agent"
 
+// Routing is the need of a scenario in which the SUT alone can know to which pod an address leads.
+const Routing = "routing to pods"
+
 // World is what a running scenario acts on.
 type World struct {
 	Fleet         *workloads.Fleet
