@@ -72,9 +72,9 @@ var members = []mutants.Mutant{
 		}},
 	},
 	{
-		Name: "one-of-several-values", Class: mutants.Programmed,
-		Bug:   "a selector that names several values of a label is found, for a new pod, by the first of them alone",
-		Cause: `set of .*(peer|port)`,
+		Name: "one-of-several-values", Class: mutants.Equivalent,
+		Bug: "a selector that names several values of a label is found, for a new pod, by the first of them alone",
+		Why: "the index takes the label with the fewest values, and each selector made of a policy of Kubernetes asks for one value of projectcalico.org/orchestrator",
 		Edits: []mutants.Edit{{
 			File: selectorIndex,
 			Old: `			for _, v := range res.MustHaveOneOfValues {
