@@ -11,7 +11,8 @@ import (
 )
 
 // The bounds of the fall-back poll: a probe is read again when the kernel announces a change, and at the latest
-// after an interval that doubles from pollMin to pollMax. calm spares the SUT a read for each of a thousand events.
+// after an interval that doubles from pollMin to pollMax, or to a tenth of the time that has been waited. calm spares the SUT a read for each of
+// a thousand events.
 const (
 	pollMin = 10 * time.Millisecond
 	pollMax = 250 * time.Millisecond
@@ -113,8 +114,9 @@ func (w *World) look(ctx context.Context, rest []Expectation, bound time.Duratio
 }
 
 func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {
-	deadline := time.Now().Add(bound)
-	for pause := pollMin; ; pause = min(2*pause, pollMax) {
+	begun := time.Now()
+	deadline := begun.Add(bound)
+	for pause := pollMin; ; pause = min(2*pause, max(pollMax, time.Since(begun)/10)) {
 		read := time.Now()
 		want := p.Want(w.Fleet.State())
 		got, err := p.Got(ctx, w)
