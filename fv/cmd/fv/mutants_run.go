@@ -61,6 +61,9 @@ func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err er
 		if len(stages) == 0 {
 			continue
 		}
+		if within.Err() != nil {
+			break
+		}
 		lanes.Go(func() error {
 			if err := m.run(within, mutant, row, stages); err != nil {
 				return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
