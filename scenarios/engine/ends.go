@@ -89,7 +89,11 @@ func receivers(f Flow, s workloads.State, parts []any) (all []workloads.Endpoint
 		return []workloads.Endpoint{endpoint(f.To, s)}, 0
 	}
 	for _, p := range tenants(f.To.Addr, parts) {
-		if p.Node == s.LocalNode && p.Bare {
+		here := p.Node == s.LocalNode
+		if here == f.To.Remote {
+			missing = mayDrop // the way to it leads elsewhere
+		}
+		if here && p.Bare {
 			missing = mayDrop
 			continue
 		}

@@ -254,6 +254,32 @@ func TestRemotePodComes(t *testing.T) {
 	}
 }
 
+// TestReceiverMoves wants what is sent to a pod of another node to be free to be lost from the moment on that the pod comes here: it is on its way
+// to where the address was. And the other way round.
+func TestReceiverMoves(t *testing.T) {
+	here, stream := town()
+	server := here.Pods[stream.To.Key]
+	server.Node = "there"
+	there := here.Clone()
+	there.Pods[server.Key] = server
+	for name, c := range map[string]struct {
+		from, to workloads.State
+		remote   bool
+	}{"it comes here": {there, here, true}, "it goes": {here, there, false}} {
+		stream.To.Remote = c.remote
+		h, now := newHistory(c.from, time.Minute), time.Now()
+		law := h.law(stream)
+		if got := law.at(span{now, now}).legal; got != mayPass {
+			t.Errorf("%s, before: got %b", name, got)
+		}
+		h.begin("delete pod", now, without(c.from, server.Key))
+		h.begin("create pod", now, c.to)
+		if got := law.at(span{now, now}).legal; got != either {
+			t.Errorf("%s, meanwhile: got %b", name, got)
+		}
+	}
+}
+
 // TestUnwrittenChangesStay wants a change that is still being written to be kept, however much changes after it; and what was taken
 // in too early to make either verdict legal until it must be in force.
 func TestUnwrittenChangesStay(t *testing.T) {

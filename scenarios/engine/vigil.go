@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type vigil struct {
 	done   sync.WaitGroup
 
 	mu     sync.Mutex
-	failed error
+	failed map[Probe]error // the last look at it; nil: it succeeded
 	astray map[Probe]Facts // fact to the first value that was not that from before
 }
 
@@ -41,7 +42,7 @@ type vigil struct {
 // now have just been seen to hold.
 func (s *run) keepVigil(ctx context.Context) *vigil {
 	ctx, cancel := context.WithCancel(ctx)
-	v := &vigil{world: s.World, before: s.World.Fleet.State(), begun: time.Now(), cancel: cancel, astray: map[Probe]Facts{}}
+	v := &vigil{world: s.World, before: s.World.Fleet.State(), begun: time.Now(), cancel: cancel, astray: map[Probe]Facts{}, failed: map[Probe]error{}}
 	v.probes = slices.DeleteFunc(slices.Clone(watched), func(p Probe) bool { return !s.World.sees(p) })
 	for _, p := range v.probes {
 		v.astray[p] = Facts{}
@@ -103,12 +104,12 @@ func newIn(now, before Facts) bool {
 	return false
 }
 
-// note keeps what deviates, but for what is missing without having been in doubt before.
+// note keeps what deviates, but for what is missing without having been in doubt before. A look that fails is made up for by the next one.
 func (v *vigil) note(p Probe, want, got Facts, err error, doubts Facts) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.failed[p] = err
 	if err != nil {
-		v.failed = fmt.Errorf("%s: %w", p.Name(), err)
 		return
 	}
 	lost := missing(want, got)
@@ -164,17 +165,29 @@ func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
 	}
 	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Took: time.Since(v.begun)}
 	compare(&f, want, got, func(fact string) report.Topic { return about[fact] })
-	if f.Differing == 0 && v.failed != nil {
-		f.Error = v.failed.Error()
+	failed := v.unseen()
+	if f.Differing == 0 && failed != nil {
+		f.Error = failed.Error()
 	}
 	s.find(f)
 	switch {
 	case f.Differing > 0:
 		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
-	case v.failed != nil:
-		return fmt.Errorf("%s: %w: %w", f.Name, v.failed, ErrBroken)
+	case failed != nil:
+		return fmt.Errorf("%s: %w: %w", f.Name, failed, ErrBroken)
 	}
 	return nil
+}
+
+// unseen says what could not be looked at in the end.
+func (v *vigil) unseen() error {
+	var errs []error
+	for _, p := range watched {
+		if err := v.failed[p]; err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // remade returns the facts about pods that are on another node than before: they were on none in between.

@@ -114,6 +114,14 @@ func TestVigil(t *testing.T) {
 		"a flow leaks, but only at once": {fault: set(shut, string(Connected), once), says: shut},
 		"a route leads elsewhere":        {fault: set("10.128.0.2/32", "dev of fv-1-ns-0/other", always), says: "10.128.0.2/32"},
 		"less moves than was said":       {fault: func(*mirror) {}, moves: Moves{Connections: 1}, says: "the scenario says 1"},
+		"it can't be read once": {fault: func(m *mirror) {
+			m.fault = func(Facts) error {
+				if time.Since(m.begun) < once {
+					return errors.New("no kernel")
+				}
+				return nil
+			}
+		}},
 		"it can't be read": {fault: func(m *mirror) { m.fault = func(Facts) error { return errors.New("no kernel") } },
 			says: "no kernel"},
 	} {
