@@ -96,7 +96,9 @@ func TestHTTPRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := NewHTTP(serve(t, c.handler), nil)
-			h.timeout = 100 * time.Millisecond
+			if strings.HasPrefix(c.want, "no whole answer") { // a busy machine takes its time for what answers
+				h.timeout = 100 * time.Millisecond
+			}
 			snap, err := h.Scrape(t.Context())
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || snap != nil {
 				t.Errorf("got %v, %v, want one line with %q", snap, err, c.want)
