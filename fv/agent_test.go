@@ -22,7 +22,12 @@ func (a agent) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	a.away = make(chan struct{})
 	a.mu.Unlock()
-	return infra.AskStop(ctx, os.Stdout, a.handoff.Out)
+	err := infra.AskStop(ctx, os.Stdout, a.handoff.Out)
+	if err != nil { // nobody starts what was not stopped
+		a.back()
+		a.restarting.Store(false)
+	}
+	return err
 }
 
 func (a agent) Start(ctx context.Context) error {

@@ -35,6 +35,7 @@ const undoGrace = 5 * time.Minute
 // driver holds what all scenarios of a run share.
 type driver struct {
 	handoff infra.Handoff
+	addr    netip.Addr // of the node
 	target  targets.Target
 	client  kubernetes.Interface
 	admin   adminclient.Interface
@@ -100,13 +101,12 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 
 // openKernel takes hold of the node's network namespace, in which this process runs.
 func (d *driver) openKernel(ctx context.Context) (err error) {
-	node, err := netip.ParseAddr(d.handoff.NodeAddr)
-	if err != nil {
+	if d.addr, err = netip.ParseAddr(d.handoff.NodeAddr); err != nil {
 		return fmt.Errorf("the node's address: %w", err)
 	}
 	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
-		if pool.Contains(node) {
-			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, node)
+		if pool.Contains(d.addr) {
+			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, d.addr)
 		}
 		undo, err := netns.Blackhole(pool)
 		if err != nil {
@@ -257,12 +257,8 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 		return nil, err
 	}
 	presents := d.target.Presentation()
-	local, err := netip.ParseAddr(d.handoff.NodeAddr)
-	if err != nil {
-		return nil, fmt.Errorf("the node's address: %w", err)
-	}
 	fleet := workloads.NewFleet(workloads.Config{
-		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: local, Load: sc.Load,
+		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: d.addr, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
@@ -276,12 +272,8 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	if ok && programmer.Fits() {
 		layout = nil
 	}
-	hosting, err := d.hosting()
-	if err != nil {
-		return nil, err
-	}
 	w := &engine.World{
-		Node: hosting, Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
+		Node: d.hosting(), Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
 		Converser: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
 	}
 	if d.HasFeature(targets.ForgetsConnections) {
@@ -306,17 +298,13 @@ func (d *driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.
-func (d *driver) hosting() (*engine.Node, error) {
+func (d *driver) hosting() *engine.Node {
 	host, ok := d.target.(targets.Host)
 	if !ok {
-		return nil, nil
-	}
-	addr, err := netip.ParseAddr(d.handoff.NodeAddr)
-	if err != nil {
-		return nil, fmt.Errorf("the node's address: %w", err)
+		return nil
 	}
 	sends, listens := host.NodeTraffic()
-	return &engine.Node{Addr: addr, Sends: sends, Listens: listens}, nil
+	return &engine.Node{Addr: d.addr, Sends: sends, Listens: listens}
 }
 
 // Gauges scrapes the SUT's own metrics.

@@ -3,8 +3,6 @@ package scenarios
 import (
 	"context"
 	"errors"
-	"net/netip"
-	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -13,7 +11,7 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// stirs are how often a policy changes and is changed back, a second for each, until what the agent has not cleaned up is told.
+// stirs are how often a policy changes and is changed back, a second for each, before routes that are left are told.
 const stirs = 8
 
 var _ = register(func(Params) engine.Scenario {
@@ -32,12 +30,11 @@ var _ = register(func(Params) engine.Scenario {
 			{Name: "fill", Do: fillStage},
 			{Name: "away while much goes", Do: func(ctx context.Context, w *engine.World) error {
 				peers := []workloads.Pod{onStage(w, 0, localClient), onStage(w, 0, remoteClient)}
-				talker := onStage(w, 1, localClient)
-				err := amidTalk(ctx, w, talker, peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
+				err := amidTalk(ctx, w, onStage(w, 1, localClient), peers, func(ctx context.Context) error { return whileAway(ctx, w, muchGoes) })
 				if err != nil {
 					return err
 				}
-				return stirred(ctx, w, talker)
+				return stirred(ctx, w)
 			}},
 			{Name: "unplug", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.UnplugPods(ctx, lingers(w)) }},
 			{Name: "away while the rest goes", Do: func(ctx context.Context, w *engine.World) error {
@@ -60,19 +57,19 @@ func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *e
 	})
 }
 
-// stirred changes a policy now and then, and back, until no route leads to a pod any more, but not for ever. An agent may leave the routes of
+// stirred changes a policy now and then, and back, until the routes agree with the model, but not for ever. An agent may leave the routes of
 // interfaces alone that it does not know for some time after its start, and look at them again only once it has something to do.
-func stirred(ctx context.Context, w *engine.World, gone workloads.Pod) error {
+func stirred(ctx context.Context, w *engine.World) error {
 	for range stirs {
-		routes, err := w.Kernel.Routes()
+		want := engine.Routes{}.Want(w.Fleet.State())
+		got, err := engine.Routes{}.Got(ctx, w)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(gone.IPs, func(ip netip.Addr) bool { return routes[netip.PrefixFrom(ip, ip.BitLen()).String()] != "" }) {
+		if engine.Differing(want, got) == 0 {
 			return nil
 		}
-		was := w.Fleet.State().Policies[hearsIdle(w).Key]
-		other := hearsIdle(w)
+		was, other := hearsIdle(w), hearsIdle(w)
 		other.Spec.Ingress[0].Ports = on(engine.Ports[1])
 		for _, p := range []workloads.Policy{other, was} {
 			if err := w.Fleet.ChangePolicies(ctx, []workloads.Policy{p}); err != nil {

@@ -100,8 +100,8 @@ type Info struct {
 // Agent is the component that is the agent.
 func (i Info) Agent() Component { return i.Components[0] }
 
-// Needs returns the names of the components that run with these extras.
-func (i Info) Needs(extras []string) []string {
+// Running returns the names of the components that run with these extras.
+func (i Info) Running(extras []string) []string {
 	var names []string
 	for _, c := range i.Components {
 		if c.Extra == "" || slices.Contains(extras, c.Extra) {

@@ -145,7 +145,7 @@ func (w *LastWords) trouble() []complaint {
 	var last complaint
 	now := w.now()
 	recent := func(c complaint) bool {
-		if now.IsZero() { // nothing has a time
+		if now.IsZero() { // nothing has a time: what is among the last lines
 			return slices.ContainsFunc(w.last, func(line string) bool { return strings.HasPrefix(line, c.line) })
 		}
 		return now.Sub(c.last) < sameTrouble

@@ -83,3 +83,34 @@ func TestBlackhole(t *testing.T) {
 		}
 	}
 }
+
+func TestRouteAndUnroute(t *testing.T) {
+	enterFresh(t)
+	noLeak(t)
+	p, pods := newPlugger(t), plugs(2)
+	if err := p.Plug(t.Context(), pods); err != nil {
+		t.Fatal(err)
+	}
+	for _, ip := range pods[0].IPs {
+		prefix := netip.PrefixFrom(ip, ip.BitLen()).String()
+		for _, pod := range pods { // the one who comes last has it
+			if err := Route(ip, pod.HostInterface); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Routes(); err != nil || got[prefix] != pod.HostInterface {
+				t.Errorf("%s leads to %q, want %s, error %v", prefix, got[prefix], pod.HostInterface, err)
+			}
+		}
+		for range 2 {
+			if err := Unroute(ip, pods[1].HostInterface); err != nil {
+				t.Error(err)
+			}
+		}
+		if got, err := Routes(); err != nil || got[prefix] == pods[1].HostInterface {
+			t.Errorf("%s still leads to %q, error %v", prefix, got[prefix], err)
+		}
+	}
+	if err := Route(pods[0].IPs[0], "nowhere"); err == nil {
+		t.Error("an interface that is not there: no error")
+	}
+}

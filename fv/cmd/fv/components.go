@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -47,22 +48,19 @@ func dataPlanes() string {
 	return strings.Join(all, "; ")
 }
 
-// extraFlags adds a flag for each part that a target can start besides its agent.
+// extraFlags adds a flag for each part that a target can start besides its agent. The extras are nil as long as none is given.
 func extraFlags(f *pflag.FlagSet, extras *[]string) {
 	for _, c := range givenComponents() {
 		if c.Extra == "" {
 			continue
 		}
 		f.BoolFunc(c.Extra, c.Doc, func(s string) error {
-			*extras = slices.DeleteFunc(*extras, func(e string) bool { return e == c.Extra })
-			switch s {
-			case "true":
+			wanted, err := strconv.ParseBool(s)
+			*extras = slices.DeleteFunc(append([]string{}, *extras...), func(e string) bool { return e == c.Extra })
+			if wanted {
 				*extras = append(*extras, c.Extra)
-			case "false":
-			default:
-				return fmt.Errorf("want true or false")
 			}
-			return nil
+			return err
 		})
 	}
 }

@@ -124,7 +124,7 @@ func runOrder(ctx context.Context, o environmentOptions, seed uint64, order fuzz
 		return err
 	}
 	order.Target = fuzz.Target{
-		Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(),
+		Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(o.target),
 		Own: h.given(o.target),
 	}
 	sess, err := newSession(h, newRunID(), o, suiteOptions{seed: seed}, nil)

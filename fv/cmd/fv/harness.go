@@ -178,7 +178,7 @@ func (h *harness) prepare(ctx context.Context, o environmentOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	for _, c := range append([]string{build.Etcd, build.Kubernetes, build.Node, build.Driver}, info.Needs(o.extras)...) {
+	for _, c := range append([]string{build.Etcd, build.Kubernetes, build.Node, build.Driver}, info.Running(o.extras)...) {
 		if err := h.runtime.Prepare(ctx, c); err != nil {
 			return usage(err)
 		}

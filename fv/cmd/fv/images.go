@@ -5,6 +5,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/infra/targets/all"
 )
 
 func imagesCommand() *cobra.Command {
@@ -21,10 +24,12 @@ func imagesCommand() *cobra.Command {
 			if err := h.choose(runtimeDocker); err != nil {
 				return err
 			}
-			for _, c := range givenComponents() {
-				if c.Extra != "" {
-					o.extras = append(o.extras, c.Extra)
-				}
+			info, err := targets.Find(o.target)
+			if err != nil {
+				return usage(err)
+			}
+			for _, c := range info.Components {
+				o.extras = append(o.extras, c.Extra)
 			}
 			if err := h.prepare(ctx, o); err != nil {
 				return err
@@ -45,6 +50,7 @@ func imagesCommand() *cobra.Command {
 			return w.Flush()
 		},
 	}
+	c.Flags().StringVar(&o.target, "target", all.Default, "the agent whose images are built: "+targetNames())
 	c.Flags().BoolVar(&prune, "prune", false, "remove our images that are neither current nor in use")
 	return c
 }

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
@@ -44,11 +46,16 @@ func cpuModel() string {
 	return "unknown"
 }
 
-// versions returns what each component is: the image or binary that the user gave, or the release that is built from modules.
-func (h *harness) versions() map[string]string {
+// versions returns what each component of a target's environment is: the image or binary that the user gave, or the release that is built from
+// modules.
+func (h *harness) versions(target string) map[string]string {
 	versions := map[string]string{"go": runtime.Version()}
 	given := overriddenImages()
-	for _, c := range givenComponents() {
+	components := slices.Clone(controlPlane)
+	if info, err := targets.Find(target); err == nil { // else nothing has been started
+		components = append(components, info.Components...)
+	}
+	for _, c := range components {
 		component, module := c.Name, c.Module
 		if image, ok := given[component]; ok {
 			versions[component] = image

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ func (o *mutantOptions) goOn(given func(string) bool) error {
 			return fmt.Errorf("--resume goes on with the table's own --%s: leave it out", flag)
 		}
 	}
+	if o.extras != nil {
+		return fmt.Errorf("--resume goes on with what the table ran besides the agent: leave --%s out", strings.Join(o.extras, ", --"))
+	}
 	o.target, o.dataplane, o.extras, o.runtime, o.seed, o.fuzzFor = head.Target, head.DataPlane, head.Extras, head.Runtime, head.Seed, head.FuzzFor
 	if !given("stages") {
 		o.stages = nil
@@ -91,7 +95,7 @@ func (o mutantOptions) choose() (mutants.Table, []mutants.Mutant, error) {
 	if o.binaries[table.Component] != "" {
 		return table, nil, fmt.Errorf("--%s: mutants are built from source", binaryFlag(table.Component))
 	}
-	if _, image := overriddenImages()[table.Component]; image || o.agent.Release != "" || o.agent.Source != "" {
+	if _, image := overriddenImages()[table.Component]; image || o.agent != (agentOptions{}) {
 		return table, nil, errors.New("mutants are made of the pinned release: leave out what chooses another")
 	}
 	if o.seed == 0 {

@@ -189,7 +189,7 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 		s.focus = "^no leak$"
 	case mutants.Fuzz:
 		order = &fuzz.Order{For: m.o.fuzzFor, Target: fuzz.Target{
-			Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(),
+			Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(o.target),
 		}}
 	}
 	if _, err := s.resolve(); err != nil {

@@ -2,8 +2,13 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/faults"
@@ -17,6 +22,47 @@ func TestFaultsAskForSettingsThatTheTargetKnows(t *testing.T) {
 	}
 	if _, err := targets.New("felix", targets.Options{Settings: []string{"no such word"}}); err == nil {
 		t.Error("felix knows every word")
+	}
+}
+
+// TestTargetOfEachCommand wants every command that starts or builds something to know what, unless it is told.
+func TestTargetOfEachCommand(t *testing.T) {
+	for _, c := range []*cobra.Command{runCommand(), upCommand(), faultsCommand(), fuzzCommand(), replayCommand(), mutantsCommand(), benchCommand(), imagesCommand()} {
+		flag := c.Flags().Lookup("target")
+		if flag == nil {
+			t.Errorf("%s has no --target", c.Name())
+			continue
+		}
+		if _, err := targets.Find(flag.DefValue); err != nil {
+			t.Errorf("%s: %v", c.Name(), err)
+		}
+	}
+}
+
+func TestExtras(t *testing.T) {
+	for words, want := range map[string][]string{"": nil, "--typha": {"typha"}, "--typha=false": {}, "--typha --typha": {"typha"}} {
+		var o environmentOptions
+		f := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.flags(f)
+		if err := f.Parse(strings.Fields(words)); err != nil || !slices.Equal(o.extras, want) || (o.extras == nil) != (want == nil) {
+			t.Errorf("%q: got %#v, %v", words, o.extras, err)
+		}
+	}
+}
+
+func TestVersionsAreOfTheTarget(t *testing.T) {
+	root, err := projectRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{builder: &build.Builder{Root: root}}
+	for _, i := range targets.All() {
+		versions := h.versions(i.Name)
+		for _, other := range targets.All() {
+			if (versions[other.Name] != "") != (other.Name == i.Name) {
+				t.Errorf("%s: %v", i.Name, versions)
+			}
+		}
 	}
 }
 

@@ -132,8 +132,9 @@ func newSession(h *harness, id string, o environmentOptions, s suiteOptions, par
 		return nil, err
 	}
 	latest := filepath.Join(o.out, "latest")
-	_ = os.Remove(latest)                                                          // a link to the run before, or nothing
-	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) { // another run has just begun
+	_ = os.Remove(latest) // a link to the run before, or nothing
+	// There may be one again by now: of another run that has just begun.
+	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("link %s: %w", latest, err)
 	}
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, params: params, journal: journal, out: os.Stdout, complaints: os.Stderr}, nil
@@ -217,7 +218,7 @@ func (s *session) begin(ctx context.Context, agent string) error {
 		return err
 	}
 	machine.Engine = name + " " + version
-	versions := s.h.versions()
+	versions := s.h.versions(s.options.target)
 	if s.h.given(s.options.target) {
 		versions[s.options.target] = strings.TrimSpace(agent + " " + versions[s.options.target])
 	} else if agent != "" {

@@ -37,6 +37,7 @@ var felixDataPlanes = map[string]map[string]string{
 	"nftables":        {"FELIX_NFTABLESMODE": "Enabled"},
 }
 
+// typhaWord is Typha as an extra, a component and a role.
 const typhaWord = "typha"
 
 var _ = targets.Register(targets.Info{
@@ -47,7 +48,7 @@ var _ = targets.Register(targets.Info{
 			Releases: []string{"v3.30.1", "v3.31.0"}, Checkout: true, CRDs: true,
 		},
 		{
-			Name: "typha", Title: "Typha (calico-typha)", Module: "github.com/projectcalico/calico", Variable: "TYPHA",
+			Name: typhaWord, Title: "Typha (calico-typha)", Module: "github.com/projectcalico/calico", Variable: "TYPHA",
 			Extra: typhaWord, Doc: "put Typha between the API server and the agent",
 		},
 	},
@@ -125,7 +126,7 @@ func typha(cp infra.ControlPlane, _ infra.NodeInfo) (infra.Spec, error) {
 		return infra.Spec{}, err
 	}
 	return infra.Spec{
-		Role: typhaWord, Component: "typha", Command: []string{"calico-typha"},
+		Role: typhaWord, Component: typhaWord, Command: []string{"calico-typha"},
 		Env: map[string]string{
 			"TYPHA_DATASTORETYPE": "kubernetes", "KUBECONFIG": kubeconfigPath, "TYPHA_LOGSEVERITYSCREEN": "info", "TYPHA_LOGFILEPATH": "none",
 			"TYPHA_LOGSEVERITYSYS": "none", "TYPHA_HEALTHENABLED": "true", "TYPHA_HEALTHHOST": "0.0.0.0", "TYPHA_HEALTHPORT": strconv.Itoa(typhaHealth),
@@ -196,5 +197,5 @@ func annotate(annotations *map[string]string, key, value string) {
 
 // Features are those of all its releases: which kinds of cluster-wide policies one has, its CRDs say.
 func (felix) Features() []string {
-	return []string{"ipv6", "network-policy", "admin-network-policy", "cluster-network-policy", targets.ForgetsConnections}
+	return []string{targets.IPv6, "network-policy", "admin-network-policy", "cluster-network-policy", targets.ForgetsConnections}
 }

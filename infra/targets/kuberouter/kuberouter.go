@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -75,11 +76,11 @@ func (r router) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, e
 	if len(r.Settings) > 0 {
 		period = "24h"
 	}
-	command = append(command,
-		"--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--kubeconfig="+kubeconfigPath, "--hostname-override="+node.Name,
-		"--service-cluster-ip-range=10.96.0.0/16", "--enable-pprof=true", "--iptables-sync-period="+period,
-		"--health-port="+strconv.Itoa(healthPort), "--metrics-port="+strconv.Itoa(metricsPort),
-	)
+	command = slices.Concat(command, []string{
+		"--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--kubeconfig=" + kubeconfigPath, "--hostname-override=" + node.Name,
+		"--service-cluster-ip-range=10.96.0.0/16", "--enable-pprof=true", "--iptables-sync-period=" + period,
+		"--health-port=" + strconv.Itoa(healthPort), "--metrics-port=" + strconv.Itoa(metricsPort),
+	})
 	return infra.Spec{
 		Role: infra.RoleAgent, Component: name, Command: command, Env: r.Env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
