@@ -95,6 +95,16 @@ func (r *Ruleset) Selects(pod Pod, namespace Namespace) bool {
 	return r.Subject.hasPodLabels(pod) && r.Subject.hasLabels(pod.Namespace, namespace.labels())
 }
 
+// InNamespace reports whether the policy may be for pods of the namespace, and for each of its peers whether they may be among them: what the
+// namespace has to say of it, whatever the pods' labels.
+func (r *Ruleset) InNamespace(n Namespace) (subject bool, peers []bool) {
+	of := n.labels()
+	for _, p := range r.peers() {
+		peers = append(peers, p.hasLabels(n.Name, of))
+	}
+	return r.Subject.hasLabels(n.Name, of), peers
+}
+
 // Leaves says whether the policies of a local source let a connection leave it, as Passes does of both sides.
 func (x *Index) Leaves(from, to Endpoint, proto corev1.Protocol, port uint16) bool {
 	return x.side(from, to, proto, port, networkingv1.PolicyTypeEgress)

@@ -18,7 +18,8 @@ type Wishes struct {
 	// Known draws also what is known to break the pinned agent (docs/findings.md), which every run would find again: local pods that come
 	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports,
 	// policies changed so that they select other pods or are for other directions, cluster-wide policies with rules of both directions changed in more
-	// than their rules, and names of ports in AdminNetworkPolicies and the baseline.
+	// than their rules, names of ports in AdminNetworkPolicies and the baseline, and namespaces whose new labels change both for whom policies
+	// are and whom they mean.
 	Known bool `json:"known,omitempty"`
 }
 
@@ -62,7 +63,7 @@ func (g *Generator) Batch(n int) []Op {
 	ops := make([]Op, 0, n)
 	for len(ops) < n {
 		op, before := g.draw(), g.model.Clone()
-		if g.tooSoon(op) || g.model.Apply(op) == nil {
+		if g.tooSoon(op) || g.twofold(op) || g.model.Apply(op) == nil {
 			continue
 		}
 		g.remember(op, before)
@@ -75,6 +76,21 @@ func (g *Generator) Batch(n int) []Op {
 func (g *Generator) tooSoon(op Op) bool {
 	comes := op.Do == AddPod || op.Do == PlugPod || op.Do == MovePod
 	return comes && op.Node == "" && g.gone[op.key()] && !g.wishes.Known
+}
+
+// twofold says whether the operation's labels of a namespace would change both for whom a policy is and whom a policy means.
+func (g *Generator) twofold(op Op) bool {
+	before, there := g.model.Namespaces[op.Namespace]
+	if op.Do != RelabelNamespace || !there || g.wishes.Known {
+		return false
+	}
+	subjects, meant := false, false
+	for _, r := range g.model.Rulesets() {
+		subject, peers := r.InNamespace(before)
+		will, means := r.InNamespace(workloads.Namespace{Name: op.Namespace, Labels: op.Labels})
+		subjects, meant = subjects || subject != will, meant || !slices.Equal(peers, means)
+	}
+	return subjects && meant
 }
 
 // remember keeps what later operations may use again.

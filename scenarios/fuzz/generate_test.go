@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"pgregory.net/rapid"
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
@@ -177,6 +180,7 @@ func TestKnownIsLeftOut(t *testing.T) {
 			for range 50 {
 				for _, op := range g.Batch(Batch) {
 					before, was := m.said[op.wideKey()]
+					seen["twofold"] += one01(twofold(m.State, op))
 					m.Apply(op)
 					if op.Wide == nil {
 						continue
@@ -192,12 +196,40 @@ func TestKnownIsLeftOut(t *testing.T) {
 				}
 			}
 		}
-		for _, what := range []string{"name", "more than rules", "directions"} {
+		for _, what := range []string{"name", "more than rules", "directions", "twofold"} {
 			if (seen[what] > 0) != known {
 				t.Errorf("known %v: %q was drawn %d times", known, what, seen[what])
 			}
 		}
 	}
+}
+
+// twofold evaluates each selector of namespaces for the labels before and after.
+func twofold(s workloads.State, op Op) bool {
+	before, there := s.Namespaces[op.Namespace]
+	if op.Do != RelabelNamespace || !there {
+		return false
+	}
+	differs := func(p workloads.Peer) bool {
+		if p.Namespaces == nil {
+			return false
+		}
+		matches := func(of map[string]string) bool {
+			all := labels.Set{corev1.LabelMetadataName: op.Namespace}
+			maps.Copy(all, of)
+			selector, err := metav1.LabelSelectorAsSelector(p.Namespaces)
+			return err == nil && selector.Matches(all)
+		}
+		return matches(before.Labels) != matches(op.Labels)
+	}
+	subjects, meant := false, false
+	for _, r := range s.Rulesets() {
+		subjects = subjects || differs(r.Subject)
+		for _, rule := range slices.Concat(r.Rules(networkingv1.PolicyTypeIngress), r.Rules(networkingv1.PolicyTypeEgress)) {
+			meant = meant || slices.ContainsFunc(rule.Peers, differs)
+		}
+	}
+	return subjects && meant
 }
 
 // TestPrioritiesAreUnique wants no two cluster-wide policies to have one priority: what that means is left open.

@@ -51,9 +51,9 @@ var endpoints = []mutants.Mutant{
 		}},
 	},
 	{
-		Name: "groups-not-drawn-anew", Class: mutants.Programmed,
-		Bug:   "when a policy selects by other labels now, the groups of policies that it was in are not drawn anew",
-		Cause: `pod \S+ (in|e)gress`,
+		Name: "groups-not-drawn-anew", Class: mutants.Equivalent,
+		Bug: "when a policy selects by other labels now, the groups of policies that it was in are not drawn anew",
+		Why: "a pod that the policy holds for before and after keeps the same policies in the same order, grouped otherwise; for another the endpoint changes, and its groups are drawn then",
 		Edits: []mutants.Edit{{
 			File: endpointManager,
 			Old:  `			m.dirtyPolicyIDs.Add(id)`,
