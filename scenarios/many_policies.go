@@ -25,7 +25,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "many policies of one pod",
 		Doc:      "Seven policies hold for one pod; one of them goes and another comes in one batch of the agent's; then there are fewer, and one.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -61,7 +61,7 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "many " + k.title + " of one pod",
 		Doc:      "Seven " + k.title + " hold for one pod: the first that says something decides, though the last denies all; then the first goes.",
-		Labels:   []string{Identity},
+		Labels:   []engine.Label{Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -142,6 +142,3 @@ func JudgeAll(w *engine.World) {
 		v.judgeAll()
 	}
 }
-
-// Routing is the need of a scenario in which the SUT alone can know to which pod an address leads.
-const Routing = "routing to pods"
