@@ -69,14 +69,13 @@ func addPolicies(ctx context.Context, w *engine.World) error {
 func churn(ctx context.Context, w *engine.World) error {
 	ring := w.Plan.Ring(w.Fleet.State())
 	ring = ring[:max(1, len(ring)/4)]
+	fresh, err := w.Plan.Successors(ring)
+	if err != nil {
+		return err
+	}
 	var gone []workloads.Key
-	var fresh []workloads.Pod
 	for _, p := range ring {
-		next, err := w.Plan.Successor(p)
-		if err != nil {
-			return err
-		}
-		gone, fresh = append(gone, p.Key), append(fresh, next)
+		gone = append(gone, p.Key)
 	}
 	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
 }
