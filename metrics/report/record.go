@@ -10,8 +10,8 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Schema is the version of the record's layout. A reader refuses a newer one.
-const Schema = 1
+// Schema is the version of the record's layout. A reader refuses a newer one. Records of version 1 are read but for what was measured in them.
+const Schema = 2
 
 // Record is everything that a run left behind. Verdicts are a pure function of the rest (see engine.Judge).
 type Record struct {
@@ -53,20 +53,19 @@ type Machine struct {
 
 // Scenario is one scenario's part of the record.
 type Scenario struct {
-	Name        string           `json:"name"`
-	Doc         string           `json:"doc,omitempty"`
-	Labels      []string         `json:"labels,omitempty"`
-	Started     time.Time        `json:"started"`
-	Ended       time.Time        `json:"ended,omitzero"` // zero: it never ended, so it is inconclusive
-	Steps       []Step           `json:"steps,omitempty"`
-	Operations  []Operation      `json:"operations,omitempty"`
-	Findings    []Finding        `json:"findings,omitempty"`
-	Timings     []Timing         `json:"timings,omitempty"`
-	Established []Established    `json:"established,omitempty"`
-	Budgets     []metrics.Budget `json:"budgets,omitempty"`
-	Skipped     string           `json:"skipped,omitempty"` // why it was not run
-	Verdict     metrics.Verdict  `json:"verdict"`
-	Reason      string           `json:"reason,omitempty"`
+	Name         string                `json:"name"`
+	Doc          string                `json:"doc,omitempty"`
+	Labels       []string              `json:"labels,omitempty"`
+	Started      time.Time             `json:"started"`
+	Ended        time.Time             `json:"ended,omitzero"` // zero: it never ended, so it is inconclusive
+	Steps        []Step                `json:"steps,omitempty"`
+	Operations   []Operation           `json:"operations,omitempty"`
+	Findings     []Finding             `json:"findings,omitempty"`
+	Measurements []metrics.Measurement `json:"measurements,omitempty"`
+	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
+	Skipped      string                `json:"skipped,omitempty"` // why it was not run
+	Verdict      metrics.Verdict       `json:"verdict"`
+	Reason       string                `json:"reason,omitempty"`
 }
 
 // Step is one execution of a step; a repeated step has one per cycle, counted from 1.
@@ -87,28 +86,6 @@ type Operation struct {
 	Count   int           `json:"count"`
 	Took    time.Duration `json:"took_ns"`
 	Error   string        `json:"error,omitempty"`
-}
-
-// Timing is how long one change took until a packet met the verdict that it brought.
-type Timing struct {
-	At        time.Time     `json:"at"`           // the write of the change began
-	Operation string        `json:"operation"`    // such as "policy added"
-	Verdict   string        `json:"verdict"`      // that the change brought: "allow" or "deny"
-	Load      string        `json:"load"`         // what went on besides, such as "rest"
-	Written   time.Duration `json:"written_ns"`   // from the beginning of the write to its acknowledgement
-	Effective time.Duration `json:"effective_ns"` // from the beginning of the write until the first packet with the new verdict was sent
-	Gap       time.Duration `json:"gap_ns"`       // before that packet none was sent for so long: what Effective may be too long by
-}
-
-// Established is what became of one flow that was established when a change forbade it.
-type Established struct {
-	At        time.Time     `json:"at"`               // the write of the change began
-	Operation string        `json:"operation"`        // such as "policy added"
-	Protocol  string        `json:"protocol"`         // "TCP" or "UDP"
-	Direction string        `json:"direction"`        // that the policies hold for: "in" or "out"
-	Continued bool          `json:"continued"`        // it went on for as long as it was watched
-	Cut       time.Duration `json:"cut_ns,omitempty"` // from the beginning of the write until the first message was sent that had no answer, nor had any after it
-	Gap       time.Duration `json:"gap_ns,omitempty"` // before that message none was sent for so long: what Cut may be too long by
 }
 
 // FindingKind says what a finding is about, and so who is to blame.
@@ -178,15 +155,14 @@ type Event struct {
 
 // Entry is one line of a journal: exactly one of its fields is set. Scenario-level entries name their scenario.
 type Entry struct {
-	Scenario    string         `json:"scenario,omitempty"`
-	Run         *Run           `json:"run,omitempty"`
-	Begin       *Scenario      `json:"begin,omitempty"` // a scenario begins (or was skipped)
-	Step        *Step          `json:"step,omitempty"`  // a step began, or (Ended set) ended
-	Operation   *Operation     `json:"operation,omitempty"`
-	Finding     *Finding       `json:"finding,omitempty"`
-	Timing      *Timing        `json:"timing,omitempty"`
-	Established *Established   `json:"established,omitempty"`
-	Point       *metrics.Point `json:"point,omitempty"`
-	Event       *Event         `json:"event,omitempty"`
-	End         *time.Time     `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
+	Scenario    string               `json:"scenario,omitempty"`
+	Run         *Run                 `json:"run,omitempty"`
+	Begin       *Scenario            `json:"begin,omitempty"` // a scenario begins (or was skipped)
+	Step        *Step                `json:"step,omitempty"`  // a step began, or (Ended set) ended
+	Operation   *Operation           `json:"operation,omitempty"`
+	Finding     *Finding             `json:"finding,omitempty"`
+	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Point       *metrics.Point       `json:"point,omitempty"`
+	Event       *Event               `json:"event,omitempty"`
+	End         *time.Time           `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
 }

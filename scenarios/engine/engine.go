@@ -192,3 +192,6 @@ type World struct {
 	witness *witness           // nil: no streams
 	record  func(report.Entry) // of the running scenario
 }
+
+// Measure records what a scenario or an effect measured. What has the same name, unit and labels adds up.
+func (w *World) Measure(m metrics.Measurement) { w.record(report.Entry{Measurement: &m}) }

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -86,11 +88,11 @@ func TestOutlive(t *testing.T) {
 				from, _ := end4(s, 1)
 				to, pod := end4(s, 2)
 				flow := Flow{From: from, To: to, Protocol: corev1.ProtocolTCP, Port: Ports[0]}
-				var recorded []report.Established
+				var recorded []metrics.Measurement
 				converged := 0
 				m.world.Converser = talker{lost: c.lost, slow: c.slow}
 				m.world.Converge = func(context.Context) error { converged++; return nil }
-				m.world.record = func(e report.Entry) { recorded = append(recorded, *e.Established) }
+				m.world.record = func(e report.Entry) { recorded = append(recorded, *e.Measurement) }
 				begun := time.Now()
 				err := m.world.Outlive(t.Context(), Forbidding{Operation: "policy added", Direction: "in", Flows: []Flow{flow}, Do: func(ctx context.Context) error {
 					if c.leaks {
@@ -109,11 +111,17 @@ func TestOutlive(t *testing.T) {
 					}
 					return
 				}
-				want := report.Established{At: begun.Add(cmp.Or(c.before, talkBefore)), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
-				if c.cut > 0 {
-					want.Gap = talkInterval * time.Duration(max(c.slow, 1))
+				want := metrics.Measurement{
+					Name: "established flows cut", Unit: metrics.Seconds, Doc: establishedDoc,
+					Labels: []metrics.Label{{Name: "operation", Value: "policy added"}, {Name: "protocol", Value: "TCP"}, {Name: "direction", Value: "in"}},
 				}
-				if err != nil || len(recorded) != 1 || recorded[0] != want || converged != 2 {
+				if c.continued {
+					want.Without = 1
+				} else {
+					gap := talkInterval * time.Duration(max(c.slow, 1))
+					want.Samples = []metrics.Sample{metrics.Since(begun.Add(cmp.Or(c.before, talkBefore)), c.cut, gap)}
+				}
+				if err != nil || len(recorded) != 1 || !reflect.DeepEqual(recorded[0], want) || converged != 2 {
 					t.Errorf("%v: recorded %+v, want %+v; converged %d times", err, recorded, want, converged)
 				}
 			})
