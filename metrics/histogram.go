@@ -13,7 +13,7 @@ const digits = 3
 // Histogram is many values, of each to three digits how often it came. A nil one is empty. It is not safe for concurrent use.
 type Histogram struct {
 	Step float64 `json:"step"` // what one of HDR's units is worth in the measurement's unit: the resolution
-	HDR  HDR     `json:"hdr"`
+	HDR  HDR     `json:"hdr"`  // the counts, as HdrHistogram encodes them (V2, compressed, base64)
 }
 
 // HDR counts values that are whole numbers. As text it has HdrHistogram's compressed encoding V2 in base64, which its libraries in all languages

@@ -60,14 +60,14 @@ func (u Unit) Number(value float64) string {
 
 // Label is one property by which measurements of a name differ.
 type Label struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name  string `json:"name"`  // such as "operation"
+	Value string `json:"value"` // such as "policy added"
 }
 
 // Sample is one value.
 type Sample struct {
-	At         time.Time `json:"at"` // what was measured began
-	Value      float64   `json:"value"`
+	At         time.Time `json:"at"`                   // what was measured began
+	Value      float64   `json:"value"`                // in the measurement's unit
 	Resolution float64   `json:"resolution,omitempty"` // what the value may be too large by; 0: that is not known
 }
 
@@ -140,7 +140,7 @@ func (m Measurement) Doubt() string {
 		return m.Invalid
 	case m.N() == 0:
 		return ""
-	case m.Resolution(0.5) > m.Quantile(0.5)/2, m.Resolution(0.99) > m.Quantile(0.99):
+	case m.Resolution(0.5) > math.Abs(m.Quantile(0.5))/2, m.Resolution(0.99) > math.Abs(m.Quantile(0.99)):
 		return "the resolution is too coarse"
 	}
 	return ""

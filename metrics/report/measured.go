@@ -105,7 +105,11 @@ func (t measured) cells(m metrics.Measurement) (cells []string) {
 	for _, l := range m.Labels {
 		cells = append(cells, l.Value)
 	}
-	cells = append(cells, m.Of())
+	n := m.Of()
+	if m.Without == 0 && slices.ContainsFunc(t.rows, func(o metrics.Measurement) bool { return o.Without > 0 }) {
+		n = fmt.Sprintf("%d of %d", m.N(), m.N())
+	}
+	cells = append(cells, n)
 	number := func(of func(float64) float64, q float64) string {
 		if m.N() == 0 {
 			return unknown
@@ -145,7 +149,7 @@ func (t measured) markdown(b *bytes.Buffer) {
 func (t measured) text(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n## %s\n\n", plain(t.title()))
 	if intro := t.intro(); intro != "" {
-		fmt.Fprintf(b, "%s\n\n", plain(intro))
+		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), 100))
 	}
 	heads, _ := t.columns()
 	var aligned bytes.Buffer
@@ -161,6 +165,27 @@ func (t measured) text(b *bytes.Buffer) {
 	for line := range strings.Lines(aligned.String()) {
 		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
 	}
+}
+
+// wrapped breaks a text into lines of at most so many characters, as far as its words allow.
+func wrapped(text string, most int) string {
+	var b strings.Builder
+	length := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case length == 0:
+		case length+1+n > most:
+			b.WriteByte('\n')
+			length = 0
+		default:
+			b.WriteByte(' ')
+			length++
+		}
+		b.WriteString(word)
+		length += n
+	}
+	return b.String() + "\n"
 }
 
 // Measured returns what was measured in the scenario, a line each.

@@ -58,9 +58,14 @@ func sample() Record {
 				Findings: []Finding{
 					{
 						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &PacketCounts{Judged: 4000, Strict: 3990, Crowded: 2},
+						Violations: []ViolationCount{{ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, 1, 3}},
 						Excused: []Excused{{Issue: "IPv6 routes remade", Reference: "docs/findings.md#x", Violations: 1, Packets: 3, Examples: []Difference{{
 							Fact: "a/b > c/d udp6/80", Want: "no packet dropped", Got: "3 packets were dropped", From: at(18), Until: at(18.02),
-							Violation: &Violation{Family: IPv6, Protocol: "UDP", Met: Dropped, Packets: 3, After: "delete pod"},
+							Violation: &Violation{
+								ViolationClass: ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, Legal: Passed, Packets: 3, Times: []Packet{{at(18), at(18)}, {at(18.01), at(18.01)}, {at(18.02), at(18.02)}},
+								Flow:    Flow{FlowEnd{Pod: "a/b", Addr: "fd00::1"}, FlowEnd{Pod: "c/d", Addr: "fd00::2", Remote: true}, "UDP", 80},
+								Changes: []Change{{Verb: "delete pod", Moved: []string{"pod a/e"}, Begun: at(17.5), Acknowledged: at(17.6)}},
+							},
 						}}}},
 					},
 					{At: at(20), Kind: Expectation, Name: "never wrong", Note: "of up to 8 streams no packet was judged"},

@@ -87,9 +87,9 @@ func (w *World) Outlive(ctx context.Context, c Forbidding) error {
 }
 
 // establishedDoc says what the table of established flows means.
-const establishedDoc = "What becomes of flows that are established when a change forbids them; no verdict follows, for the specification leaves it open." +
-	" Of all flows, n were cut; the others went on for as long as they were watched, to the end, after new flows were denied." +
-	" The values are from the beginning of the API write to the first message that no answer followed." +
+const establishedDoc = "What becomes of established flows that a change forbids. No verdict follows: the specification leaves it open." +
+	" n says how many were cut; the others went on until the watch ended, a second after new flows were denied." +
+	" A value is from the beginning of the API write to the first message without an answer." +
 	" In: the policies are of the receiver; out: of the sender."
 
 // Talk establishes flows, lets both ends talk, and does it amid that, once messages have come back on each.

@@ -105,7 +105,9 @@ type breach struct {
 func (b breach) violation() report.Difference {
 	d := report.Difference{
 		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last,
-		Violation: &report.Violation{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, Packets: b.packets, After: b.after.verb},
+		Violation: &report.Violation{
+			ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, After: b.after.verb}, Packets: b.packets,
+		},
 	}
 	if b.arrived {
 		d.Want, d.Violation.Met = "no packet passes", report.Passed
@@ -404,8 +406,9 @@ func (v *witness) finding() (f report.Finding, any bool) {
 	v.seen = testimony{}
 	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(seen.judged), Packets: &seen.packets}
 	for _, b := range seen.breaches {
-		f.Violated(b.violation(), v.known, maxDifferences)
+		f.Violated(b.violation(), maxDifferences)
 	}
+	f = f.Excuse(v.known)
 	if seen.failed != nil && f.Differing == 0 { // what is proved outweighs what could not be looked at
 		f.Error = seen.failed.Error()
 	}
