@@ -23,6 +23,7 @@ import (
 	_ "github.com/nodefv/nodefv/infra/targets/all"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -44,7 +45,7 @@ type driver struct {
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
-	layout  *engine.Layout // of a release that the target is not known to fit
+	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *wire
 
 	restarting atomic.Bool // the end of the SUT is asked for
@@ -62,7 +63,7 @@ type driver struct {
 
 // newDriver takes hold of everything that the handoff names. What it made is undone if it fails.
 func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
-	d = &driver{handoff: h, layout: &engine.Layout{}}
+	d = &driver{handoff: h, layout: &effects.Layout{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close(ctx))
@@ -272,12 +273,15 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	if ok && programmer.Fits() {
 		layout = nil
 	}
-	w := &engine.World{
-		Node: d.hosting(), Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
+	e := &effects.Set{
+		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Known: d.known,
 	}
 	if d.HasFeature(targets.ForgetsConnections) {
-		w.Tracked = netns.Tracked
+		e.Tracked = netns.Tracked
+	}
+	w := &engine.World{
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
@@ -298,13 +302,13 @@ func (d *driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.
-func (d *driver) hosting() *engine.Node {
+func (d *driver) hosting() *effects.Node {
 	host, ok := d.target.(targets.Host)
 	if !ok {
 		return nil
 	}
 	sends, listens := host.NodeTraffic()
-	return &engine.Node{Addr: d.addr, Sends: sends, Listens: listens}
+	return &effects.Node{Addr: d.addr, Sends: sends, Listens: listens}
 }
 
 // Gauges scrapes the SUT's own metrics.
@@ -337,7 +341,7 @@ var kinds = map[string][]workloads.Kind{
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *driver) HasFeature(name string) bool {
-	if name == engine.Routing {
+	if name == effects.Routing {
 		return d.target.Presentation().Routes
 	}
 	unknown := func(k workloads.Kind) bool { return !d.served[k] }

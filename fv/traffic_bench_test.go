@@ -18,6 +18,7 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/traffic"
@@ -43,7 +44,7 @@ func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Po
 		b.Fatal(err)
 	}
 	pods = w.Plan.Ring(state)
-	ports := append(slices.Clone(engine.Ports), benchPort)
+	ports := append(slices.Clone(effects.Ports), benchPort)
 	for _, p := range pods {
 		ns, _ := d.wire.plugger.Namespace(p.Key)
 		if err := d.wire.prober.Listen(ns, ports); err != nil {
@@ -54,7 +55,7 @@ func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Po
 	for _, from := range pods {
 		for _, to := range pods {
 			for _, port := range ports {
-				for _, protocol := range engine.Protocols {
+				for _, protocol := range effects.Protocols {
 					if from.Key != to.Key {
 						flows = append(flows, traffic.Flow{From: from.Key, To: to.IPs[0], Port: port, Protocol: protocol})
 					}
@@ -68,7 +69,7 @@ func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Po
 
 var benchSeed atomic.Uint64
 
-// benchPort is the third port that is tried, with engine.Ports.
+// benchPort is the third port that is tried, with effects.Ports.
 const benchPort = 10100
 
 // benchAwait waits until all flows end in one way.
@@ -124,7 +125,7 @@ func BenchmarkStreams(b *testing.B) {
 			var cpu, wall time.Duration
 			received := 0
 			for b.Loop() {
-				stream, err := d.wire.prober.Stream(engine.CertainAfter)
+				stream, err := d.wire.prober.Stream(effects.CertainAfter)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -12,7 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
@@ -155,15 +155,15 @@ func (w *wire) reroute(pods []workloads.Plug) error {
 }
 
 // unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.
-const unplugged = engine.Outcome("not plugged")
+const unplugged = effects.Outcome("not plugged")
 
 // passedLate is the outcome of a flow that is dropped now, and was judged to be before, too early.
-const passedLate = engine.Outcome("passed after it was judged dropped")
+const passedLate = effects.Outcome("passed after it was judged dropped")
 
 // Connect tries all flows.
-func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
-	outcomes := map[engine.Flow]engine.Outcome{}
-	var tried []engine.Flow
+func (w *wire) Connect(ctx context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
+	outcomes := map[effects.Flow]effects.Outcome{}
+	var tried []effects.Flow
 	var probes []traffic.Flow
 	for _, f := range flows {
 		err := w.bothReady(f)
@@ -183,7 +183,7 @@ func (w *wire) Connect(ctx context.Context, flows []engine.Flow) (map[engine.Flo
 }
 
 // onWire is the flow as the prober knows it.
-func onWire(f engine.Flow) traffic.Flow {
+func onWire(f effects.Flow) traffic.Flow {
 	flow := traffic.Flow{From: f.From.Key, To: f.To.Addr, Port: f.Port, Protocol: f.Protocol}
 	if f.From.Remote {
 		flow.From, flow.Source = uplink.Pod, f.From.Addr
@@ -192,7 +192,7 @@ func onWire(f engine.Flow) traffic.Flow {
 }
 
 // Start begins to send on a flow.
-func (w *wire) Start(f engine.Flow, interval time.Duration) error {
+func (w *wire) Start(f effects.Flow, interval time.Duration) error {
 	if err := w.bothReady(f); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (w *wire) Start(f engine.Flow, interval time.Duration) error {
 // sends makes the stream if there is none yet. The lock is held.
 func (w *wire) sends() (err error) {
 	if w.stream == nil {
-		w.stream, err = w.prober.Stream(engine.CertainAfter)
+		w.stream, err = w.prober.Stream(effects.CertainAfter)
 	}
 	return err
 }
@@ -223,7 +223,7 @@ func (w *wire) Settle() error {
 }
 
 // Converse establishes flows and lets both ends talk.
-func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (engine.Conversation, error) {
+func (w *wire) Converse(ctx context.Context, flows []effects.Flow, interval time.Duration) (effects.Conversation, error) {
 	var established []traffic.Flow
 	for _, f := range flows {
 		if err := w.bothReady(f); err != nil {
@@ -246,22 +246,22 @@ func (w *wire) Converse(ctx context.Context, flows []engine.Flow, interval time.
 // conversation is one on flows, in their order.
 type conversation struct {
 	*traffic.Conversation
-	flows []engine.Flow
+	flows []effects.Flow
 }
 
-func (c conversation) End() map[engine.Flow][]engine.Observation {
-	seen := map[engine.Flow][]engine.Observation{}
+func (c conversation) End() map[effects.Flow][]effects.Observation {
+	seen := map[effects.Flow][]effects.Observation{}
 	for i, said := range c.Conversation.End() {
 		f := c.flows[i]
 		for _, d := range said {
-			seen[f] = append(seen[f], engine.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
+			seen[f] = append(seen[f], effects.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
 		}
 	}
 	return seen
 }
 
 // Stop ends a flow.
-func (w *wire) Stop(f engine.Flow) {
+func (w *wire) Stop(f effects.Flow) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream != nil {
@@ -270,13 +270,13 @@ func (w *wire) Stop(f engine.Flow) {
 }
 
 // Observe returns what became of the packets of which that is certain.
-func (w *wire) Observe() []engine.Observation {
+func (w *wire) Observe() []effects.Observation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream == nil {
 		return nil
 	}
-	var seen []engine.Observation
+	var seen []effects.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
 			seen = append(seen, observed(d))
@@ -287,39 +287,39 @@ func (w *wire) Observe() []engine.Observation {
 
 // observed is what became of a packet of a stream. A datagram may wait in the kernel after the call that sent it has returned, so one that arrived
 // was on its way until then.
-func observed(d traffic.Datagram) engine.Observation {
-	o := engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
+func observed(d traffic.Datagram) effects.Observation {
+	o := effects.Observation{Flow: d.Tag.(effects.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
 	if o.Flow.Protocol == corev1.ProtocolUDP && d.Received.After(d.Gone) {
 		o.Gone = d.Received
 	}
 	return o
 }
 
-func outcome(f engine.Flow, r traffic.Result) engine.Outcome {
+func outcome(f effects.Flow, r traffic.Result) effects.Outcome {
 	switch {
 	case r.Err == nil && r.SourceSeen == f.From.Addr:
-		return engine.Connected
+		return effects.Connected
 	case r.Err == nil:
-		return engine.Outcome("connected from " + r.SourceSeen.String())
+		return effects.Outcome("connected from " + r.SourceSeen.String())
 	case errors.Is(r.Err, traffic.ErrDropped):
-		return engine.Dropped
+		return effects.Dropped
 	case errors.Is(r.Err, traffic.ErrLate):
 		return passedLate
 	case errors.Is(r.Err, traffic.ErrRefused):
-		return engine.Refused
+		return effects.Refused
 	case errors.Is(r.Err, os.ErrNotExist):
 		return unplugged
 	}
-	return engine.Outcome(r.Err.Error())
+	return effects.Outcome(r.Err.Error())
 }
 
 // bothReady makes the ends of a flow real, and lets the one that is called listen on its port.
-func (w *wire) bothReady(f engine.Flow) error {
+func (w *wire) bothReady(f effects.Flow) error {
 	return errors.Join(w.ready(f.From), w.ready(f.To, f.Port))
 }
 
 // ready makes an end of a flow real, and listen.
-func (w *wire) ready(e engine.End, ports ...uint16) error {
+func (w *wire) ready(e effects.End, ports ...uint16) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key, ns := e.Key, w.prober.Node()

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -38,12 +39,12 @@ var _ = register(func(Params) engine.Scenario {
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			guarding,
-			{Name: "succeed", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: finish(here, corev1.PodSucceeded)},
-			{Name: "pass on", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(idle(here))},
-			{Name: "delete", Moves: &engine.Moves{}, Do: remove(here)},
-			{Name: "fail elsewhere", Moves: &engine.Moves{Gauges: 1, Connections: 32}, Do: finish(far, corev1.PodFailed)},
-			{Name: "pass on elsewhere", Moves: &engine.Moves{Gauges: 1, Connections: 32}, Do: inherit(idle(far))},
-			{Name: "delete elsewhere", Moves: &engine.Moves{}, Do: remove(far)},
+			{Name: "succeed", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: finish(here, corev1.PodSucceeded)},
+			{Name: "pass on", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(idle(here))},
+			{Name: "delete", Moves: effects.Moves{}, Do: remove(here)},
+			{Name: "fail elsewhere", Moves: effects.Moves{Gauges: 1, Connections: 32}, Do: finish(far, corev1.PodFailed)},
+			{Name: "pass on elsewhere", Moves: effects.Moves{Gauges: 1, Connections: 32}, Do: inherit(idle(far))},
+			{Name: "delete elsewhere", Moves: effects.Moves{}, Do: remove(far)},
 		},
 	}
 })

@@ -8,6 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -62,7 +63,7 @@ func maturityGate(ns workloads.Namespace, number int) workloads.Policy {
 	spec := hears(everything(), nil, networkingv1.NetworkPolicyPeer{NamespaceSelector: mature})
 	spec.Ingress = append(spec.Ingress, networkingv1.NetworkPolicyIngressRule{
 		From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: label("area", ns.Labels["area"]), PodSelector: label("ha", "active")}},
-		Ports: on(engine.Ports[0]),
+		Ports: on(effects.Ports[0]),
 	})
 	return workloads.Policy{Key: workloads.Key{Namespace: ns.Name, Name: "gate"}, Spec: spec}
 }
@@ -83,7 +84,7 @@ func rotate(ctx context.Context, w *engine.World) error {
 	if err := w.Fleet.RelabelNamespaces(ctx, changed); err != nil {
 		return err
 	}
-	probe := engine.Connections{}
+	probe := effects.Connections{}
 	if engine.Differing(probe.Want(before), probe.Want(w.Fleet.State())) == 0 {
 		return errors.New("the rotation changed nothing for the sample of pods: use more namespaces or local pods")
 	}

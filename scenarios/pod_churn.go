@@ -6,6 +6,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -34,7 +35,7 @@ func letSomeTalk(ctx context.Context, w *engine.World) error {
 	for _, ns := range sortedNamespaces(w.Fleet.State()) {
 		policies = append(policies, workloads.Policy{
 			Key:  workloads.Key{Namespace: ns.Name, Name: "talk"},
-			Spec: hears(everything(), on(engine.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),
+			Spec: hears(everything(), on(effects.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),
 		})
 	}
 	return w.Fleet.AddPolicies(ctx, policies)

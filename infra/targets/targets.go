@@ -57,7 +57,7 @@ type Driven interface {
 	HostInterface(namespace, pod string) string // name it expects for the host end of a pod's veth
 	Decorate(obj any)                           // adds its annotations to a *corev1.Pod or *corev1.Node
 	Presentation() Presentation
-	// Gauges are our words for its metrics. Of those that every scenario looks at (see engine.Effects) it may lack some.
+	// Gauges are our words for its metrics. Of those that every scenario looks at (see effects.Set) it may lack some.
 	Gauges() map[metrics.Gauge]metrics.Selector
 	Quiesce(ctx context.Context, addr netip.Addr) error // it releases what it can before an occupancy reading
 	Features() []string                                 // what some release of it has; of policies' kinds it has those that the cluster knows

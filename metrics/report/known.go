@@ -38,15 +38,15 @@ type Excused struct {
 	Examples   []Difference `json:"examples,omitempty"`  // at most 50 of them
 }
 
-// Violated adds a difference that is a violation. At most so many are kept, all are counted.
+// Violated adds a difference that is a violation. All are counted; kept are so many and, beyond that, the first of each class.
 func (f *Finding) Violated(d Difference, most int) {
 	i := slices.IndexFunc(f.Violations, func(c ViolationCount) bool { return c.ViolationClass == d.Violation.ViolationClass })
 	if i < 0 {
 		i, f.Violations = len(f.Violations), append(f.Violations, ViolationCount{ViolationClass: d.Violation.ViolationClass})
 	}
-	f.Violations[i].Violations++
-	f.Violations[i].Packets += d.Violation.Packets
-	if f.Differing++; len(f.Differences) < most {
+	c := &f.Violations[i]
+	c.Violations, c.Packets, f.Differing = c.Violations+1, c.Packets+d.Violation.Packets, f.Differing+1
+	if len(f.Differences) < most || c.Violations == 1 {
 		f.Differences = append(f.Differences, d)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
@@ -67,7 +68,7 @@ type fuzzing struct {
 func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	f.world = w
 	if f.Known {
-		w.JudgeAll()
+		effects.JudgeAll(w)
 	}
 	f.Admin, f.Cluster = w.SUT.HasFeature("admin-network-policy"), w.SUT.HasFeature("cluster-network-policy")
 	f.begin()

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/nodefv/nodefv/metrics"
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -88,16 +88,10 @@ func TestOutlive(t *testing.T) {
 				from, _ := end4(s, 1)
 				to, pod := end4(s, 2)
 				flow := Flow{From: from, To: to, Protocol: corev1.ProtocolTCP, Port: Ports[0]}
-				var recorded []metrics.Measurement
-				converged := 0
-				m.world.Converser = talker{lost: c.lost, slow: c.slow}
-				m.world.Converge = func(context.Context) error { converged++; return nil }
-				m.world.record = func(e report.Entry) { recorded = append(recorded, *e.Measurement) }
+				Of(m.world).Converser = talker{lost: c.lost, slow: c.slow}
 				begun := time.Now()
-				err := m.world.Outlive(t.Context(), Forbidding{Operation: "policy added", Direction: "in", Flows: []Flow{flow}, Do: func(ctx context.Context) error {
-					if c.leaks {
-						m.fault = func(f Facts) error { f[flow.String()] = string(Connected); return nil }
-					}
+				recorded, err := outlive(t.Context(), m.world, Forbidding{Operation: "policy added", Direction: "in", Flows: []Flow{flow}, Do: func(ctx context.Context) error {
+					m.leaks = c.leaks
 					if c.idle {
 						return nil
 					}
@@ -119,15 +113,15 @@ func TestOutlive(t *testing.T) {
 					want.Without = 1
 				} else {
 					gap := talkInterval * time.Duration(max(c.slow, 1))
-					want.Samples = []metrics.Sample{metrics.Since(begun.Add(cmp.Or(c.before, talkBefore)), c.cut, gap)}
+					want.Samples = []metrics.Sample{metrics.Since(begun.Add(lookTakes+cmp.Or(c.before, talkBefore)), c.cut, gap)}
 				}
-				if err != nil || len(recorded) != 1 || !reflect.DeepEqual(recorded[0], want) || converged != 2 {
-					t.Errorf("%v: recorded %+v, want %+v; converged %d times", err, recorded, want, converged)
+				if err != nil || len(recorded) != 1 || !reflect.DeepEqual(recorded[0], want) || m.looked != 3 {
+					t.Errorf("%v: recorded %+v, want %+v; looked %d times at connections", err, recorded, want, m.looked)
 				}
 			})
 		})
 	}
-	if err := (&World{}).Outlive(t.Context(), Forbidding{}); err != ErrNoConversations {
+	if err := Outlive(t.Context(), &engine.World{Effects: &Set{}}, Forbidding{}); err != ErrNoConversations {
 		t.Errorf("a world without conversations: %v", err)
 	}
 }
