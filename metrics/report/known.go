@@ -2,9 +2,11 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -121,6 +123,17 @@ func (rec Record) Without(issue string) (Record, bool) {
 	return rec, true
 }
 
+// Issues tells the names of the known issues; "none" if there are none.
+func (rec Record) Issues() string {
+	var names []string
+	for _, k := range rec.Run.Known {
+		if name := strconv.Quote(k.Name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
+}
+
 // Packets returns how many packets of the scenario were judged, and how sharply.
 func (sc Scenario) Packets() PacketCounts {
 	var all PacketCounts
@@ -154,6 +167,9 @@ func writeExcused(b *bytes.Buffer, rec Record) {
 		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
 	}
 	for _, sc := range rec.Scenarios {
+		if sc.Unexcused != "" {
+			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(sc.Unexcused))
+		}
 		for _, line := range sc.Excused() {
 			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(line))
 		}

@@ -160,6 +160,7 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`
 	Event       *Event               `json:"event,omitempty"`
 	End         *time.Time           `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended

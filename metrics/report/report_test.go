@@ -64,7 +64,7 @@ func sample() Record {
 							Violation: &Violation{
 								ViolationClass: ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, Legal: Passed, Packets: 3, Times: []Packet{{at(18), at(18)}, {at(18.01), at(18.01)}, {at(18.02), at(18.02)}},
 								Flow:    Flow{FlowEnd{Pod: "a/b", Addr: "fd00::1"}, FlowEnd{Pod: "c/d", Addr: "fd00::2", Remote: true}, "UDP", 80},
-								Changes: []Change{{Verb: "delete pod", Moved: []string{"pod a/e"}, Begun: at(17.5), Acknowledged: at(17.6)}},
+								Changes: []Change{{Verb: "delete pod", Parts: 1, Concerns: []string{"Pod a/b"}, Begun: at(17.5), Acknowledged: at(17.6)}},
 							},
 						}}}},
 					},

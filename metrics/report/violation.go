@@ -38,7 +38,7 @@ type Violation struct {
 	Legal   string   `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
 	Packets int      `json:"packets"`           // how many they are
 	Times   []Packet `json:"times,omitempty"`   // of the first of them, at most 20
-	Changes []Change `json:"changes,omitempty"` // of the model that were under way or had come into force lately, at most 20, the latest last
+	Changes []Change `json:"changes,omitempty"` // of the model, begun before the first packet and not long in force, at most 20, in their order
 }
 
 // Flow is who talked with whom.
@@ -65,9 +65,9 @@ type Packet struct {
 // Change is one of the model, and when it held.
 type Change struct {
 	Verb         string    `json:"verb"`                  // such as "delete pod"
-	Moved        []string  `json:"moved"`                 // what it moved, such as "pod a/b"; at most 20, those first that concern the flow
-	Concerns     bool      `json:"concerns,omitempty"`    // it moved what the verdict on the flow follows from
+	Parts        int       `json:"parts"`                 // how many pods, namespaces and policies it moved
+	Concerns     []string  `json:"concerns,omitempty"`    // those of them that the verdict on the flow follows from, such as "Pod a/b", at most 20
 	Begun        time.Time `json:"begun"`                 // the write began
 	Acknowledged time.Time `json:"acknowledged,omitzero"` // the API had it; absent: it was still being written, or the agent was away
-	InForce      time.Time `json:"in_force,omitzero"`     // it was seen to hold; absent: it was not yet
+	InForce      time.Time `json:"in_force,omitzero"`     // it was seen to hold; absent: not yet
 }
