@@ -29,7 +29,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "enforcement clock",
 		Doc: "How many milliseconds until a change holds, from the API write to the first packet that meets its verdict: each kind of operation, to allow and to deny," +
 			" at rest and while pods come and go.",
-		Labels:   []string{Clock, Slow},
+		Labels:   []engine.Label{Clock, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: stage,
 		Arrange:  arrangeStage,

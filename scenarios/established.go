@@ -18,7 +18,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "established connections",
 		Doc: "Whether TCP connections and UDP exchanges that are established go on when a change forbids them, into and out of a pod that policies hold for:" +
 			" a table without a verdict, for the specification leaves it open.",
-		Labels:   []string{Clock, Slow},
+		Labels:   []engine.Label{Clock, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: stage,
 		Arrange:  arrangeStage,

@@ -60,7 +60,7 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "named ports",
 		Doc: "Policies name ports, of TCP and of UDP, that pods number differently: into a pod and out of one, the destination's own number counts, also of a pod that" +
 			" comes later and of one on another node; a name means a port of the rule's protocol alone.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
 		Steps: []engine.Step{

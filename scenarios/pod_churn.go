@@ -16,7 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "pod churn",
 		Doc: "Pods stand in a ring under policies that let some roles talk; each cycle the oldest tenth goes, half gracefully and half by force, and new" +
 			" ones take its place.",
-		Labels:   []string{Churn},
+		Labels:   []engine.Label{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 20, Local: 50, DualStack: true}),
 		Steps: []engine.Step{

@@ -143,6 +143,3 @@ func JudgeAll(w *engine.World, why string) {
 		v.judgeAll()
 	}
 }
-
-// Routing is the need of a scenario in which the SUT alone can know to which pod an address leads.
-const Routing = "routing to pods"

@@ -37,7 +37,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		steps = append(steps, engine.Step{Name: "rest", Do: rest}, breaks)
 	}
 	return engine.Scenario{
-		Name: f.Name, Doc: "A fault made on purpose.", Labels: []string{"fault"}, Timeout: 3 * time.Minute,
+		Name: f.Name, Doc: "A fault made on purpose.", Labels: []engine.Label{"fault"}, Timeout: 3 * time.Minute,
 		Topology: workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8},
 		Steps:    steps,
 	}
