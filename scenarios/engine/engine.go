@@ -172,5 +172,8 @@ func (w *World) Record(e report.Entry) {
 	}
 }
 
+// Measure records what a scenario or an effect measured. What has the same name, unit and labels adds up.
+func (w *World) Measure(m metrics.Measurement) { w.Record(report.Entry{Measurement: &m}) }
+
 // Watching returns what judges all along; nil: nothing.
 func (w *World) Watching() Watch { return w.watch }
