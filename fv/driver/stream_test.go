@@ -1,4 +1,4 @@
-package fv
+package driver
 
 import (
 	"testing"

@@ -1,10 +1,9 @@
-package fv
+package driver
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // agent is the SUT's program, which the harness stops and starts when it is asked to.
-type agent struct{ *driver }
+type agent struct{ *Driver }
 
 var _ engine.Agent = agent{}
 
@@ -22,7 +21,7 @@ func (a agent) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	a.away = make(chan struct{})
 	a.mu.Unlock()
-	err := infra.AskStop(ctx, os.Stdout, a.handoff.Out)
+	err := infra.AskStop(ctx, a.out, a.handoff.Out)
 	if err != nil { // nobody starts what was not stopped
 		a.back()
 		a.restarting.Store(false)
@@ -33,11 +32,11 @@ func (a agent) Stop(ctx context.Context) error {
 func (a agent) Start(ctx context.Context) error {
 	defer a.restarted()
 	defer a.back()
-	return infra.AskStart(ctx, os.Stdout, a.handoff.Out)
+	return infra.AskStart(ctx, a.out, a.handoff.Out)
 }
 
 // back notes that the SUT's program is held back no more.
-func (d *driver) back() {
+func (d *Driver) back() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.away != nil {
@@ -47,7 +46,7 @@ func (d *driver) back() {
 }
 
 // awaitBack waits while the SUT's program is held back.
-func (d *driver) awaitBack(ctx context.Context) {
+func (d *Driver) awaitBack(ctx context.Context) {
 	d.mu.Lock()
 	away := d.away
 	d.mu.Unlock()
@@ -61,16 +60,16 @@ func (d *driver) awaitBack(ctx context.Context) {
 }
 
 // restart has the harness restart a part of the environment.
-func (d *driver) restart(ctx context.Context, role string) error {
+func (d *Driver) restart(ctx context.Context, role string) error {
 	if role == infra.RoleAgent {
 		d.restarting.Store(true)
 		defer d.restarted()
 	}
-	return infra.AskRestart(ctx, os.Stdout, d.handoff.Out, role)
+	return infra.AskRestart(ctx, d.out, d.handoff.Out, role)
 }
 
 // freeze stops the SUT's process while it is done.
-func (d *driver) freeze(do func() error) error {
+func (d *Driver) freeze(do func() error) error {
 	pid, err := d.process()
 	if err != nil {
 		return err
@@ -86,7 +85,7 @@ func (d *driver) freeze(do func() error) error {
 }
 
 // restarted notes that an end of the SUT is asked for no more.
-func (d *driver) restarted() {
+func (d *Driver) restarted() {
 	d.restarting.Store(false)
 	d.mu.Lock()
 	fleet := d.now.fleet

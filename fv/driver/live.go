@@ -1,8 +1,7 @@
-package fv
+package driver
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nodefv/nodefv/infra"
@@ -18,14 +17,14 @@ type liveState struct {
 }
 
 // follow makes the live line count what this fleet does.
-func (d *driver) follow(f *workloads.Fleet) {
+func (d *Driver) follow(f *workloads.Fleet) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.now = liveState{fleet: f}
 }
 
 // live writes one status line: step, operations done and per second, endpoints, heap and RSS.
-func (d *driver) live(p metrics.Point) {
+func (d *Driver) live(p metrics.Point) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.handoff.Live || p.Scenario == "" || d.now.fleet == nil {
@@ -41,6 +40,6 @@ func (d *driver) live(p metrics.Point) {
 		step = fmt.Sprintf("%s #%d", step, p.Cycle)
 	}
 	const mib = 1 << 20
-	fmt.Fprintf(os.Stdout, "%s%s ▸ %s  %d ops  %.0f/s  %.0f endpoints  heap %.1f MiB  rss %.0f MiB\n", infra.LivePrefix, p.Scenario, step,
+	fmt.Fprintf(d.out, "%s%s ▸ %s  %d ops  %.0f/s  %.0f endpoints  heap %.1f MiB  rss %.0f MiB\n", infra.LivePrefix, p.Scenario, step,
 		done, rate, p.Values[metrics.Endpoints], p.Values[metrics.HeapBytes]/mib, p.Values[metrics.RSSBytes]/mib)
 }

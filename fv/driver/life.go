@@ -1,4 +1,4 @@
-package fv
+package driver
 
 import (
 	"context"
@@ -83,14 +83,14 @@ func (l *life) ended(wait int) (bool, error) {
 }
 
 // guardAlone makes the SUT's end that of what cancel ends, and not that of the scenario; nil: of the scenario again.
-func (d *driver) guardAlone(cancel context.CancelCauseFunc) {
+func (d *Driver) guardAlone(cancel context.CancelCauseFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bereave = cancel
 }
 
 // survived ends what is guarded by itself, and reports whether there is such.
-func (d *driver) survived() bool {
+func (d *Driver) survived() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bereave != nil {

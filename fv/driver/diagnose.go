@@ -1,4 +1,4 @@
-package fv
+package driver
 
 import (
 	"context"
@@ -38,7 +38,7 @@ var diagnoses = map[string][]string{
 
 // diagnose writes what is known of the node, the API and the SUT to dir, each in a file of its own. What can't be had is
 // reported at the end and stops nothing.
-func (d *driver) diagnose(ctx context.Context, dir string) error {
+func (d *Driver) diagnose(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -92,7 +92,7 @@ func fetch(ctx context.Context, url, path string) error {
 }
 
 // dumpAPI writes the objects of the run that a scenario can change, one after the other: there may be tens of thousands.
-func (d *driver) dumpAPI(ctx context.Context, path string) (err error) {
+func (d *Driver) dumpAPI(ctx context.Context, path string) (err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package fv
+package driver
 
 import (
 	"bytes"
@@ -17,33 +17,23 @@ import (
 
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
-	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
-// saboteur does what faults ask for with the suite's means.
-type saboteur struct{}
+// saboteur does what faults ask for with the driver's means.
+type saboteur struct{ *Driver }
 
 var _ faults.Saboteur = saboteur{}
 
-// bed is the suite of one fault.
-func bed(name string) ([]engine.Scenario, error) {
-	fault, err := faults.Find(name)
-	if err != nil {
-		return nil, err
-	}
-	return []engine.Scenario{faults.Bed(fault, saboteur{})}, nil
-}
-
-func (saboteur) Backend() kernel.Backend {
-	if p, ok := suite.target.(targets.Programmer); ok {
+func (s saboteur) Backend() kernel.Backend {
+	if p, ok := s.target.(targets.Programmer); ok {
 		return p.Backend()
 	}
 	return ""
 }
 
-func (saboteur) Run(ctx context.Context, command ...string) ([]byte, error) {
+func (s saboteur) Run(ctx context.Context, command ...string) ([]byte, error) {
 	var out, complaints bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = &out, &complaints
@@ -53,24 +43,24 @@ func (saboteur) Run(ctx context.Context, command ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (saboteur) Signal(sig syscall.Signal) error {
-	pid, err := suite.process()
+func (s saboteur) Signal(sig syscall.Signal) error {
+	pid, err := s.process()
 	if err != nil {
 		return err
 	}
 	return syscall.Kill(pid, sig)
 }
 
-func (saboteur) Restart(ctx context.Context, role string) error { return suite.restart(ctx, role) }
+func (s saboteur) Restart(ctx context.Context, role string) error { return s.restart(ctx, role) }
 
 // Lie puts a proxy in front of the SUT's metrics that adds to one of them.
-func (saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {
-	selector, ok := suite.target.Gauges()[g]
+func (s saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {
+	selector, ok := s.target.Gauges()[g]
 	if !ok {
 		return fmt.Errorf("the target has no gauge %s", g)
 	}
 	sample := regexp.MustCompile(`(?m)^(` + regexp.QuoteMeta(selector.Metric) + `(?:\{.*\})? )(\S+)$`)
-	truth := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", suite.handoff.Target.MetricsPort)}
+	truth := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", s.handoff.Target.MetricsPort)}
 	proxy := httputil.NewSingleHostReverseProxy(truth)
 	proxy.ModifyResponse = func(r *http.Response) error {
 		body, err := io.ReadAll(r.Body)
@@ -95,9 +85,9 @@ func (saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {
 	}
 	server := &http.Server{Handler: proxy}
 	go func() { _ = server.Serve(listener) }()
-	suite.undo.Push("end the proxy of the metrics", func(context.Context) error { return server.Close() })
-	suite.mu.Lock()
-	defer suite.mu.Unlock()
-	suite.gauges = metrics.NewHTTP("http://"+listener.Addr().String()+"/metrics", suite.target.Gauges())
+	s.undo.Push("end the proxy of the metrics", func(context.Context) error { return server.Close() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gauges = metrics.NewHTTP("http://"+listener.Addr().String()+"/metrics", s.target.Gauges())
 	return nil
 }
