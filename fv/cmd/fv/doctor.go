@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/infra/build"
-	"github.com/nodefv/nodefv/infra/runtimes"
+	"github.com/nodefv/nodefv/infra/runtimes/docker"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
 )
 
 // check is one look at the machine. An optional one costs something if it fails; any other makes runs impossible.
@@ -34,7 +35,7 @@ var checks = []check{
 		return "linux " + unix.ByteSliceToString(uts.Release[:]), err
 	}},
 	{name: "container engine", optional: true, look: func(ctx context.Context) (string, error) {
-		docker, err := runtimes.NewDocker(ctx, &build.Builder{}, nil)
+		docker, err := docker.New(ctx, &build.Builder{}, nil)
 		if err != nil {
 			return "", err
 		}
@@ -42,7 +43,7 @@ var checks = []check{
 		return name + " " + version, err
 	}},
 	{name: "without an engine", optional: true, look: func(ctx context.Context) (string, error) {
-		local, err := runtimes.NewLocal(&build.Builder{})
+		local, err := local.New(&build.Builder{})
 		if err != nil {
 			return "", err
 		}
@@ -50,10 +51,10 @@ var checks = []check{
 		return name + " " + version, err
 	}},
 	{name: "a runtime", look: func(ctx context.Context) (string, error) {
-		if _, err := runtimes.NewDocker(ctx, &build.Builder{}, nil); err == nil {
+		if _, err := docker.New(ctx, &build.Builder{}, nil); err == nil {
 			return runtimeDocker, nil
 		}
-		if _, err := runtimes.NewLocal(&build.Builder{}); err == nil {
+		if _, err := local.New(&build.Builder{}); err == nil {
 			return runtimeLocal, nil
 		}
 		return "", errors.New("neither an engine nor the right to do without: mend one of the two above")

@@ -10,7 +10,8 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
-	"github.com/nodefv/nodefv/infra/runtimes"
+	"github.com/nodefv/nodefv/infra/runtimes/docker"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
@@ -26,8 +27,8 @@ type provider interface {
 type harness struct {
 	builder *build.Builder
 	runtime provider // of the environment that is worked on; nil until it is chosen
-	docker  *runtimes.Docker
-	local   *runtimes.Local
+	docker  *docker.Runtime
+	local   *local.Runtime
 	absent  map[string]error // why a runtime can't be used
 
 	manifests []string // of the agent's checkout
@@ -47,10 +48,10 @@ func newHarness(ctx context.Context) (*harness, error) {
 		return nil, usage(err)
 	}
 	h := &harness{builder: &build.Builder{Root: root, Report: reportBuild}, absent: map[string]error{}}
-	if h.docker, err = runtimes.NewDocker(ctx, h.builder, overriddenImages()); err != nil {
+	if h.docker, err = docker.New(ctx, h.builder, overriddenImages()); err != nil {
 		h.absent[runtimeDocker] = err
 	}
-	if h.local, err = runtimes.NewLocal(h.builder); err != nil {
+	if h.local, err = local.New(h.builder); err != nil {
 		h.absent[runtimeLocal] = err
 	}
 	if len(h.providers()) == 0 {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/infra/runtimes"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
 )
 
 // Exit codes of every subcommand.
@@ -45,7 +45,7 @@ func usage(err error) error {
 }
 
 func main() {
-	runtimes.BecomeLauncher()
+	local.BecomeLauncher()
 	ctx, stop := signalContext()
 	err := command().ExecuteContext(ctx)
 	stop()

@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package runtimes
+package docker
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package runtimes
+package docker
 
 import (
 	"context"
@@ -14,13 +14,14 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/build"
 )
 
 // engine returns the runtime and a run of the test's own, of which nothing may be left when it ends.
-func engine(t *testing.T) (*Docker, string) {
+func engine(t *testing.T) (*Runtime, string) {
 	t.Helper()
 	images := engineImages(t)
-	d := &Docker{Images: images, client: images.Client}
+	d := &Runtime{Images: images, client: images.Client}
 	run := fmt.Sprintf("test-%d-%d", os.Getpid(), time.Now().UnixNano()%1e6)
 	t.Cleanup(func() {
 		if err := d.Sweep(context.Background(), run); err != nil {
@@ -31,7 +32,7 @@ func engine(t *testing.T) (*Docker, string) {
 }
 
 // left lists what the engine has of a run, by its labels.
-func left(t *testing.T, d *Docker, run string) []string {
+func left(t *testing.T, d *Runtime, run string) []string {
 	t.Helper()
 	containers, err := d.client.ContainerList(t.Context(), container.ListOptions{All: true, Filters: ours(run)})
 	if err != nil {
@@ -53,8 +54,7 @@ func left(t *testing.T, d *Docker, run string) []string {
 
 func TestDockerStartThatFailsLeavesNothing(t *testing.T) {
 	d, run := engine(t)
-	spec := pause(run, infra.RoleNode)
-	spec.Command = []string{"no-such-program"}
+	spec := infra.Spec{Run: run, Role: infra.RoleNode, Component: build.Node, Command: []string{"no-such-program"}}
 	if _, err := d.Start(t.Context(), spec); !errors.Is(err, infra.ErrNoProgram) || !strings.Contains(err.Error(), "no-such-program") {
 		t.Errorf("error %v", err)
 	}

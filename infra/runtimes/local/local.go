@@ -1,4 +1,8 @@
-package runtimes
+// Package local runs containers without an engine: as processes in namespaces of their own.
+//
+// It owns the processes, cgroups and mounts on this machine that carry a label of a run, and the run's folder. It knows neither what the
+// containers are for nor in which order they go.
+package local
 
 import (
 	"context"
@@ -19,32 +23,32 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
-// Local runs containers without an engine: processes in namespaces of their own, with the host's programs and root file systems in
+// Runtime runs containers as processes in namespaces of their own, with the host's programs and root file systems in
 // memory. It touches nothing of the host but files in the run's state folder and cgroups. Each container has a supervisor, a process
 // that waits for its end; the bridge is in the namespace of a container of its own. It is safe for concurrent use.
 //
-// A program that uses Local calls BecomeLauncher first, because Local starts that program again to start containers.
-type Local struct {
+// A program that uses it calls BecomeLauncher first, because it starts that program again to start containers.
+type Runtime struct {
 	builder *build.Builder
 	starts  sync.Mutex // so that a run's bridge is made once, and no address given twice
 }
 
-// NewLocal checks what processes in namespaces need. Its errors are one line that says what to do.
-func NewLocal(builder *build.Builder) (*Local, error) {
+// New checks what processes in namespaces need. Its errors are one line that says what to do.
+func New(builder *build.Builder) (*Runtime, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("without an engine runs need root: use sudo, or `unshare --user --map-root-user` before the command (see docs/runtimes.md)")
 	}
 	if err := elsewhere(func() error { return unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET) }); err != nil {
 		return nil, fmt.Errorf("without an engine runs need namespaces of their own, and this machine refuses them (%w): leave the sandbox that forbids them, or start an engine", err)
 	}
-	return &Local{builder: builder}, nil
+	return &Runtime{builder: builder}, nil
 }
 
 // Name returns "local".
-func (l *Local) Name() string { return "local" }
+func (l *Runtime) Name() string { return "local" }
 
 // Describe returns the kernel's version, and what is missing if cgroups can't be made.
-func (l *Local) Describe(context.Context) (name, version string, err error) {
+func (l *Runtime) Describe(context.Context) (name, version string, err error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return "", "", fmt.Errorf("ask for the kernel's version: %w", err)
@@ -57,12 +61,12 @@ func (l *Local) Describe(context.Context) (name, version string, err error) {
 }
 
 // Prepare builds the component if it is absent or its sources have changed, and installs the programs of the host that containers use.
-func (l *Local) Prepare(ctx context.Context, component string) error {
+func (l *Runtime) Prepare(ctx context.Context, component string) error {
 	_, err := l.artifact(ctx, component)
 	return err
 }
 
-func (l *Local) artifact(ctx context.Context, component string) (build.Artifact, error) {
+func (l *Runtime) artifact(ctx context.Context, component string) (build.Artifact, error) {
 	if err := l.builder.HostTools(ctx); err != nil {
 		return build.Artifact{}, err
 	}
@@ -70,7 +74,7 @@ func (l *Local) artifact(ctx context.Context, component string) (build.Artifact,
 }
 
 // Find returns the container of a role in a run, running or not.
-func (l *Local) Find(_ context.Context, run, role string) (infra.Container, error) {
+func (l *Runtime) Find(_ context.Context, run, role string) (infra.Container, error) {
 	c, err := l.find(run, role)
 	if err != nil {
 		return nil, err
@@ -78,8 +82,8 @@ func (l *Local) Find(_ context.Context, run, role string) (infra.Container, erro
 	return c, nil
 }
 
-func (l *Local) find(run, role string) (*localContainer, error) {
-	dir, err := localRun(run)
+func (l *Runtime) find(run, role string) (*container, error) {
+	dir, err := runFolder(run)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +91,8 @@ func (l *Local) find(run, role string) (*localContainer, error) {
 }
 
 // Runs lists the runs of which containers, processes or cgroups are left.
-func (l *Local) Runs(context.Context) ([]infra.RunInfo, error) {
-	dirs, err := localRuns()
+func (l *Runtime) Runs(context.Context) ([]infra.RunInfo, error) {
+	dirs, err := runFolders()
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +152,8 @@ func strays() ([]infra.RunInfo, error) {
 }
 
 // Sweep kills the run's processes, which takes their namespaces with them, and removes cgroups and files.
-func (l *Local) Sweep(ctx context.Context, run string) error {
-	dirs, err := localRuns()
+func (l *Runtime) Sweep(ctx context.Context, run string) error {
+	dirs, err := runFolders()
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,7 @@
-// Package runtimes holds the container runtimes, one file each, and the images that they start.
+// Package docker runs containers on a Docker engine, from images that it builds, pulls and prunes.
 //
-// It owns everything that has a label fv.run on this machine. It knows neither what the containers are for nor in
-// which order they go.
-package runtimes
+// It owns everything of the engine's that has a label fv.run. It knows neither what the containers are for nor in which order they go.
+package docker
 
 import (
 	"context"
@@ -37,17 +36,17 @@ const (
 // needed here.
 const oldestAPI = "1.40"
 
-// Docker runs containers on a Docker engine. It is safe for concurrent use.
-type Docker struct {
+// Runtime runs containers on a Docker engine. It is safe for concurrent use.
+type Runtime struct {
 	Images *Images
 	client *client.Client
 
 	networks sync.Mutex // so that a run's network is made once
 }
 
-// NewDocker reaches the engine that the environment names (DOCKER_HOST), or the local one. Its errors are one line that
+// New reaches the engine that the environment names (DOCKER_HOST), or the local one. Its errors are one line that
 // says what to do.
-func NewDocker(ctx context.Context, builder *build.Builder, overrides map[string]string) (*Docker, error) {
+func New(ctx context.Context, builder *build.Builder, overrides map[string]string) (*Runtime, error) {
 	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("set up the Docker client: %w", err)
@@ -63,20 +62,20 @@ func NewDocker(ctx context.Context, builder *build.Builder, overrides map[string
 	case versions.LessThan(ping.APIVersion, oldestAPI):
 		return nil, fmt.Errorf("the Docker engine speaks API %s, %s is needed: upgrade it to 19.03 or later", ping.APIVersion, oldestAPI)
 	}
-	return &Docker{client: c, Images: &Images{Client: c, Builder: builder, Overrides: overrides}}, nil
+	return &Runtime{client: c, Images: &Images{Client: c, Builder: builder, Overrides: overrides}}, nil
 }
 
 // Name returns "docker".
-func (d *Docker) Name() string { return "docker" }
+func (d *Runtime) Name() string { return "docker" }
 
 // Prepare makes sure that the engine has the component's image.
-func (d *Docker) Prepare(ctx context.Context, component string) error {
+func (d *Runtime) Prepare(ctx context.Context, component string) error {
 	_, err := d.Images.Ensure(ctx, component)
 	return err
 }
 
 // Describe returns the engine's version and API.
-func (d *Docker) Describe(ctx context.Context) (name, version string, err error) {
+func (d *Runtime) Describe(ctx context.Context) (name, version string, err error) {
 	v, err := d.client.ServerVersion(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("ask for the engine's version: %w", err)
@@ -92,7 +91,7 @@ func labels(run, role string) map[string]string {
 func name(run, role string) string { return "fv-" + run + "-" + role }
 
 // network makes the run's bridge network if there is none.
-func (d *Docker) network(ctx context.Context, run string) (string, error) {
+func (d *Runtime) network(ctx context.Context, run string) (string, error) {
 	d.networks.Lock()
 	defer d.networks.Unlock()
 	name := "fv-" + run
@@ -111,7 +110,7 @@ func (d *Docker) network(ctx context.Context, run string) (string, error) {
 }
 
 // Find returns the container of a role in a run, running or not.
-func (d *Docker) Find(ctx context.Context, run, role string) (infra.Container, error) {
+func (d *Runtime) Find(ctx context.Context, run, role string) (infra.Container, error) {
 	info, err := d.client.ContainerInspect(ctx, name(run, role))
 	if cerrdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("container %s: %w", name(run, role), os.ErrNotExist)
@@ -130,7 +129,7 @@ func ours(run string) filters.Args {
 }
 
 // Runs lists the runs of which containers or networks are left.
-func (d *Docker) Runs(ctx context.Context) ([]infra.RunInfo, error) {
+func (d *Runtime) Runs(ctx context.Context) ([]infra.RunInfo, error) {
 	networks, err := d.client.NetworkList(ctx, network.ListOptions{Filters: ours("")})
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
@@ -161,7 +160,7 @@ func (d *Docker) Runs(ctx context.Context) ([]infra.RunInfo, error) {
 }
 
 // Sweep removes containers first, then networks, by their labels.
-func (d *Docker) Sweep(ctx context.Context, run string) error {
+func (d *Runtime) Sweep(ctx context.Context, run string) error {
 	containers, err := d.client.ContainerList(ctx, container.ListOptions{All: true, Filters: ours(run)})
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)

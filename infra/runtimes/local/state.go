@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"encoding/json"
@@ -59,15 +59,15 @@ func ofRun(run string) func(label string) bool {
 	return func(label string) bool { return run == "" || runOf(label) == run }
 }
 
-// localRun returns the folder of a run's containers.
-func localRun(run string) (string, error) {
+// runFolder returns the folder of a run's containers.
+func runFolder(run string) (string, error) {
 	state, err := infra.StateFolder(run)
 	return filepath.Join(state, localFolder), err
 }
 
-// makeLocalRun makes the folder of a run's containers if it is absent; it never is without its maker.
-func makeLocalRun(run string) (string, error) {
-	dir, err := localRun(run)
+// makeRunFolder makes the folder of a run's containers if it is absent; it never is without its maker.
+func makeRunFolder(run string) (string, error) {
+	dir, err := runFolder(run)
 	if err != nil {
 		return "", err
 	}
@@ -93,9 +93,9 @@ func makeLocalRun(run string) (string, error) {
 	return dir, nil
 }
 
-// localRuns returns the folders of all runs.
-func localRuns() (map[string]string, error) {
-	any, err := localRun("*")
+// runFolders returns the folders of all runs.
+func runFolders() (map[string]string, error) {
+	any, err := runFolder("*")
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package runtimes
+package docker
 
 import (
 	"archive/tar"
@@ -18,7 +18,7 @@ import (
 )
 
 // Start makes the container, puts its files in and starts it. It removes what it made if that fails, or if ctx ends meanwhile.
-func (d *Docker) Start(ctx context.Context, spec infra.Spec) (c infra.Container, err error) {
+func (d *Runtime) Start(ctx context.Context, spec infra.Spec) (c infra.Container, err error) {
 	image, err := d.Images.Ensure(ctx, spec.Component)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (d *Docker) Start(ctx context.Context, spec infra.Spec) (c infra.Container,
 	return newContainer(d.client, info), nil
 }
 
-func (d *Docker) config(ctx context.Context, spec infra.Spec, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig, error) {
+func (d *Runtime) config(ctx context.Context, spec infra.Spec, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig, error) {
 	config := &container.Config{Image: image, Labels: labels(spec.Run, spec.Role), StopSignal: "SIGTERM"}
 	if len(spec.Command) > 0 {
 		config.Entrypoint, config.Cmd = spec.Command[:1], spec.Command[1:]

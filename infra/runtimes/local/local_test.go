@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestElsewhereLeavesTheProcessWhereItIs fails if f may run on the process's first thread: Local would take its own process for one of the
+// TestElsewhereLeavesTheProcessWhereItIs fails if f may run on the process's first thread: the runtime would take its own process for one of the
 // container's.
 func TestElsewhereLeavesTheProcessWhereItIs(t *testing.T) {
 	before, err := os.Readlink("/proc/self/ns/uts")

@@ -1,7 +1,8 @@
-package runtimes
+package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (d *dockerContainer) Exec(ctx context.Context, cmd infra.Command) error {
 	defer stream.Close()
 	defer context.AfterFunc(ctx, stream.Close)() // a read of the stream knows no context
 	var tail bytes.Buffer
-	out, diag := or(cmd.Stdout, &tail), or(cmd.Stderr, &tail)
+	out, diag := cmp.Or[io.Writer](cmd.Stdout, &tail), cmp.Or[io.Writer](cmd.Stderr, &tail)
 	if _, err := stdcopy.StdCopy(out, diag, stream.Reader); err != nil {
 		return fmt.Errorf("read the output of %v in %s: %w", cmd.Args, d.name, errors.Join(err, context.Cause(ctx)))
 	}
@@ -71,13 +72,6 @@ func (d *dockerContainer) Exec(ctx context.Context, cmd infra.Command) error {
 		return &infra.ExitError{Command: cmd.Args, Code: info.ExitCode, Output: infra.Tail(tail.String(), 20)}
 	}
 	return nil
-}
-
-func or(w io.Writer, standard io.Writer) io.Writer {
-	if w != nil {
-		return w
-	}
-	return standard
 }
 
 func (d *dockerContainer) Logs(ctx context.Context, w io.Writer, follow bool) error {

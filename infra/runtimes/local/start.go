@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 )
 
 // Start starts a supervisor for the container, which starts its program. It removes what it made if that fails, or if ctx ends meanwhile.
-func (l *Local) Start(ctx context.Context, spec infra.Spec) (infra.Container, error) {
+func (l *Runtime) Start(ctx context.Context, spec infra.Spec) (infra.Container, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Role, err)
 	}
@@ -34,7 +34,7 @@ func (l *Local) Start(ctx context.Context, spec infra.Spec) (infra.Container, er
 	if err := p.resolve(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Role, err)
 	}
-	dir, err := makeLocalRun(spec.Run)
+	dir, err := makeRunFolder(spec.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (p *plan) resolve() (err error) {
 }
 
 // reserve makes the container's folder, which nobody else can have, with what its supervisor must know.
-func (l *Local) reserve(ctx context.Context, dir string, p plan) (*localContainer, error) {
+func (l *Runtime) reserve(ctx context.Context, dir string, p plan) (*container, error) {
 	l.starts.Lock()
 	defer l.starts.Unlock()
 	unlock, err := lockFolder(dir)
@@ -108,8 +108,8 @@ func (l *Local) reserve(ctx context.Context, dir string, p plan) (*localContaine
 	return reserveFolder(dir, p)
 }
 
-func reserveFolder(dir string, p plan) (*localContainer, error) {
-	c := &localContainer{dir: filepath.Join(dir, p.Role), run: p.Run, role: p.Role, addr: p.Addr}
+func reserveFolder(dir string, p plan) (*container, error) {
+	c := &container{dir: filepath.Join(dir, p.Role), run: p.Run, role: p.Role, addr: p.Addr}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func reserveFolder(dir string, p plan) (*localContainer, error) {
 }
 
 // haveBridge returns the process that owns the bridge's namespace, started if need be.
-func (l *Local) haveBridge(ctx context.Context, dir, run string) (lifecycle.Owner, error) {
+func (l *Runtime) haveBridge(ctx context.Context, dir, run string) (lifecycle.Owner, error) {
 	if bridge, err := l.find(run, roleNetwork); err == nil {
 		return bridge.processes.Init, nil
 	}
@@ -185,7 +185,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 }
 
 // launch starts the supervisor and waits until the container's program runs.
-func (l *Local) launch(ctx context.Context, c *localContainer, p plan) (*localContainer, error) {
+func (l *Runtime) launch(ctx context.Context, c *container, p plan) (*container, error) {
 	err := c.launch(ctx, p)
 	ran, loadErr := load[processes](filepath.Join(c.dir, processesFile))
 	c.processes = ran
@@ -199,7 +199,7 @@ func (l *Local) launch(ctx context.Context, c *localContainer, p plan) (*localCo
 }
 
 // launch returns once the container's program runs.
-func (c *localContainer) launch(ctx context.Context, p plan) error {
+func (c *container) launch(ctx context.Context, p plan) error {
 	log, err := os.OpenFile(filepath.Join(c.dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

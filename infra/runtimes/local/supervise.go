@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 // self is this program, also when its file has been replaced.
 const self = "/proc/self/exe"
 
-// BecomeLauncher never returns if Local started this process to start a container. Every program that uses Local calls it first.
+// BecomeLauncher never returns if a Runtime started this process to start a container. Every program that uses one calls it first.
 func BecomeLauncher() {
 	if len(os.Args) != 2 {
 		return

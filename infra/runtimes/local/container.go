@@ -1,7 +1,8 @@
-package runtimes
+package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,15 +19,15 @@ import (
 	"github.com/nodefv/nodefv/infra"
 )
 
-// localContainer is a container's folder and the processes that run it.
-type localContainer struct {
+// container is a container's folder and the processes that run it.
+type container struct {
 	dir, run, role string
 	addr           netip.Addr
 	processes      processes // zero if its start did not get that far
 }
 
 // openContainer reads a container's folder.
-func openContainer(dir, run, role string) (*localContainer, error) {
+func openContainer(dir, run, role string) (*container, error) {
 	p, err := load[plan](filepath.Join(dir, planFile))
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", label(run, role), err)
@@ -35,16 +36,16 @@ func openContainer(dir, run, role string) (*localContainer, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("container %s: %w", label(run, role), err)
 	}
-	return &localContainer{dir: dir, run: run, role: role, addr: p.Addr, processes: ran}, nil
+	return &container{dir: dir, run: run, role: role, addr: p.Addr, processes: ran}, nil
 }
 
-func (c *localContainer) Name() string     { return label(c.run, c.role) }
-func (c *localContainer) Addr() netip.Addr { return c.addr }
+func (c *container) Name() string     { return label(c.run, c.role) }
+func (c *container) Addr() netip.Addr { return c.addr }
 
 // killDelay is how long the output of a command that was killed is waited for: what it started may hold it.
 const killDelay = time.Second
 
-func (c *localContainer) Exec(ctx context.Context, command infra.Command) error {
+func (c *container) Exec(ctx context.Context, command infra.Command) error {
 	p, err := load[plan](filepath.Join(c.dir, planFile))
 	if err != nil {
 		return fmt.Errorf("exec %v in %s: %w", command.Args, c.Name(), err)
@@ -58,7 +59,7 @@ func (c *localContainer) Exec(ctx context.Context, command infra.Command) error 
 	}
 	cmd := exec.CommandContext(ctx, "")
 	cmd.Args, cmd.Env, cmd.Dir, cmd.WaitDelay = command.Args, environment(env), "/", killDelay
-	cmd.Stdout, cmd.Stderr = or(command.Stdout, &tail), or(command.Stderr, &tail)
+	cmd.Stdout, cmd.Stderr = cmp.Or[io.Writer](command.Stdout, &tail), cmp.Or[io.Writer](command.Stderr, &tail)
 	if err = elsewhere(func() error { return c.startInside(cmd, p) }); err != nil {
 		return fmt.Errorf("exec %v in %s: %w", command.Args, c.Name(), err)
 	}
@@ -80,7 +81,7 @@ func (c *localContainer) Exec(ctx context.Context, command infra.Command) error 
 }
 
 // startInside starts a command in the container's namespaces, of which the calling thread does not come back.
-func (c *localContainer) startInside(cmd *exec.Cmd, p plan) (err error) {
+func (c *container) startInside(cmd *exec.Cmd, p plan) (err error) {
 	init, err := hold(c.processes.Init)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (c *localContainer) startInside(cmd *exec.Cmd, p plan) (err error) {
 }
 
 // Logs reads the file that the container writes.
-func (c *localContainer) Logs(ctx context.Context, w io.Writer, follow bool) error {
+func (c *container) Logs(ctx context.Context, w io.Writer, follow bool) error {
 	file, err := os.Open(filepath.Join(c.dir, logFile))
 	if err != nil {
 		return fmt.Errorf("read the log of %s: %w", c.Name(), err)
@@ -121,7 +122,7 @@ func (c *localContainer) Logs(ctx context.Context, w io.Writer, follow bool) err
 }
 
 // follow copies what is written until the container has ended.
-func (c *localContainer) follow(ctx context.Context, log *os.File, w io.Writer) error {
+func (c *container) follow(ctx context.Context, log *os.File, w io.Writer) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return err
@@ -150,7 +151,7 @@ func (c *localContainer) follow(ctx context.Context, log *os.File, w io.Writer) 
 	}
 }
 
-func (c *localContainer) Signal(_ context.Context, sig os.Signal) error {
+func (c *container) Signal(_ context.Context, sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
 		s = syscall.SIGTERM
@@ -167,7 +168,7 @@ func (c *localContainer) Signal(_ context.Context, sig os.Signal) error {
 }
 
 // Wait waits for the supervisor, which writes how the container ended. One that was killed takes the container with it.
-func (c *localContainer) Wait(ctx context.Context) (infra.Exit, error) {
+func (c *container) Wait(ctx context.Context) (infra.Exit, error) {
 	if err := await(ctx, c.processes); err != nil {
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", c.Name(), err)
 	}
@@ -195,7 +196,7 @@ func await(ctx context.Context, p processes) error {
 }
 
 // Stop kills the container's processes and removes its files.
-func (c *localContainer) Stop(ctx context.Context) error {
+func (c *container) Stop(ctx context.Context) error {
 	name := c.Name()
 	matches := func(l string) bool { return l == name }
 	if err := killLabelled(ctx, matches); err != nil {

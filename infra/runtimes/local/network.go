@@ -1,4 +1,4 @@
-package runtimes
+package local
 
 import (
 	"context"
@@ -124,7 +124,7 @@ func elsewhere(f func() error) error {
 }
 
 // Dial connects from the namespace of the run's bridge, which this process is not in. The address must be a literal.
-func (l *Local) Dial(ctx context.Context, run, network, address string) (conn net.Conn, err error) {
+func (l *Runtime) Dial(ctx context.Context, run, network, address string) (conn net.Conn, err error) {
 	bridge, err := l.bridge(run)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (l *Local) Dial(ctx context.Context, run, network, address string) (conn ne
 }
 
 // bridge returns the process that owns the namespace of a run's bridge.
-func (l *Local) bridge(run string) (lifecycle.Owner, error) {
+func (l *Runtime) bridge(run string) (lifecycle.Owner, error) {
 	c, err := l.find(run, roleNetwork)
 	if err != nil {
 		return "", err
