@@ -1,14 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"path/filepath"
-
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/fv/harness"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 func judgeCommand() *cobra.Command {
@@ -18,35 +14,16 @@ func judgeCommand() *cobra.Command {
 		Long: `judge reads the record of a run (its folder, or its name below --out, such as "latest"), judges it anew with
 the rules of this version, writes all formats again and prints the table.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			dir := args[0]
-			rec, err := report.Load(dir)
+			rec, err := harness.Judge(args[0], out)
 			if err != nil {
-				dir = filepath.Join(out, args[0])
-				if rec, err = report.Load(dir); err != nil {
-					return usage(fmt.Errorf("no record in %s: %w", dir, err))
-				}
-			}
-			rec = engine.Judge(rec)
-			if err := report.WriteAll(dir, rec); err != nil {
 				return err
 			}
 			if err := report.Table(c.OutOrStdout(), rec); err != nil {
 				return err
 			}
-			return verdictError(rec.Verdict)
+			return ended(rec.Verdict, nil)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "out", "directory of the records")
 	return c
-}
-
-// verdictError turns a run's verdict, which the table has already told, into an exit code.
-func verdictError(v metrics.Verdict) error {
-	switch v {
-	case metrics.Pass:
-		return nil
-	case metrics.Fail:
-		return &exitError{code: exitFail}
-	}
-	return &exitError{code: exitInconclusive}
 }

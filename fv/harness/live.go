@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"bytes"
@@ -27,8 +27,12 @@ type liveWriter struct {
 }
 
 func newLiveWriter(out io.Writer) *liveWriter {
+	return &liveWriter{out: out, terminal: terminal(out), last: time.Now()}
+}
+
+func terminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
-	return &liveWriter{out: out, terminal: ok && term.IsTerminal(int(file.Fd())), last: time.Now()}
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // Write takes whole and partial lines.
@@ -79,13 +83,13 @@ func (l *liveWriter) Close() error {
 }
 
 // reportBuild tells how a build goes.
-func reportBuild(e build.Event) {
+func (h *Harness) reportBuild(e build.Event) {
 	if e.Done && e.Elapsed < 500*time.Millisecond {
 		return // nothing was built
 	}
 	if e.Done {
-		fmt.Fprintf(os.Stderr, "  %-10s %s in %.1fs\n", e.Component, e.Action, e.Elapsed.Seconds())
+		fmt.Fprintf(h.cfg.Progress, "  %-10s %s in %.1fs\n", e.Component, e.Action, e.Elapsed.Seconds())
 		return
 	}
-	fmt.Fprintf(os.Stderr, "  %-10s %s …\n", e.Component, e.Action)
+	fmt.Fprintf(h.cfg.Progress, "  %-10s %s …\n", e.Component, e.Action)
 }

@@ -1,11 +1,11 @@
-package main
+package harness
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,37 +24,35 @@ import (
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 )
 
-// measurement is a table that is being made.
-type measurement struct {
-	h    *harness
-	o    mutantOptions
+// mutantTable is a table that is being made.
+type mutantTable struct {
+	h    *Harness
+	o    MutantOptions
 	head mutants.Head
 	dir  string
-	out  io.Writer
 
 	mu      sync.Mutex // guards what is below
 	journal *mutants.Journal
 	rows    []mutants.Row
 }
 
-func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err error) {
-	table, chosen, err := o.choose()
+// Mutants puts mutants through stages until each is caught, writes the rows as they come and in the end the score. It is an error if a row has
+// no verdict, or the control another than it must have.
+func (h *Harness) Mutants(ctx context.Context, o MutantOptions) (err error) {
+	table, chosen, err := h.chooseMutants(o)
 	if err != nil {
 		return usage(err)
 	}
-	h, err := newHarness(ctx)
-	if err != nil {
-		return err
-	}
-	m := &measurement{h: h, o: o, out: out}
+	o.Binaries = maps.Clone(o.Binaries)
+	m := &mutantTable{h: h, o: o}
 	if err := m.open(ctx, table); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.journal.Close()) }()
-	fmt.Fprintf(os.Stderr, "%d mutants, seed %d, table in %s\n", len(chosen), o.seed, m.dir)
-	fmt.Fprintln(out, mutants.Heading())
+	fmt.Fprintf(m.h.cfg.Progress, "%d mutants, seed %d, table in %s\n", len(chosen), o.Seed, m.dir)
+	fmt.Fprintln(h.cfg.Out, mutants.Heading())
 	lanes, within := errgroup.WithContext(ctx)
-	lanes.SetLimit(o.lanes)
+	lanes.SetLimit(o.Lanes)
 	known := slices.Clone(m.rows)
 	for _, mutant := range chosen {
 		row, stages := mutants.Left(known, mutant, m.head.Stages)
@@ -66,7 +64,7 @@ func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err er
 		}
 		lanes.Go(func() error {
 			if err := m.run(within, mutant, row, stages); err != nil {
-				return &exitError{exitInconclusive, fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)}
+				return fmt.Errorf("%s: %w; `fv mutants --resume %s` goes on", mutant.Name, err, m.dir)
 			}
 			return nil
 		})
@@ -78,14 +76,14 @@ func measureMutants(ctx context.Context, o mutantOptions, out io.Writer) (err er
 }
 
 // open builds what is run and begins the table, or finds the rows of the one that is gone on with.
-func (m *measurement) open(ctx context.Context, table mutants.Table) error {
+func (m *mutantTable) open(ctx context.Context, table mutants.Table) error {
 	binary, err := m.h.mutated(ctx, table)
 	if err != nil {
 		return usage(err)
 	}
-	m.head = mutants.Head{Target: m.o.target, DataPlane: m.o.dataplane, Extras: m.o.extras, Seed: m.o.seed, FuzzFor: m.o.fuzzFor, Keys: map[string]string{}}
+	m.head = mutants.Head{Target: m.o.Target, DataPlane: m.o.DataPlane, Extras: m.o.Extras, Seed: m.o.Seed, FuzzFor: m.o.FuzzFor, Keys: map[string]string{}}
 	for _, s := range mutants.Stages {
-		if slices.Contains(m.o.stages, string(s)) {
+		if slices.Contains(m.o.Stages, string(s)) {
 			m.head.Stages = append(m.head.Stages, s)
 		}
 	}
@@ -94,24 +92,24 @@ func (m *measurement) open(ctx context.Context, table mutants.Table) error {
 			return usage(err)
 		}
 	}
-	m.o.binaries[table.Component] = binary
-	if _, err := m.h.open(ctx, m.o.environmentOptions); err != nil {
+	m.o.Binaries[table.Component] = binary
+	if _, err := m.h.Prepare(ctx, m.o.Options); err != nil {
 		return err
 	}
 	m.head.Runtime = m.h.runtime.Name()
-	if m.dir = m.o.resume; m.dir == "" {
-		m.dir = filepath.Join(m.o.out, "mutants-"+newRunID())
+	if m.dir = m.o.Resume; m.dir == "" {
+		m.dir = filepath.Join(m.o.Out, "mutants-"+NewRunID())
 	}
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return err
 	}
-	m.o.out = m.dir
+	m.o.Out = m.dir
 	m.journal, m.rows, err = mutants.Open(m.dir, m.head)
 	return usage(err)
 }
 
 // mutated builds the component with all mutants in it and returns its binary.
-func (h *harness) mutated(ctx context.Context, table mutants.Table) (string, error) {
+func (h *Harness) mutated(ctx context.Context, table mutants.Table) (string, error) {
 	source, err := h.builder.ModuleDir(ctx, table.Component, table.Module)
 	if err != nil {
 		return "", err
@@ -124,7 +122,7 @@ func (h *harness) mutated(ctx context.Context, table mutants.Table) (string, err
 }
 
 // run puts one mutant through stages until it is caught, and writes its row.
-func (m *measurement) run(ctx context.Context, mutant mutants.Mutant, row mutants.Row, stages []mutants.Stage) error {
+func (m *mutantTable) run(ctx context.Context, mutant mutants.Mutant, row mutants.Row, stages []mutants.Stage) error {
 	begun := time.Now()
 	for _, stage := range stages {
 		more, err := m.try(ctx, &row, mutant, stage)
@@ -140,16 +138,16 @@ func (m *measurement) run(ctx context.Context, mutant mutants.Mutant, row mutant
 	defer m.mu.Unlock()
 	m.rows = append(slices.DeleteFunc(m.rows, func(r mutants.Row) bool { return r.Mutant == row.Mutant }), row)
 	row.Judge(mutant)
-	fmt.Fprintln(m.out, row.Line())
+	fmt.Fprintln(m.h.cfg.Out, row.Line())
 	return m.journal.Write(row)
 }
 
 // try puts a mutant through a stage, once more if that has no verdict.
-func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.Mutant, stage mutants.Stage) (more bool, err error) {
+func (m *mutantTable) try(ctx context.Context, row *mutants.Row, mutant mutants.Mutant, stage mutants.Stage) (more bool, err error) {
 	var dir string
 	var rec report.Record
 	for range 2 {
-		fmt.Fprintf(os.Stderr, "  %s: %s\n", mutant.Name, stage)
+		fmt.Fprintf(m.h.cfg.Progress, "  %s: %s\n", mutant.Name, stage)
 		dir, rec, err = m.stage(ctx, mutant, stage)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -173,26 +171,24 @@ func (m *measurement) try(ctx context.Context, row *mutants.Row, mutant mutants.
 }
 
 // stage runs a stage on a mutant in an environment of its own.
-func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
-	o, s := m.o.environmentOptions, suiteOptions{seed: m.o.seed}
-	o.settings = []string{targets.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
+func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
+	o, s := m.o.Options, Suite{Seed: m.o.Seed}
+	o.Settings = []string{targets.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
 	if mutant.Name != mutants.Control {
-		o.env = map[string]string{mutants.Variable: mutant.Name}
+		o.Env = map[string]string{mutants.Variable: mutant.Name}
 	}
 	var order *fuzz.Order
 	quick := false
 	switch stage {
 	case mutants.Set:
 		quick = true
-		s.extra = []string{"--ginkgo.fail-fast"}
+		s.Extra = []string{"--ginkgo.fail-fast"}
 	case mutants.Soak:
-		s.focus = "^no leak$"
+		s.Focus = "^no leak$"
 	case mutants.Fuzz:
-		order = &fuzz.Order{For: m.o.fuzzFor, Target: fuzz.Target{
-			Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: m.h.runtime.Name(), Settings: o.settings, Versions: m.h.versions(o.target),
-		}}
+		order = &fuzz.Order{For: m.o.FuzzFor, Target: m.h.fuzzTarget(o)}
 	}
-	if _, err := s.resolve(); err != nil {
+	if err := s.Resolve(); err != nil {
 		return "", report.Record{}, err
 	}
 	return m.h.alone(ctx, o, s, func(sess *session) {
@@ -200,26 +196,23 @@ func (m *measurement) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 	})
 }
 
-func (m *measurement) repeat(mutant mutants.Mutant, stage mutants.Stage) string {
-	words := []string{"bin/fv mutants --focus", "'^" + mutant.Name + "$'", "--stages", string(stage), "--seed", strconv.FormatUint(m.o.seed, 10)}
+func (m *mutantTable) repeat(mutant mutants.Mutant, stage mutants.Stage) string {
+	words := []string{"bin/fv mutants --focus", "'^" + mutant.Name + "$'", "--stages", string(stage), "--seed", strconv.FormatUint(m.o.Seed, 10)}
 	if stage == mutants.Fuzz {
-		words = append(words, "--fuzz-for", m.o.fuzzFor.String())
+		words = append(words, "--fuzz-for", m.o.FuzzFor.String())
 	}
-	o := m.o.environmentOptions
-	o.binaries = nil
-	return strings.Join(append(words, environmentWords(o)...), " ")
+	o := m.o.Options
+	o.Binaries = nil
+	return strings.Join(append(words, o.words()...), " ")
 }
 
 // tell writes the table to its folder and its score to the terminal. It is an error if a row has no verdict, or the control another
 // than it must have.
-func (m *measurement) tell(table mutants.Table) error {
+func (m *mutantTable) tell(table mutants.Table) error {
 	r := mutants.NewReport(m.head, table, m.rows)
 	if err := r.Write(m.dir); err != nil {
-		return &exitError{exitInconclusive, err}
+		return err
 	}
-	fmt.Fprintf(m.out, "\n%stable: %s\n", r.Score.Terminal(), m.dir)
-	if err := r.Trouble(); err != nil {
-		return &exitError{exitInconclusive, err}
-	}
-	return nil
+	fmt.Fprintf(m.h.cfg.Out, "\n%stable: %s\n", r.Score.Terminal(), m.dir)
+	return r.Trouble()
 }

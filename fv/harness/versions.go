@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"crypto/sha256"
@@ -8,49 +8,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/infra/targets"
-	"github.com/nodefv/nodefv/metrics/report"
 )
-
-// machineFacts describes the machine for the record.
-func machineFacts() (report.Machine, error) {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return report.Machine{}, fmt.Errorf("uname: %w", err)
-	}
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return report.Machine{}, fmt.Errorf("sysinfo: %w", err)
-	}
-	return report.Machine{
-		Kernel: unix.ByteSliceToString(uts.Release[:]), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(), CPUs: runtime.NumCPU(),
-		MemoryBytes: info.Totalram * uint64(info.Unit),
-	}, nil
-}
-
-func cpuModel() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(data)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
-}
 
 // versions returns what each component of a target's environment is: the image or binary that the user gave, or the release that is built from
 // modules.
-func (h *harness) versions(target string) map[string]string {
+func (h *Harness) versions(target string) map[string]string {
 	versions := map[string]string{"go": runtime.Version()}
-	given := overriddenImages()
+	given := h.cfg.Images
 	components := slices.Clone(controlPlane)
 	if info, err := targets.Find(target); err == nil { // else nothing has been started
 		components = append(components, info.Components...)
@@ -88,8 +56,8 @@ func (h *harness) versions(target string) map[string]string {
 }
 
 // given reports whether the user gave a component, as an image or as a binary.
-func (h *harness) given(component string) bool {
-	_, image := overriddenImages()[component]
+func (h *Harness) given(component string) bool {
+	_, image := h.cfg.Images[component]
 	_, binary := h.builder.Overrides[component]
 	return image || binary
 }

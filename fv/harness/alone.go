@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // alone runs a session in an environment of its own, which is removed, and returns the judged record; what the session says goes to a
 // file in its folder. Prepare completes the session before anything is started. A SUT that dies before it is ready is no error: the
 // verdict says so.
-func (h *harness) alone(ctx context.Context, o environmentOptions, s suiteOptions, prepare func(*session)) (dir string, rec report.Record, err error) {
+func (h *Harness) alone(ctx context.Context, o Options, s Suite, prepare func(*session)) (dir string, rec report.Record, err error) {
 	target, err := h.newTarget(ctx, o)
 	if err != nil {
 		return "", rec, err
@@ -24,16 +24,11 @@ func (h *harness) alone(ctx context.Context, o environmentOptions, s suiteOption
 	if err != nil {
 		return "", rec, err
 	}
-	sess, err := newSession(h, newRunID(), o, s, nil)
+	sess, closeLog, err := h.quietSession(o, s)
 	if err != nil {
-		return "", rec, usage(err)
+		return "", rec, err
 	}
-	log, err := os.Create(filepath.Join(sess.dir, "harness.log"))
-	if err != nil {
-		return sess.dir, rec, err
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	sess.out, sess.complaints = log, log
+	defer func() { err = errors.Join(err, closeLog()) }()
 	prepare(sess)
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
@@ -55,6 +50,20 @@ func (h *harness) alone(ctx context.Context, o environmentOptions, s suiteOption
 		rec = engine.Judge(rec)
 	}
 	return sess.dir, rec, err
+}
+
+// quietSession begins a session that tells a file in its folder what others tell the user.
+func (h *Harness) quietSession(o Options, s Suite) (*session, func() error, error) {
+	sess, err := h.newSession(o, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := os.Create(filepath.Join(sess.dir, "harness.log"))
+	if err != nil {
+		return nil, nil, err
+	}
+	sess.out, sess.complaints = log, log
+	return sess, log.Close, nil
 }
 
 func isDeath(err error) bool {

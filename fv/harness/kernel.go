@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"bufio"
@@ -31,11 +31,11 @@ var kernelFeatures = []struct {
 }
 
 // kernelChecks returns one check for each feature; a kernel that does not show how it was built is believed.
-func kernelChecks() []check {
+func kernelChecks() []Check {
 	options, err := kernelOptions()
-	var all []check
+	var all []Check
 	for _, f := range kernelFeatures {
-		all = append(all, check{name: "kernel: " + f.name, optional: f.optional || err != nil, look: func(context.Context) (string, error) {
+		all = append(all, Check{Name: "kernel: " + f.name, Optional: f.optional || err != nil, Look: func(context.Context) (string, error) {
 			if err != nil {
 				return "unknown", err
 			}
