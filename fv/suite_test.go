@@ -16,6 +16,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // suite is nil where it was not started by the harness: then it can list its specs and nothing else.
@@ -62,7 +63,7 @@ func init() {
 // priority lets scenarios that take seconds come before those that take long, if the harness asks for it: a run that ends at the first failure ends
 // sooner. Else the seed alone decides.
 func priority(sc engine.Scenario) SpecPriority {
-	long := slices.ContainsFunc(sc.Labels, func(l string) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, engine.Restarts)
+	long := slices.ContainsFunc(sc.Labels, func(l engine.Label) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, workloads.Restarts)
 	if suite != nil && suite.Handoff().QuickFirst && !long {
 		return 1
 	}
@@ -85,5 +86,5 @@ func selection() ([]engine.Scenario, error) {
 
 func labelsOf(sc engine.Scenario) Labels {
 	labels := Labels{}
-	return append(labels, sc.Labels...)
+	return append(labels, sc.LabelNames()...)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/traffic"
@@ -43,16 +44,16 @@ func benchCluster(b *testing.B) (d *driver.Driver, w *engine.World, pods []workl
 		b.Fatal(err)
 	}
 	pods = w.Plan.Ring(state)
-	ports := append(slices.Clone(engine.Ports), benchPort)
+	ports := append(slices.Clone(effects.Ports), benchPort)
 	for _, p := range pods {
-		if err := d.Wire().Ready(engine.End{Key: p.Key}, ports...); err != nil {
+		if err := d.Wire().Ready(effects.End{Key: p.Key}, ports...); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for _, from := range pods {
 		for _, to := range pods {
 			for _, port := range ports {
-				for _, protocol := range engine.Protocols {
+				for _, protocol := range effects.Protocols {
 					if from.Key != to.Key {
 						flows = append(flows, traffic.Flow{From: from.Key, To: to.IPs[0], Port: port, Protocol: protocol})
 					}
@@ -66,7 +67,7 @@ func benchCluster(b *testing.B) (d *driver.Driver, w *engine.World, pods []workl
 
 var benchSeed atomic.Uint64
 
-// benchPort is the third port that is tried, with engine.Ports.
+// benchPort is the third port that is tried, with effects.Ports.
 const benchPort = 10100
 
 // benchAwait waits until all flows end in one way.
@@ -122,7 +123,7 @@ func BenchmarkStreams(b *testing.B) {
 			var cpu, wall time.Duration
 			received := 0
 			for b.Loop() {
-				stream, err := d.Wire().Prober().Stream(engine.CertainAfter)
+				stream, err := d.Wire().Prober().Stream(effects.CertainAfter)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -15,17 +16,17 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "cleared pod address",
 		Doc:      "A pod loses its address in status and annotations and is then deleted; the SUT lets go of it, and of nobody else, and serves the next owner of the address.",
-		Labels:   []string{Basic, Identity},
+		Labels:   []engine.Label{Basic, Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			{Name: "clear", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "clear", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ClearIPs(ctx, []workloads.Key{pod(w).Key})
 			}},
-			{Name: "delete", Moves: &engine.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "delete", Moves: effects.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePods(ctx, []workloads.Key{pod(w).Key}, workloads.Graceful)
 			}},
-			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(pod)},
+			{Name: "recover", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(pod)},
 		},
 	}
 })
@@ -40,26 +41,26 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "dual stack, one address cleared",
 		Doc: "Pods of both families lose the address of one, get it back, lose the other, and then both: routes, sets and connections of that family go," +
 			" the other family and everyone else stay as they are. Then one goes with both.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			// Of the twenty flows of each family to the server, those of two clients by TCP on one port go on.
-			{Name: "guard", Moves: &engine.Moves{Connections: 2 * 18}, Do: guarding.Do},
-			{Name: "lose IPv6", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is4)},
-			{Name: "get it back", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, always)},
-			{Name: "lose IPv4", Moves: &engine.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is6)},
-			{Name: "lose both", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: keepAddresses(first, never)},
+			{Name: "guard", Moves: effects.Moves{Connections: 2 * 18}, Do: guarding.Do},
+			{Name: "lose IPv6", Moves: effects.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is4)},
+			{Name: "get it back", Moves: effects.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, always)},
+			{Name: "lose IPv4", Moves: effects.Moves{Routes: 1, Connections: 40}, Do: keepAddresses(first, netip.Addr.Is6)},
+			{Name: "lose both", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: keepAddresses(first, never)},
 			// A remote pod talks with the four local ones, of which one has no address now.
-			{Name: "a remote pod loses IPv6", Moves: &engine.Moves{Connections: 24}, Do: keepAddresses(far, netip.Addr.Is4)},
-			{Name: "a remote pod loses both", Moves: &engine.Moves{Gauges: 1, Connections: 24}, Do: keepAddresses(far, never)},
-			{Name: "delete", Moves: &engine.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "a remote pod loses IPv6", Moves: effects.Moves{Connections: 24}, Do: keepAddresses(far, netip.Addr.Is4)},
+			{Name: "a remote pod loses both", Moves: effects.Moves{Gauges: 1, Connections: 24}, Do: keepAddresses(far, never)},
+			{Name: "delete", Moves: effects.Moves{}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePods(ctx, []workloads.Key{first(w).Key}, workloads.Graceful)
 			}},
 			// It talks with three local pods and the remote one that has addresses.
-			{Name: "recover", Moves: &engine.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: inherit(first)},
-			{Name: "go with both", Moves: &engine.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "recover", Moves: effects.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: inherit(first)},
+			{Name: "go with both", Moves: effects.Moves{Gauges: 2, Routes: 2, Connections: 2 * 4 * 8}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.RemovePods(ctx, holders(w.Fleet.State(), first(w).IPs[0]), workloads.Graceful)
 			}},
 		},

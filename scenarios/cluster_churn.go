@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -25,8 +26,8 @@ var _ = forEachClusterWide(func(k clusterWide, p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     k.word + " policy churn",
 		Doc:      "The " + k.title + " and a baseline, drawn from the seed, are in force over policies drawn alike; each cycle one of them goes, one comes, one changes, and so does the baseline.",
-		Labels:   []string{Churn},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Churn},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology,
 		Steps: []engine.Step{
@@ -146,7 +147,7 @@ func drawNetwork(w *engine.World) policyv1alpha2.CIDR {
 // drawProtocols draws no ports, one range, or up to 25 numbers, so that they may not fit into one rule of the kernel's. A range and
 // other ports are never in one rule: where nft is older than what mends it, a change to such a rule ends it, see docs/findings.md.
 func drawProtocols(r *rand.Rand) []widePort {
-	first := func() int32 { return int32(engine.Ports[r.IntN(len(engine.Ports))]) }
+	first := func() int32 { return int32(effects.Ports[r.IntN(len(effects.Ports))]) }
 	switch r.IntN(6) {
 	case 0, 1:
 		return nil

@@ -5,6 +5,7 @@ import (
 
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -28,26 +29,26 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "cluster policies by port name",
 		Doc:      "Cluster policies name ports that pods number differently, one by TCP and one by UDP: the destination's own number and protocol count, into a pod and out of one.",
-		Labels:   []string{Identity, "policy", "cluster"},
-		Needs:    []string{"cluster-network-policy"},
+		Labels:   []engine.Label{Identity, Policy, "cluster"},
+		Needs:    []workloads.Feature{workloads.ClusterPolicies},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
 		Steps: []engine.Step{
 			// The first namespace's server loses one port by TCP of five peers.
-			{Name: "deny", Moves: &engine.Moves{Connections: 5}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "deny", Moves: effects.Moves{Connections: 5}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.AddClusterPolicies(ctx, policy("front", "server", []wideIn{named("Deny", all, "http")}))
 			}},
 			// It has that back, and loses one by UDP.
-			{Name: "deny by UDP", Moves: &engine.Moves{Connections: 5 + 5}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "deny by UDP", Moves: effects.Moves{Connections: 5 + 5}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ChangeClusterPolicies(ctx, policy("front", "server", []wideIn{named("Deny", all, "dns")}))
 			}},
 			// Of three flows of each peer one is left.
-			{Name: "accept one", Moves: &engine.Moves{Connections: 5 * 2}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "accept one", Moves: effects.Moves{Connections: 5 * 2}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ChangeClusterPolicies(ctx, policy("front", "server", []wideIn{named("Accept", all, "http"), comes("Deny", all, 0)}))
 			}},
 			// The server has three of each peer back, and of what the client sends one of four is left to each; what it sends to the server loses one and
 			// gets another.
-			{Name: "out", Moves: &engine.Moves{Connections: 4*3 + 4*3 + 2}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "out", Moves: effects.Moves{Connections: 4*3 + 4*3 + 2}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ChangeClusterPolicies(ctx, policy("front", "client", nil, to("Accept", byName("dns")), to("Deny", nil)))
 			}},
 			{Name: "open", Do: func(ctx context.Context, w *engine.World) error {

@@ -5,6 +5,7 @@ import (
 
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -14,11 +15,11 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 		return workloads.ClusterPolicy{Name: "closed", Spec: wideSpec{Tier: policyv1alpha2.AdminTier, Priority: 7, Subject: subject, Ingress: []wideIn{otherwise("Deny", everything())}}}
 	}
 	// A pod loses five peers on two ports by two protocols, or has them back.
-	pods := func(n int) *engine.Moves { return &engine.Moves{Connections: n * 5 * 2 * 2} }
+	pods := func(n int) effects.Moves { return effects.Moves{Connections: n * 5 * 2 * 2} }
 	return engine.Scenario{
 		Name:     k.word + " subject relabelled",
 		Doc:      "Namespaces and pods become and cease to be the subject of one of the " + k.title + " by their labels alone: it holds for those that are, and for no others.",
-		Labels:   []string{Calc},
+		Labels:   []engine.Label{Calc},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

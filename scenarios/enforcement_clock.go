@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -28,7 +29,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "enforcement clock",
 		Doc: "How many milliseconds until a change holds, from the API write to the first packet that meets its verdict: each kind of operation, to allow and to deny," +
 			" at rest and while pods come and go.",
-		Labels:   []string{Clock, Slow},
+		Labels:   []engine.Label{Clock, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: stage,
 		Arrange:  arrangeStage,
@@ -64,13 +65,13 @@ type timekeeper struct {
 }
 
 // flow is the stream between two pods.
-func (t *timekeeper) flow(from, to workloads.Pod) engine.Flow {
+func (t *timekeeper) flow(from, to workloads.Pod) effects.Flow {
 	return flowBetween(t.World, from, to, 0, corev1.ProtocolUDP)
 }
 
 // time times one change that allows or denies a stream.
-func (t *timekeeper) time(ctx context.Context, operation string, stream engine.Flow, allow bool, do func(context.Context) error) error {
-	return t.Time(ctx, engine.Timed{Operation: operation, Load: t.load, Flow: stream, Allows: allow, Do: do})
+func (t *timekeeper) time(ctx context.Context, operation string, stream effects.Flow, allow bool, do func(context.Context) error) error {
+	return effects.Time(ctx, t.World, effects.Timed{Operation: operation, Load: t.load, Flow: stream, Allows: allow, Do: do})
 }
 
 // hearsClients is the stage's policy, for all protocols and ports.
@@ -95,7 +96,7 @@ func timePermission(ctx context.Context, t *timekeeper) error {
 	stream := t.flow(onStage(t.World, 0, localClient), onStage(t.World, 0, server))
 	isolate, permit := closed(t.World, 0), t.hearsClients()
 	narrow := permit
-	narrow.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: permit.Spec.Ingress[0].From, Ports: on(engine.Ports[0])}} // TCP alone
+	narrow.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: permit.Spec.Ingress[0].From, Ports: on(effects.Ports[0])}} // TCP alone
 	put := func(p workloads.Policy) func(context.Context) error {
 		return func(ctx context.Context) error { return t.Fleet.ChangePolicies(ctx, []workloads.Policy{p}) }
 	}

@@ -8,6 +8,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -17,12 +18,12 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "established connections",
 		Doc: "Whether TCP connections and UDP exchanges that are established go on when a change forbids them, into and out of a pod that policies hold for:" +
 			" a table without a verdict, for the specification leaves it open.",
-		Labels:   []string{Clock, Slow},
+		Labels:   []engine.Label{Clock, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: stage,
 		Arrange:  arrangeStage,
 		Steps: []engine.Step{{Name: "forbid", Repeat: or(p.Cycles, 3), Do: func(ctx context.Context, w *engine.World) error {
-			return forbidAll(ctx, w, w.Outlive)
+			return forbidAll(ctx, w, effects.Outlive)
 		}}},
 	}
 })
@@ -31,11 +32,11 @@ var _ = register(func(p Params) engine.Scenario {
 type forbidder struct {
 	*engine.World
 	out     bool // the server sends; else it receives
-	outlive func(context.Context, engine.Forbidding) error
+	outlive func(context.Context, *engine.World, effects.Forbidding) error
 }
 
 // forbidAll forbids flows by each kind of change once, and leaves the stage as it was.
-func forbidAll(ctx context.Context, w *engine.World, outlive func(context.Context, engine.Forbidding) error) error {
+func forbidAll(ctx context.Context, w *engine.World, outlive func(context.Context, *engine.World, effects.Forbidding) error) error {
 	for _, out := range []bool{false, true} {
 		f := &forbidder{w, out, outlive}
 		for _, forbid := range []func(context.Context) error{f.byIsolation, f.byRemoval, f.byLabel, f.byDeath} {
@@ -56,11 +57,11 @@ func (f *forbidder) forbid(ctx context.Context, operation string, peer workloads
 	if f.out {
 		from, to, direction = to, from, "out"
 	}
-	var flows []engine.Flow
-	for _, protocol := range engine.Protocols {
+	var flows []effects.Flow
+	for _, protocol := range effects.Protocols {
 		flows = append(flows, flowBetween(f.World, from, to, 0, protocol))
 	}
-	return f.outlive(ctx, engine.Forbidding{Operation: operation, Direction: direction, Flows: flows, Do: do})
+	return f.outlive(ctx, f.World, effects.Forbidding{Operation: operation, Direction: direction, Flows: flows, Do: do})
 }
 
 // isolation is a policy that isolates the server in the one direction.

@@ -9,6 +9,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -19,7 +20,7 @@ func TestEstablishedFlowsAreForbidden(t *testing.T) {
 	w := modelOf(t, engine.Scenario{Topology: stage, Arrange: arrangeStage})
 	fleet := w.Fleet
 	before := fleet.State()
-	allowed := func(f engine.Flow) bool {
+	allowed := func(f effects.Flow) bool {
 		s := fleet.State()
 		_, sends := s.Pods[f.From.Key]
 		_, receives := s.Pods[f.To.Key]
@@ -27,7 +28,7 @@ func TestEstablishedFlowsAreForbidden(t *testing.T) {
 		return sends && receives && workloads.NewIndex(s).Passes(from, to, f.Protocol, f.Port).Allowed
 	}
 	seen := map[string]int{}
-	forbidden := func(ctx context.Context, c engine.Forbidding) error {
+	forbidden := func(ctx context.Context, _ *engine.World, c effects.Forbidding) error {
 		for _, f := range c.Flows {
 			if !allowed(f) {
 				t.Errorf("%s, %s: %s is denied before", c.Operation, c.Direction, f)

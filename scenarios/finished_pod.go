@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -33,17 +34,17 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "finished pods",
 		Doc: "Clients finish, one here and one on another node, and their addresses pass on to pods that are none while their objects stay and tell of them: the SUT lets go" +
 			" of them, judges the new owners by their own labels, and does not notice when the objects are deleted.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
 			guarding,
-			{Name: "succeed", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: finish(here, corev1.PodSucceeded)},
-			{Name: "pass on", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(idle(here))},
-			{Name: "delete", Moves: &engine.Moves{}, Do: remove(here)},
-			{Name: "fail elsewhere", Moves: &engine.Moves{Gauges: 1, Connections: 32}, Do: finish(far, corev1.PodFailed)},
-			{Name: "pass on elsewhere", Moves: &engine.Moves{Gauges: 1, Connections: 32}, Do: inherit(idle(far))},
-			{Name: "delete elsewhere", Moves: &engine.Moves{}, Do: remove(far)},
+			{Name: "succeed", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: finish(here, corev1.PodSucceeded)},
+			{Name: "pass on", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, Do: inherit(idle(here))},
+			{Name: "delete", Moves: effects.Moves{}, Do: remove(here)},
+			{Name: "fail elsewhere", Moves: effects.Moves{Gauges: 1, Connections: 32}, Do: finish(far, corev1.PodFailed)},
+			{Name: "pass on elsewhere", Moves: effects.Moves{Gauges: 1, Connections: 32}, Do: inherit(idle(far))},
+			{Name: "delete elsewhere", Moves: effects.Moves{}, Do: remove(far)},
 		},
 	}
 })

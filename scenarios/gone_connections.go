@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -43,8 +44,8 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "connections of pods that go",
 		Doc: "A pod with established TCP and UDP flows, to and from local and remote peers, loses its addresses in each of five ways: the kernel tracks none of its" +
 			" connections any more.",
-		Labels:   []string{Identity},
-		Needs:    []string{"ipv6", "forgets-connections"},
+		Labels:   []engine.Label{Identity},
+		Needs:    []workloads.Feature{workloads.IPv6, workloads.ForgetsConnections},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 	}
@@ -72,19 +73,20 @@ var _ = register(func(Params) engine.Scenario {
 // amidTalk does it while a pod has established flows of each family, by each protocol, to and from peers. Where it can be seen, the kernel must
 // track them.
 func amidTalk(ctx context.Context, w *engine.World, pod workloads.Pod, peers []workloads.Pod, do func(context.Context) error) error {
-	var flows []engine.Flow
+	var flows []effects.Flow
 	for _, peer := range peers {
 		for i := range pod.IPs {
-			for _, protocol := range engine.Protocols {
+			for _, protocol := range effects.Protocols {
 				flows = append(flows, flowBetween(w, pod, peer, i, protocol), flowBetween(w, peer, pod, i, protocol))
 			}
 		}
 	}
-	return w.Talk(ctx, flows, func(ctx context.Context) error {
-		if w.Tracked == nil {
+	return effects.Talk(ctx, w, flows, func(ctx context.Context) error {
+		tracks := effects.Of(w).Tracked
+		if tracks == nil {
 			return do(ctx)
 		}
-		tracked, err := w.Tracked(func(netip.Addr) bool { return true })
+		tracked, err := tracks(func(netip.Addr) bool { return true })
 		if err != nil {
 			return err
 		}

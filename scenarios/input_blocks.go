@@ -5,23 +5,24 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
 // The server hears addresses on its policy's port; at first two clients are heard, its namespace's own.
 var _ = onInput("input: address blocks", "A policy hears a block of addresses but for several exceptions, then but for fewer, then blocks of one address each.",
-	move{"three exceptions", engine.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
+	move{"three exceptions", effects.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
 		return []networkingv1.IPBlock{allBut(onStage(w, 0, remoteClient), onStage(w, 1, localClient), onStage(w, 1, remoteClient))}
 	})},
-	move{"one exception", engine.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
+	move{"one exception", effects.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
 		return []networkingv1.IPBlock{allBut(onStage(w, 0, remoteClient))}
 	})},
-	move{"two addresses", engine.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
+	move{"two addresses", effects.Moves{Connections: 2}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
 		return []networkingv1.IPBlock{{CIDR: alone(onStage(w, 0, localClient))}, {CIDR: alone(onStage(w, 1, remoteClient))}}
 	})},
 	// What one block leaves out another lets in.
-	move{"an exception and its address", engine.Moves{Connections: 3}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
+	move{"an exception and its address", effects.Moves{Connections: 3}, hearBlocks(func(w *engine.World) []networkingv1.IPBlock {
 		far := onStage(w, 1, remoteClient)
 		return []networkingv1.IPBlock{allBut(far), {CIDR: alone(far)}}
 	})},

@@ -3,35 +3,36 @@ package scenarios
 import (
 	"context"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
 // The inputs of the calculation that concern pods.
 var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes to the SUT's node is counted, routed and let in; nobody else notices.",
-	move{"add", engine.Moves{Gauges: 2, Routes: 1, Connections: 48}, addLike(localClient)},
+	move{"add", effects.Moves{Gauges: 2, Routes: 1, Connections: 48}, addLike(localClient)},
 ), onInput("input: local pod deleted", "A client that leaves the SUT's node is forgotten; nobody else notices.",
-	move{"delete", engine.Moves{Gauges: 2, Routes: 1, Connections: 40}, deletePod(localClient)},
+	move{"delete", effects.Moves{Gauges: 2, Routes: 1, Connections: 40}, deletePod(localClient)},
 ), onInput("input: local pod relabelled", "A local server that passes from one policy to another is held by the other alone, and a local client that is none any more is kept out.",
-	move{"add a policy for nobody", engine.Moves{}, lock},
-	move{"server becomes locked", engine.Moves{Connections: 2}, relabel(0, server, "locked")},
-	move{"locked becomes server", engine.Moves{Connections: 2}, relabel(0, server, "server")},
-	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(0, localClient, "idle")},
-	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(0, localClient, "client")},
+	move{"add a policy for nobody", effects.Moves{}, lock},
+	move{"server becomes locked", effects.Moves{Connections: 2}, relabel(0, server, "locked")},
+	move{"locked becomes server", effects.Moves{Connections: 2}, relabel(0, server, "server")},
+	move{"client becomes idle", effects.Moves{Connections: 1}, relabel(0, localClient, "idle")},
+	move{"idle becomes client", effects.Moves{Connections: 1}, relabel(0, localClient, "client")},
 ), onInput("input: remote pod added", "A client that comes to another node is counted and let in, by its packets; nobody else notices.",
-	move{"add", engine.Moves{Gauges: 1, Connections: 32}, addLike(remoteClient)},
+	move{"add", effects.Moves{Gauges: 1, Connections: 32}, addLike(remoteClient)},
 ), onInput("input: remote pod deleted", "A client that leaves another node is forgotten; nobody else notices.",
-	move{"delete", engine.Moves{Gauges: 1, Connections: 32}, deletePod(remoteClient)},
+	move{"delete", effects.Moves{Gauges: 1, Connections: 32}, deletePod(remoteClient)},
 ), onInput("input: remote pod relabelled", "A remote pod is let in while it is a client, and no longer.",
-	move{"client becomes idle", engine.Moves{Connections: 1}, relabel(0, remoteClient, "idle")},
-	move{"idle becomes client", engine.Moves{Connections: 1}, relabel(0, remoteClient, "client")},
+	move{"client becomes idle", effects.Moves{Connections: 1}, relabel(0, remoteClient, "idle")},
+	move{"idle becomes client", effects.Moves{Connections: 1}, relabel(0, remoteClient, "client")},
 ), onInput("input: pod moved between nodes", "A client goes from the SUT's node to another with its name and address, and comes back: its route goes with it, and it stays let in.",
-	move{"leave", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
+	move{"leave", effects.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		pod := onStage(w, 0, localClient)
 		pod.Node = onStage(w, 0, remoteClient).Node
 		return remake(ctx, w, pod)
 	}},
-	move{"come back", engine.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
+	move{"come back", effects.Moves{Gauges: 1, Routes: 1, Connections: 16}, func(ctx context.Context, w *engine.World) error {
 		return remake(ctx, w, onStage(w, 0, localClient))
 	}},
 )

@@ -8,6 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -22,7 +23,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "label rotation",
 		Doc:      "The label maturity goes round 20 namespaces of 1,000 labelled pods on 50 nodes; policies that select by it let other namespaces in each time.",
-		Labels:   []string{Churn, "policy"},
+		Labels:   []engine.Label{Churn, Policy},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 49, Namespaces: 20, PodsPerNamespace: 50, Local: 20}),
 		Arrange:  arrangeMaturities,
@@ -62,7 +63,7 @@ func maturityGate(ns workloads.Namespace, number int) workloads.Policy {
 	spec := hears(everything(), nil, networkingv1.NetworkPolicyPeer{NamespaceSelector: mature})
 	spec.Ingress = append(spec.Ingress, networkingv1.NetworkPolicyIngressRule{
 		From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: label("area", ns.Labels["area"]), PodSelector: label("ha", "active")}},
-		Ports: on(engine.Ports[0]),
+		Ports: on(effects.Ports[0]),
 	})
 	return workloads.Policy{Key: workloads.Key{Namespace: ns.Name, Name: "gate"}, Spec: spec}
 }
@@ -83,7 +84,7 @@ func rotate(ctx context.Context, w *engine.World) error {
 	if err := w.Fleet.RelabelNamespaces(ctx, changed); err != nil {
 		return err
 	}
-	probe := engine.Connections{}
+	probe := effects.Connections{}
 	if engine.Differing(probe.Want(before), probe.Want(w.Fleet.State())) == 0 {
 		return errors.New("the rotation changed nothing for the sample of pods: use more namespaces or local pods")
 	}

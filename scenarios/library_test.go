@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/nodefv/nodefv/workloads"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 func TestEveryScenarioIsWellFormed(t *testing.T) {
@@ -14,7 +16,7 @@ func TestEveryScenarioIsWellFormed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, labels := map[string]bool{}, map[string]int{}
+	names, labels := map[string]bool{}, map[engine.Label]int{}
 	for _, sc := range all {
 		if names[sc.Name] || sc.Name == "" || sc.Doc == "" || len(sc.Labels) == 0 || sc.Timeout <= 0 {
 			t.Errorf("scenario %+v lacks something, or its name is taken", sc)
@@ -47,7 +49,7 @@ func TestScenariosAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sc := range all {
-		if got, want := documented[sc.Name], strings.Join(sc.Labels, ", "); got != want {
+		if got, want := documented[sc.Name], strings.Join(sc.LabelNames(), ", "); got != want {
 			t.Errorf("%s: labels are documented as %q, they are %q", sc.Name, got, want)
 		}
 		delete(documented, sc.Name)

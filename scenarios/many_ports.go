@@ -8,6 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -20,7 +21,7 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "many ports",
 		Doc: "Policies name as many ports and ranges as a rule of iptables holds, and one more; each port named is open, and what comes after a range is closed." +
 			" One policy goes before the next comes.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 	}
@@ -41,9 +42,9 @@ var _ = register(func(Params) engine.Scenario {
 	return sc
 })
 
-// spread are TCP ports and ranges of two with gaps between them, so that no two can be one: the ports come first, from engine.Ports[0] on.
+// spread are TCP ports and ranges of two with gaps between them, so that no two can be one: the ports come first, from effects.Ports[0] on.
 func spread(ports, ranges int) []networkingv1.NetworkPolicyPort {
-	tcp, all, next := corev1.ProtocolTCP, []networkingv1.NetworkPolicyPort{}, int32(engine.Ports[0])
+	tcp, all, next := corev1.ProtocolTCP, []networkingv1.NetworkPolicyPort{}, int32(effects.Ports[0])
 	for i := range ports + ranges {
 		p := networkingv1.NetworkPolicyPort{Protocol: &tcp, Port: new(intstr.FromInt32(next))}
 		if i >= ports {

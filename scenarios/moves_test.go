@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	adminfake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -20,6 +21,11 @@ type noWire struct{}
 
 func (noWire) Plug(context.Context, []workloads.Plug) error  { return nil }
 func (noWire) Unplug(context.Context, []workloads.Key) error { return nil }
+
+// nothing must hold.
+type nothing struct{ engine.Effects }
+
+func (nothing) Always(*engine.World) []engine.Probe { return nil }
 
 // modelOf is a world with a scenario's cluster deployed, of which there is the model alone.
 func modelOf(t *testing.T, sc engine.Scenario) *engine.World {
@@ -39,7 +45,7 @@ func modelOf(t *testing.T, sc engine.Scenario) *engine.World {
 		t.Fatal(err)
 	}
 	return &engine.World{
-		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Converge: func(context.Context) error { return nil }, Freeze: func(do func() error) error { return do() },
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(1, 1)), Effects: nothing{}, Freeze: func(do func() error) error { return do() },
 	}
 }
 
@@ -130,8 +136,8 @@ func TestModelMovesWhatScenariosSay(t *testing.T) {
 			said++
 			after := w.Fleet.State()
 			moved := func(p engine.Probe) int { return engine.Differing(p.Want(before), p.Want(after)) }
-			if got := (engine.Moves{Gauges: moved(engine.Gauges{}), Routes: moved(engine.Routes{}), Connections: moved(engine.Connections{})}); got != *step.Moves {
-				t.Errorf("%s: %s moves %+v, the scenario says %+v", sc.Name, step.Name, got, *step.Moves)
+			if got := (effects.Moves{Gauges: moved(effects.Gauges{}), Routes: moved(effects.Routes{}), Connections: moved(effects.Connections{})}); got != step.Moves {
+				t.Errorf("%s: %s moves %+v, the scenario says %+v", sc.Name, step.Name, got, step.Moves)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -25,7 +26,7 @@ func arrangeNamedPorts(s workloads.State) {
 
 // named are the ports of a pod that numbers http and dns as a namespace's pods do, and calls the other port of one protocol alt.
 func named(numbers, alt int) []workloads.NamedPort {
-	first, second := engine.Ports[numbers], engine.Ports[1-numbers]
+	first, second := effects.Ports[numbers], effects.Ports[1-numbers]
 	return []workloads.NamedPort{
 		{Name: "http", Protocol: corev1.ProtocolTCP, Port: first}, {Name: "dns", Protocol: corev1.ProtocolUDP, Port: second},
 		[]workloads.NamedPort{{Name: "alt", Protocol: corev1.ProtocolTCP, Port: second}, {Name: "alt", Protocol: corev1.ProtocolUDP, Port: first}}[alt],
@@ -59,18 +60,18 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "named ports",
 		Doc: "Policies name ports, of TCP and of UDP, that pods number differently: into a pod and out of one, the destination's own number counts, also of a pod that" +
 			" comes later and of one on another node; a name means a port of the rule's protocol alone.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
 		Steps: []engine.Step{
 			// Each of the two local pods of each namespace keeps, for its five peers, one port of two by each protocol.
-			{Name: "into pods", Moves: &engine.Moves{Connections: 4 * 5 * 2}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "into pods", Moves: effects.Moves{Connections: 4 * 5 * 2}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.AddPolicies(ctx, []workloads.Policy{
 					policy(w, 0, "served", hears(everything(), served())), policy(w, 1, "served", hears(everything(), served())),
 				})
 			}},
 			// A pod that numbers its ports like the other namespace; the 48 flows from and to it are facts that come.
-			{Name: "a pod comes", Moves: &engine.Moves{Gauges: 2, Routes: 1, Connections: 48}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "a pod comes", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 48}, Do: func(ctx context.Context, w *engine.World) error {
 				old := onStage(w, 0, server)
 				pod, err := w.Plan.Successor(old)
 				if err != nil {
@@ -80,17 +81,17 @@ var _ = register(func(Params) engine.Scenario {
 				return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 			}},
 			// Each of five local pods closes both ports that it served to its six peers, and opens the one that it calls alt.
-			{Name: "one name, two protocols", Moves: &engine.Moves{Connections: 5 * 6 * 3}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "one name, two protocols", Moves: effects.Moves{Connections: 5 * 6 * 3}, Do: func(ctx context.Context, w *engine.World) error {
 				alt := hears(everything(), []networkingv1.NetworkPolicyPort{onName(corev1.ProtocolTCP, "alt"), onName(corev1.ProtocolUDP, "alt")})
 				return w.Fleet.ChangePolicies(ctx, []workloads.Policy{policy(w, 0, "served", alt), policy(w, 1, "served", alt)})
 			}},
 			open,
 			// The one client that is held loses one port of each of six peers, by each protocol.
-			{Name: "out of a pod", Moves: &engine.Moves{Connections: 12}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "out of a pod", Moves: effects.Moves{Connections: 12}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.AddPolicies(ctx, []workloads.Policy{policy(w, 0, "out", out(served()...))})
 			}},
 			// It loses the two that it had of each peer, and gets one of each of the three in the second namespace.
-			{Name: "one name, one protocol", Moves: &engine.Moves{Connections: 6*2 + 3}, Do: func(ctx context.Context, w *engine.World) error {
+			{Name: "one name, one protocol", Moves: effects.Moves{Connections: 6*2 + 3}, Do: func(ctx context.Context, w *engine.World) error {
 				return w.Fleet.ChangePolicies(ctx, []workloads.Policy{policy(w, 0, "out", out(onName(corev1.ProtocolUDP, "alt")))})
 			}},
 		},

@@ -13,7 +13,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "namespace churn",
 		Doc:      "Each cycle one namespace goes with all its pods and comes back under the same name, with new pods.",
-		Labels:   []string{Churn},
+		Labels:   []engine.Label{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 10, Local: 25}),
 		Steps: []engine.Step{

@@ -13,7 +13,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "namespace made again",
 		Doc:      "A closed namespace is deleted and at once made again under its name, with another label, other pods and no policy: the old label and the old policy must hold for nobody.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -6,6 +6,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -15,7 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "pod churn",
 		Doc: "Pods stand in a ring under policies that let some roles talk; each cycle the oldest tenth goes, half gracefully and half by force, and new" +
 			" ones take its place.",
-		Labels:   []string{Churn},
+		Labels:   []engine.Label{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 20, Local: 50, DualStack: true}),
 		Steps: []engine.Step{
@@ -34,7 +35,7 @@ func letSomeTalk(ctx context.Context, w *engine.World) error {
 	for _, ns := range sortedNamespaces(w.Fleet.State()) {
 		policies = append(policies, workloads.Policy{
 			Key:  workloads.Key{Namespace: ns.Name, Name: "talk"},
-			Spec: hears(everything(), on(engine.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),
+			Spec: hears(everything(), on(effects.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),
 		})
 	}
 	return w.Fleet.AddPolicies(ctx, policies)

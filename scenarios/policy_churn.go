@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -25,7 +26,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "policy churn",
 		Doc:      "Ten policies of one to ten rules, drawn from the seed, are in force; each cycle the oldest goes and a new one comes.",
-		Labels:   []string{Churn, "policy"},
+		Labels:   []engine.Label{Churn, Policy},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 4, PodsPerNamespace: 10, Local: 20}),
 		Steps: []engine.Step{
@@ -98,7 +99,7 @@ func drawSelector(r *rand.Rand, s workloads.State) metav1.LabelSelector {
 // drawPort draws a port that the pods listen on, one that they do not, or a range over both.
 func drawPort(r *rand.Rand) networkingv1.NetworkPolicyPort {
 	tcp := corev1.ProtocolTCP
-	port := intstr.FromInt32([]int32{int32(engine.Ports[0]), int32(engine.Ports[1]), 7070}[r.IntN(3)])
+	port := intstr.FromInt32([]int32{int32(effects.Ports[0]), int32(effects.Ports[1]), 7070}[r.IntN(3)])
 	p := networkingv1.NetworkPolicyPort{Protocol: &tcp, Port: &port}
 	if r.IntN(4) == 0 {
 		end := port.IntVal + 1500

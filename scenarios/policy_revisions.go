@@ -8,6 +8,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
@@ -24,7 +25,7 @@ var errSlow = errors.New("the machine is too slow")
 // drafts are what the revisions say in turn, each of them unlike the one before.
 var drafts = []func(*networkingv1.NetworkPolicySpec){
 	func(*networkingv1.NetworkPolicySpec) {},
-	func(s *networkingv1.NetworkPolicySpec) { s.Ingress[0].Ports = on(engine.Ports[1]) },
+	func(s *networkingv1.NetworkPolicySpec) { s.Ingress[0].Ports = on(effects.Ports[1]) },
 	func(s *networkingv1.NetworkPolicySpec) {
 		s.Ingress[0].From[0].NamespaceSelector = label("tier", "back")
 	},
@@ -38,7 +39,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "ten revisions of a policy",
 		Doc:      "A policy is changed ten times within 100 ms; the last revision must hold, whichever of seven it is.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -7,6 +7,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -22,8 +23,8 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "agent away while much goes",
 		Doc: "While the agent is stopped, policies, pods with and without their veths, and a namespace go, a label and an address pass on, and a pod and a policy come." +
 			" Once it is back, nothing is left of what went, and what came is served.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6", engine.Restarts},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6, workloads.Restarts},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -61,16 +62,16 @@ func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *e
 // interfaces alone that it does not know for some time after its start, and look at them again only once it has something to do.
 func stirred(ctx context.Context, w *engine.World) error {
 	for range stirs {
-		want := engine.Routes{}.Want(w.Fleet.State())
-		got, err := engine.Routes{}.Got(ctx, w)
+		s := w.Fleet.State()
+		got, err := effects.Of(w).Routes().Got(ctx, s)
 		if err != nil {
 			return err
 		}
-		if engine.Differing(want, got) == 0 {
+		if engine.Differing(effects.Routes{}.Want(s), got) == 0 {
 			return nil
 		}
 		was, other := hearsIdle(w), hearsIdle(w)
-		other.Spec.Ingress[0].Ports = on(engine.Ports[1])
+		other.Spec.Ingress[0].Ports = on(effects.Ports[1])
 		for _, p := range []workloads.Policy{other, was} {
 			if err := w.Fleet.ChangePolicies(ctx, []workloads.Policy{p}); err != nil {
 				return err
@@ -96,7 +97,7 @@ func hearsIdle(w *engine.World) workloads.Policy {
 // one holds for a whole namespace.
 func fillStage(ctx context.Context, w *engine.World) error {
 	tier, last := guard(w), guard(w)
-	tier.Name, tier.Spec = "tier", hears(label("role", "server"), on(engine.Ports[1]), networkingv1.NetworkPolicyPeer{NamespaceSelector: label("tier", "back")})
+	tier.Name, tier.Spec = "tier", hears(label("role", "server"), on(effects.Ports[1]), networkingv1.NetworkPolicyPeer{NamespaceSelector: label("tier", "back")})
 	last.Namespace, last.Name = onStage(w, 1, server).Namespace, "last"
 	last.Spec.Ingress[0].From[0].NamespaceSelector = everything()
 	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w), tier, last, closed(w, 2)})

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -73,12 +74,12 @@ func onStage(w *engine.World, namespace, position int) workloads.Pod {
 func guard(w *engine.World) workloads.Policy {
 	return workloads.Policy{
 		Key:  workloads.Key{Namespace: sortedNamespaces(w.Fleet.State())[0].Name, Name: "guard"},
-		Spec: hears(label("role", "server"), on(engine.Ports[0]), networkingv1.NetworkPolicyPeer{PodSelector: label("role", "client")}),
+		Spec: hears(label("role", "server"), on(effects.Ports[0]), networkingv1.NetworkPolicyPeer{PodSelector: label("role", "client")}),
 	}
 }
 
 // guarding puts the policy in force: of the twenty flows to the server, those of two clients by TCP on one port go on.
-var guarding = engine.Step{Name: "guard", Moves: &engine.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
+var guarding = engine.Step{Name: "guard", Moves: effects.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
 	return w.Fleet.AddPolicies(ctx, []workloads.Policy{guard(w)})
 }}
 
@@ -104,18 +105,18 @@ func on(port uint16) []networkingv1.NetworkPolicyPort {
 }
 
 // flowBetween is a flow on the first port between the addresses of two pods at an index.
-func flowBetween(w *engine.World, from, to workloads.Pod, index int, protocol corev1.Protocol) engine.Flow {
+func flowBetween(w *engine.World, from, to workloads.Pod, index int, protocol corev1.Protocol) effects.Flow {
 	local := w.Fleet.State().LocalNode
-	end := func(p workloads.Pod) engine.End {
-		return engine.End{Key: p.Key, Addr: p.IPs[index], Remote: p.Node != local}
+	end := func(p workloads.Pod) effects.End {
+		return effects.End{Key: p.Key, Addr: p.IPs[index], Remote: p.Node != local}
 	}
-	return engine.Flow{From: end(from), To: end(to), Protocol: protocol, Port: engine.Ports[0]}
+	return effects.Flow{From: end(from), To: end(to), Protocol: protocol, Port: effects.Ports[0]}
 }
 
 // move is one input that is moved on the stage, and how many facts of each effect that must move.
 type move struct {
 	name  string
-	moves engine.Moves
+	moves effects.Moves
 	do    func(context.Context, *engine.World) error
 }
 
@@ -124,9 +125,9 @@ func onInput(name, doc string, moves ...move) bool {
 	return register(func(Params) engine.Scenario {
 		steps := []engine.Step{guarding}
 		for _, m := range moves {
-			steps = append(steps, engine.Step{Name: m.name, Moves: &m.moves, Do: m.do})
+			steps = append(steps, engine.Step{Name: m.name, Moves: m.moves, Do: m.do})
 		}
-		return engine.Scenario{Name: name, Doc: doc, Labels: []string{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
+		return engine.Scenario{Name: name, Doc: doc, Labels: []engine.Label{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
 	})
 }
 

@@ -14,7 +14,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "thousand pods in and out",
 		Doc:      "A thousand pods on ten nodes go, are seen to be gone, and a thousand new ones come, ten times.",
-		Labels:   []string{Churn, Scale, Slow},
+		Labels:   []engine.Label{Churn, Scale, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 20, PodsPerNamespace: 50, Local: 100}),
 		Steps: []engine.Step{{Name: "out and in", Repeat: or(p.Cycles, 10), Settle: true, Do: func(ctx context.Context, w *engine.World) error {

@@ -25,7 +25,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "veth and pod in either order",
 		Doc:      "Veths come before their pods, which the SUT must not count or route, and pods before their veths, which it must count and not route; both are served in the end.",
-		Labels:   []string{Identity},
+		Labels:   []engine.Label{Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

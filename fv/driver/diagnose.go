@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -67,7 +68,7 @@ const matrixPods = 20
 func writeMatrix(ctx context.Context, w *engine.World, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	m, err := engine.TryMatrix(ctx, w, matrixPods)
+	m, err := effects.TryMatrix(ctx, w, matrixPods)
 	if err != nil {
 		return fmt.Errorf("try all connections: %w", err)
 	}

@@ -26,7 +26,7 @@ import (
 	_ "github.com/nodefv/nodefv/infra/targets/all"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -47,7 +47,7 @@ type Driver struct {
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
-	layout  *engine.Layout // of a release that the target is not known to fit
+	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
 
 	restarting atomic.Bool // the end of the SUT is asked for
@@ -66,7 +66,7 @@ type Driver struct {
 // New returns a driver of what is handed over, which must be opened before it can run anything. The harness listens to out: status lines
 // and requests are written there.
 func New(h infra.Handoff, out io.Writer) *Driver {
-	return &Driver{handoff: h, out: out, layout: &engine.Layout{}}
+	return &Driver{handoff: h, out: out, layout: &effects.Layout{}}
 }
 
 // Open takes hold of everything that the handoff names. What it made is undone if it fails.

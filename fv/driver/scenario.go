@@ -11,12 +11,13 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Run runs one scenario and judges what it left in the journal. The driver must be open.
 func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Skipped: why}})
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Skipped: why}})
 		return metrics.Skip, why
 	}
 	if err := d.scenario(ctx, sc); err != nil {
@@ -39,7 +40,7 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	alive, err := d.take(ctx)
 	if err != nil {
 		now := time.Now()
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: now}})
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: now}})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
 		return err
 	}
@@ -90,10 +91,10 @@ func (d *Driver) renew(ctx context.Context, w *engine.World) error {
 func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
 	for _, need := range sc.Needs {
 		switch {
-		case need == engine.Restarts && !obeyed:
+		case need == workloads.Restarts && !obeyed:
 			return "nobody stops and starts the agent for a driver that was not started by the harness"
-		case need != engine.Restarts && !sut.HasFeature(need):
-			return "the target has no " + need
+		case need != workloads.Restarts && !sut.HasFeature(need):
+			return "the target has no " + string(need)
 		}
 	}
 	return ""

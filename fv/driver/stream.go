@@ -6,12 +6,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads/traffic"
 )
 
 // Start begins to send on a flow.
-func (w *Wire) Start(f engine.Flow, interval time.Duration) error {
+func (w *Wire) Start(f effects.Flow, interval time.Duration) error {
 	if err := w.bothReady(f); err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (w *Wire) Start(f engine.Flow, interval time.Duration) error {
 // sends makes the stream if there is none yet. The lock is held.
 func (w *Wire) sends() (err error) {
 	if w.stream == nil {
-		w.stream, err = w.prober.Stream(engine.CertainAfter)
+		w.stream, err = w.prober.Stream(effects.CertainAfter)
 	}
 	return err
 }
@@ -42,7 +42,7 @@ func (w *Wire) Settle() error {
 }
 
 // Converse establishes flows and lets both ends talk.
-func (w *Wire) Converse(ctx context.Context, flows []engine.Flow, interval time.Duration) (engine.Conversation, error) {
+func (w *Wire) Converse(ctx context.Context, flows []effects.Flow, interval time.Duration) (effects.Conversation, error) {
 	var established []traffic.Flow
 	for _, f := range flows {
 		if err := w.bothReady(f); err != nil {
@@ -65,22 +65,22 @@ func (w *Wire) Converse(ctx context.Context, flows []engine.Flow, interval time.
 // conversation is one on flows, in their order.
 type conversation struct {
 	*traffic.Conversation
-	flows []engine.Flow
+	flows []effects.Flow
 }
 
-func (c conversation) End() map[engine.Flow][]engine.Observation {
-	seen := map[engine.Flow][]engine.Observation{}
+func (c conversation) End() map[effects.Flow][]effects.Observation {
+	seen := map[effects.Flow][]effects.Observation{}
 	for i, said := range c.Conversation.End() {
 		f := c.flows[i]
 		for _, d := range said {
-			seen[f] = append(seen[f], engine.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
+			seen[f] = append(seen[f], effects.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
 		}
 	}
 	return seen
 }
 
 // Stop ends a flow.
-func (w *Wire) Stop(f engine.Flow) {
+func (w *Wire) Stop(f effects.Flow) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream != nil {
@@ -89,13 +89,13 @@ func (w *Wire) Stop(f engine.Flow) {
 }
 
 // Observe returns what became of the packets of which that is certain.
-func (w *Wire) Observe() []engine.Observation {
+func (w *Wire) Observe() []effects.Observation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream == nil {
 		return nil
 	}
-	var seen []engine.Observation
+	var seen []effects.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
 			seen = append(seen, observed(d))
@@ -106,8 +106,8 @@ func (w *Wire) Observe() []engine.Observation {
 
 // observed is what became of a packet of a stream. A datagram may wait in the kernel after the call that sent it has returned, so one that arrived
 // was on its way until then.
-func observed(d traffic.Datagram) engine.Observation {
-	o := engine.Observation{Flow: d.Tag.(engine.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
+func observed(d traffic.Datagram) effects.Observation {
+	o := effects.Observation{Flow: d.Tag.(effects.Flow), Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
 	if o.Flow.Protocol == corev1.ProtocolUDP && d.Received.After(d.Gone) {
 		o.Gone = d.Received
 	}

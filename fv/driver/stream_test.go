@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads/traffic"
 )
 
@@ -24,9 +24,9 @@ func TestObserved(t *testing.T) {
 		"one that was dropped":                   {corev1.ProtocolUDP, time.Time{}, gone, false},
 		"a handshake, whose answer was noticed":  {corev1.ProtocolTCP, received, gone, true},
 	} {
-		flow := engine.Flow{Protocol: c.protocol}
+		flow := effects.Flow{Protocol: c.protocol}
 		got := observed(traffic.Datagram{Tag: flow, Sent: sent, Gone: gone, Received: c.received})
-		if want := (engine.Observation{Flow: flow, Sent: sent, Gone: c.gone, Arrived: c.arrived}); got != want {
+		if want := (effects.Observation{Flow: flow, Sent: sent, Gone: c.gone, Arrived: c.arrived}); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}

@@ -35,13 +35,13 @@ func (d *Driver) Quiesce(ctx context.Context) error {
 }
 
 // kinds are the features that are kinds of cluster-wide policies.
-var kinds = map[string][]workloads.Kind{
-	"admin-network-policy": {workloads.AdminKind, workloads.BaselineKind}, "cluster-network-policy": {workloads.ClusterKind},
+var kinds = map[workloads.Feature][]workloads.Kind{
+	workloads.AdminPolicies: {workloads.AdminKind, workloads.BaselineKind}, workloads.ClusterPolicies: {workloads.ClusterKind},
 }
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
-func (d *Driver) HasFeature(name string) bool {
-	if name == engine.Routing {
+func (d *Driver) HasFeature(name workloads.Feature) bool {
+	if name == workloads.Routing {
 		return d.target.Presentation().Routes
 	}
 	unknown := func(k workloads.Kind) bool { return !d.served[k] }

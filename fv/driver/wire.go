@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
@@ -155,7 +155,7 @@ func (w *Wire) reroute(pods []workloads.Plug) error {
 }
 
 // Ready makes an end of a flow real, and lets it listen on these ports.
-func (w *Wire) Ready(e engine.End, ports ...uint16) error {
+func (w *Wire) Ready(e effects.End, ports ...uint16) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key, ns := e.Key, w.prober.Node()

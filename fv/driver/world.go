@@ -8,6 +8,7 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -19,7 +20,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(sc.Name))
 	seed := d.handoff.Seed
-	sc.Topology.DualStack = sc.Topology.DualStack && d.HasFeature(targets.IPv6)
+	sc.Topology.DualStack = sc.Topology.DualStack && d.HasFeature(workloads.IPv6)
 	plan, err := workloads.NewPlan(seed, sc.Topology, d.handoff.Node)
 	if err != nil {
 		return nil, err
@@ -40,12 +41,15 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if ok && programmer.Fits() {
 		layout = nil
 	}
-	w := &engine.World{
-		Node: d.hosting(), Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Kernel: node{backend}, Programmer: programmer, Layout: layout, Connector: d.wire, Streamer: d.wire, Wake: d.watcher.C(),
-		Converser: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects, Overflows: netns.Overflows, Known: d.known, Freeze: d.freeze,
+	e := &effects.Set{
+		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Known: d.known,
 	}
-	if d.HasFeature(targets.ForgetsConnections) {
-		w.Tracked = netns.Tracked
+	if d.HasFeature(workloads.ForgetsConnections) {
+		e.Tracked = netns.Tracked
+	}
+	w := &engine.World{
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
@@ -66,11 +70,11 @@ func (d *Driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.
-func (d *Driver) hosting() *engine.Node {
+func (d *Driver) hosting() *effects.Node {
 	host, ok := d.target.(targets.Host)
 	if !ok {
 		return nil
 	}
 	sends, listens := host.NodeTraffic()
-	return &engine.Node{Addr: d.addr, Sends: sends, Listens: listens}
+	return &effects.Node{Addr: d.addr, Sends: sends, Listens: listens}
 }

@@ -47,7 +47,7 @@ func (s *Suite) Resolve() error {
 		return usage(err)
 	}
 	if s.Labels == "" && s.Focus == "" {
-		s.Labels = "!" + scenarios.Slow
+		s.Labels = "!" + string(scenarios.Slow)
 	}
 	for s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 32
@@ -82,7 +82,7 @@ func checkLabels(filter string, all []engine.Scenario) error {
 	}
 	var known []string
 	for _, s := range all {
-		known = append(known, s.Labels...)
+		known = append(known, s.LabelNames()...)
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
@@ -93,7 +93,7 @@ func checkLabels(filter string, all []engine.Scenario) error {
 			}
 		}
 	}
-	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.Labels) }) {
+	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.LabelNames()) }) {
 		return fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
 	}
 	return nil

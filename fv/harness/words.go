@@ -59,7 +59,7 @@ func agentWords(a infra.Choice) []string {
 // repeatRun is the command that runs the same scenarios again.
 func repeatRun(o Options, s Suite) string {
 	words := append([]string{"bin/fv run", "--seed", strconv.FormatUint(s.Seed, 10)}, o.words()...)
-	if s.Labels != "" && s.Labels != "!"+scenarios.Slow {
+	if s.Labels != "" && s.Labels != "!"+string(scenarios.Slow) {
 		words = append(words, "--labels", "'"+s.Labels+"'")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Params)) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,47 +20,50 @@ const (
 	calm    = 5 * time.Millisecond
 )
 
-// maxDifferences is how many differences a finding lists.
-const maxDifferences = 50
+// MaxDifferences is how many differences a finding lists.
+const MaxDifferences = 50
 
 // ErrBroken is what an expectation that does not hold makes of its check; the finding says which.
 var ErrBroken = errors.New("an expectation does not hold")
 
-// Check compares every effect, one after the other, each until it agrees or patience (0: DefaultBound) is over, and what the witness has
-// seen since the last check, and tells note what it found. The first that is broken ends it with ErrBroken, and all others are
+// Check compares every effect, one after the other, each until it agrees or patience (0: DefaultBound) is over, and asks the watch what it has
+// seen since the last check, and tells note what was found. The first that is broken ends it with ErrBroken, and all others are
 // looked at once.
 func (w *World) Check(ctx context.Context, patience time.Duration, note func(report.Finding)) error {
-	return w.check(ctx, Effects(w), patience, note)
-}
-
-func (w *World) check(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
-	err := w.expectAll(ctx, all, patience, note)
-	if wrong := w.testify(note); err == nil {
+	err := w.ExpectAll(ctx, w.Effects.Always(w), patience, note)
+	if w.watch == nil {
+		return err
+	}
+	if wrong := w.watch.Tell(note); err == nil {
 		err = wrong
 	}
 	return err
 }
 
-// expectAll expects one after the other. Once one is broken, the others are looked at once: what is read first need not be what is
+// Settle waits until all is known that the watch looked at so far, and tells note what no check has told yet.
+func (w *World) Settle(note func(report.Finding)) error {
+	if w.watch == nil {
+		return nil
+	}
+	return w.watch.Settle(note)
+}
+
+// ExpectAll expects one after the other, each within patience. Once one is broken, the others are looked at once: what is read first need not be what is
 // at fault, and the error tells what is.
-func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.Duration, note func(report.Finding)) error {
+func (w *World) ExpectAll(ctx context.Context, all []Probe, patience time.Duration, note func(report.Finding)) error {
 	begun := time.Now()
 	var broken []report.Finding
 	tell := func(f report.Finding) {
 		note(f)
 		broken = append(broken, f)
 	}
-	for i, e := range all {
-		if e.Within == 0 {
-			e.Within = patience
+	for i, p := range all {
+		var err error
+		if t, ok := p.(Tentative); ok && t.Doubtful() {
+			err = t.ExpectAmong(ctx, w, slices.Delete(slices.Clone(all), i, i+1), patience, tell)
+		} else {
+			err = w.Expect(ctx, p, patience, tell)
 		}
-		expect := w.expect
-		if _, rules := e.Probe.(Programmed); rules {
-			expect = func(ctx context.Context, e Expectation, note func(report.Finding)) error {
-				return w.expectRules(ctx, e, slices.Delete(slices.Clone(all), i, i+1), note)
-			}
-		}
-		err := expect(ctx, e, tell)
 		if errors.Is(err, ErrBroken) {
 			w.look(ctx, all[i+1:], broken[len(broken)-1].Bound, tell)
 			cause, _ := report.Cause(broken)
@@ -69,21 +73,19 @@ func (w *World) expectAll(ctx context.Context, all []Expectation, patience time.
 			return err
 		}
 	}
-	if w.witness != nil {
-		w.witness.converged(begun)
+	if w.watch != nil {
+		w.watch.Agreed(begun)
 	}
 	return nil
 }
 
-// expect compares a probe's two halves until they agree or the bound is over, and tells the finding.
-func (w *World) expect(ctx context.Context, e Expectation, note func(report.Finding)) error {
-	bound := e.Within
-	if bound == 0 {
-		bound = DefaultBound
-	}
+// Expect compares a probe's two halves until they agree or the bound (0: DefaultBound) is over, and tells note the finding. If they do not agree the
+// error wraps ErrBroken.
+func (w *World) Expect(ctx context.Context, p Probe, bound time.Duration, note func(report.Finding)) error {
+	bound = cmp.Or(bound, DefaultBound)
 	begun := time.Now()
-	f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Bound: bound}
-	err := w.converge(ctx, e.Probe, bound, &f)
+	f := report.Finding{Kind: report.Expectation, Name: p.Name(), Bound: bound}
+	err := w.converge(ctx, p, bound, &f)
 	f.Took = time.Since(begun)
 	if errors.Is(err, ErrFrozen) {
 		f.Kind = report.Life
@@ -95,19 +97,19 @@ func (w *World) expect(ctx context.Context, e Expectation, note func(report.Find
 	return err
 }
 
-// look tells what else differs just now, once a bound is over. Of rules of which it is not known that the model of them fits, it would tell what
-// is no cause.
-func (w *World) look(ctx context.Context, rest []Expectation, bound time.Duration, note func(report.Finding)) {
-	for _, e := range rest {
-		if _, rules := e.Probe.(Programmed); rules && w.Layout.doubtful() {
+// look tells what else differs just now, once a bound is over. A probe of which it is not known whether it applies would tell what is no cause.
+func (w *World) look(ctx context.Context, rest []Probe, bound time.Duration, note func(report.Finding)) {
+	for _, p := range rest {
+		if t, ok := p.(Tentative); ok && t.Doubtful() {
 			continue
 		}
-		got, err := e.Probe.Got(ctx, w)
+		s := w.Fleet.State()
+		got, err := p.Got(ctx, s)
 		if err != nil {
 			continue // it says nothing that the verdict needs
 		}
-		f := report.Finding{Kind: report.Expectation, Name: e.Probe.Name(), Bound: bound}
-		if compare(&f, e.Probe.Want(w.Fleet.State()), got, topics(e.Probe)); f.Differing > 0 {
+		f := report.Finding{Kind: report.Expectation, Name: p.Name(), Bound: bound}
+		if Compare(&f, p.Want(s), got, Topics(p)); f.Differing > 0 {
 			note(f)
 		}
 	}
@@ -118,13 +120,14 @@ func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *r
 	deadline := begun.Add(bound)
 	for pause := pollMin; ; pause = min(2*pause, max(pollMax, time.Since(begun)/10)) {
 		read := time.Now()
-		want := p.Want(w.Fleet.State())
-		got, err := p.Got(ctx, w)
+		s := w.Fleet.State()
+		want := p.Want(s)
+		got, err := p.Got(ctx, s)
 		f.Error = ""
 		if err != nil {
 			f.Error = err.Error()
 			f.Facts, f.Differences, f.Differing = len(want), nil, 0
-		} else if compare(f, want, got, topics(p)); f.Differing == 0 {
+		} else if Compare(f, want, got, Topics(p)); f.Differing == 0 {
 			return nil
 		}
 		if !time.Now().Before(deadline) {
@@ -165,16 +168,16 @@ type Topical interface {
 	About(fact string) report.Topic
 }
 
-// topics returns what says what a probe's facts are about.
-func topics(p Probe) func(fact string) report.Topic {
+// Topics returns what says what a probe's facts are about.
+func Topics(p Probe) func(fact string) report.Topic {
 	if t, ok := p.(Topical); ok {
 		return t.About
 	}
 	return func(string) report.Topic { return report.Topic{} }
 }
 
-// compare fills in what the facts say.
-func compare(f *report.Finding, want, got Facts, about func(fact string) report.Topic) {
+// Compare fills in what the facts say.
+func Compare(f *report.Finding, want, got Facts, about func(fact string) report.Topic) {
 	all := differ(want, got)
 	for i := range all {
 		topic := about(all[i].Fact)
@@ -186,7 +189,7 @@ func compare(f *report.Finding, want, got Facts, about func(fact string) report.
 			f.Facts++
 		}
 	}
-	f.Differences = report.Rank(all, maxDifferences)
+	f.Differences = report.Rank(all, MaxDifferences)
 }
 
 // Differing returns on how many facts both sides differ.

@@ -19,23 +19,23 @@ type facts struct {
 	aspect    report.Aspect
 }
 
-func (f facts) Name() string                               { return f.name }
-func (f facts) Want(workloads.State) Facts                 { return f.want }
-func (f facts) Got(context.Context, *World) (Facts, error) { return f.got, nil }
-func (f facts) About(string) report.Topic                  { return report.Topic{Aspect: f.aspect} }
+func (f facts) Name() string                                        { return f.name }
+func (f facts) Want(workloads.State) Facts                          { return f.want }
+func (f facts) Got(context.Context, workloads.State) (Facts, error) { return f.got, nil }
+func (f facts) About(string) report.Topic                           { return report.Topic{Aspect: f.aspect} }
 
 // TestErrorTellsTheCause wants the probe that broke first to give way to the one that explains it, in the error and in the verdict.
 func TestErrorTellsTheCause(t *testing.T) {
-	all := []Expectation{
-		{Probe: facts{"fine", Facts{"a": "1"}, Facts{"a": "1"}, report.Heard}},
-		{Probe: facts{"packets", Facts{"x > y": "connected"}, Facts{"x > y": "dropped"}, report.Packets}},
-		{Probe: facts{"routes", Facts{"10.0.0.1": "dev"}, Facts{"10.0.0.2": "dev"}, report.Routes}},
-		{Probe: facts{"kernel", Facts{"interface": "up"}, Facts{}, report.Links}},
+	all := []Probe{
+		facts{"fine", Facts{"a": "1"}, Facts{"a": "1"}, report.Heard},
+		facts{"packets", Facts{"x > y": "connected"}, Facts{"x > y": "dropped"}, report.Packets},
+		facts{"routes", Facts{"10.0.0.1": "dev"}, Facts{"10.0.0.2": "dev"}, report.Routes},
+		facts{"kernel", Facts{"interface": "up"}, Facts{}, report.Links},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := &World{Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n"))}
 		var found []report.Finding
-		err := w.check(t.Context(), all, time.Second, func(f report.Finding) { found = append(found, f) })
+		err := w.ExpectAll(t.Context(), all, time.Second, func(f report.Finding) { found = append(found, f) })
 		if !errors.Is(err, ErrBroken) || !strings.HasPrefix(err.Error(), "kernel: interface: want up, got nothing: ") {
 			t.Errorf("got %v", err)
 		}
@@ -50,18 +50,28 @@ func TestErrorTellsTheCause(t *testing.T) {
 	})
 }
 
-func TestFactsOfEachProbeHaveAnAspect(t *testing.T) {
-	for fact, p := range map[string]Probe{
-		"heard in_sync": InSync{}, "heard endpoints": Gauges{}, "routes 10.0.0.1/32": Routes{}, "packets a/b > c/d tcp/80": Connections{},
-		"packets node > c/d tcp/80": NodeConnections{}, "links link cali1": Residue{}, "heard api pod a/b": Residue{}, "counts gauge rules": Programmed{one{}}, "links interface": Programmed{one{}},
-		"counts gauge sets": Counts{one{}}, "tracked connections of 10.0.0.1, which pod a/b had": Forgotten{},
-	} {
-		aspect, rest, _ := strings.Cut(fact, " ")
-		if got := topics(p)(rest); string(got.Aspect) != aspect {
-			t.Errorf("%s of %s: %+v", rest, p.Name(), got)
+// away notes whether it was told that the SUT is away.
+type away struct {
+	Watch
+	is bool
+}
+
+func (a *away) Leave() { a.is = true }
+func (a *away) Back()  { a.is = false }
+
+// TestAway wants the watch to know that the SUT is away, and that it is back, whatever becomes of what keeps it away.
+func TestAway(t *testing.T) {
+	failed, watch := errors.New("no agent"), &away{}
+	err := (&World{watch: watch}).Away(func() error {
+		if !watch.is {
+			t.Error("it is not known to be away")
 		}
+		return failed
+	})
+	if !errors.Is(err, failed) || watch.is {
+		t.Errorf("error %v; it is taken to be away still: %v", err, watch.is)
 	}
-	if got := aboutFlow("a/b > c/d tcp/80"); got.Subject != "a/b > c/d" {
-		t.Errorf("%+v", got)
+	if err := (&World{}).Away(func() error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("without a watch: %v", err)
 	}
 }

@@ -41,11 +41,11 @@ func TestJudge(t *testing.T) {
 			findings: []report.Finding{differs, {Kind: report.Overflow, Error: "raise gc_thresh3"}}, want: metrics.Inconclusive, says: "gc_thresh3",
 		},
 		"what a known issue explains": {
-			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: neverWrong, Excused: []report.Excused{{Issue: "cuts", Reference: "docs", Violations: 2, Packets: 7}}}},
+			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: "never wrong", Excused: []report.Excused{{Issue: "cuts", Reference: "docs", Violations: 2, Packets: 7}}}},
 			want:     metrics.Pass, says: `excused by "cuts" (docs): 2 violations, 7 packets`,
 		},
 		"nothing was watched, in a hurry": {
-			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: neverWrong, Note: "no packet was judged"}}, want: metrics.Pass, says: "no packet was judged",
+			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: "never wrong", Note: "no packet was judged"}}, want: metrics.Pass, says: "no packet was judged",
 		},
 		"a probe could not be read": {findings: []report.Finding{{Kind: report.Expectation, Name: "gauges", Error: "connection refused"}}, want: metrics.Inconclusive, says: "connection refused"},
 	} {

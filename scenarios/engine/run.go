@@ -35,20 +35,13 @@ const undoBound = 3 * time.Minute
 // what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
 func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	r.Write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{
-		Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Budgets: sc.Budgets,
+		Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Budgets: sc.Budgets,
 	}})
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
-	r.World.Converge = func(ctx context.Context) error { return r.World.Check(ctx, 0, s.find) }
-	r.World.Note = s.find
-	r.World.record = func(e report.Entry) {
-		e.Scenario = sc.Name
-		r.Write(e)
-	}
-	if r.World.Streamer != nil {
-		r.World.witness = startWitness(ctx, r.World)
-	}
+	r.World.run = s
+	r.World.watch = r.World.Effects.Watch(ctx, r.World)
 	before := s.overflows()
 	err := s.scenario(ctx)
 	if err != nil {
@@ -61,11 +54,11 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 			sc.Explain(ctx, r.World)
 		}
 	}
-	if r.World.witness != nil {
-		r.World.witness.stop(r.World)
+	if r.World.watch != nil {
+		r.World.watch.Stop()
 	}
 	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(s.find))
-	r.World.witness = nil
+	r.World.watch, r.World.run = nil, nil
 	s.overflowed(before, s.overflows())
 	end := time.Now()
 	r.Write(report.Entry{Scenario: sc.Name, End: &end})
@@ -74,24 +67,24 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 
 type run struct {
 	*Runner
-	sc       Scenario
-	step     string
-	cycle    int
-	baseline Residue
+	sc      Scenario
+	step    string
+	cycle   int
+	residue Probe
 }
 
 func (s *run) scenario(ctx context.Context) error {
 	s.enter("in sync", 0)
-	if s.World.sees(InSync{}) {
-		if err := s.expect(ctx, Expectation{Probe: InSync{}}); err != nil {
+	for _, p := range s.World.Effects.Ready(s.World) {
+		if err := s.World.Expect(ctx, p, 0, s.find); err != nil {
 			return err
 		}
 	}
-	links, err := s.World.Kernel.Links()
+	residue, err := s.World.Effects.Residue(s.World)
 	if err != nil {
-		return fmt.Errorf("list links: %w", err)
+		return err
 	}
-	s.baseline = Residue{Baseline: links}
+	s.residue = residue
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
@@ -114,21 +107,21 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	s.World.Cycle = cycle
 	begun := report.Step{Name: st.Name, Cycle: cycle, Started: time.Now()}
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})
-	var watch *vigil
+	var motion Motion
 	if st.Moves != nil {
-		watch = s.keepVigil(ctx)
-		defer watch.end()
+		motion = st.Moves.Watch(ctx, s.World)
+		defer motion.End()
 	}
 	if st.Do != nil {
 		if err := st.Do(ctx, s.World); err != nil {
 			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
 		}
 	}
-	if err := s.World.check(ctx, append(Effects(s.World), st.Then...), st.Patience, s.find); err != nil {
+	if err := s.World.Check(ctx, st.Patience, s.find); err != nil {
 		return err
 	}
-	if watch != nil {
-		if err := s.judgeVigil(ctx, watch, *st.Moves); err != nil {
+	if motion != nil {
+		if err := motion.Judge(ctx, s.find); err != nil {
 			return err
 		}
 	}
@@ -143,8 +136,6 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	return nil
 }
 
-func (s *run) expect(ctx context.Context, e Expectation) error { return s.World.expect(ctx, e, s.find) }
-
 // undo removes everything and, if the scenario went well, checks that nothing is left.
 func (s *run) undo(ctx context.Context, check bool) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), undoBound, fmt.Errorf("clean-up did not end within %v", undoBound))
@@ -158,8 +149,8 @@ func (s *run) undo(ctx context.Context, check bool) error {
 	if !check {
 		return nil
 	}
-	for _, e := range append(Effects(s.World), Expectation{Probe: s.baseline}) {
-		if err := s.expect(ctx, e); err != nil {
+	for _, p := range append(s.World.Effects.Always(s.World), s.residue) {
+		if err := s.World.Expect(ctx, p, 0, s.find); err != nil {
 			if !errors.Is(err, ErrBroken) {
 				s.blame(ctx, err)
 			}

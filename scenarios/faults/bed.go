@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -36,7 +37,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		steps = append(steps, engine.Step{Name: "rest", Do: rest}, breaks)
 	}
 	return engine.Scenario{
-		Name: f.Name, Doc: "A fault made on purpose.", Labels: []string{"fault"}, Timeout: 3 * time.Minute,
+		Name: f.Name, Doc: "A fault made on purpose.", Labels: []engine.Label{"fault"}, Timeout: 3 * time.Minute,
 		Topology: workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8},
 		Steps:    steps,
 	}
@@ -44,7 +45,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 
 // addPolicies isolates every pod and lets some of them talk, so that there are sets with members.
 func addPolicies(ctx context.Context, w *engine.World) error {
-	tcp, port := corev1.ProtocolTCP, intstr.FromInt32(int32(engine.Ports[0]))
+	tcp, port := corev1.ProtocolTCP, intstr.FromInt32(int32(effects.Ports[0]))
 	var policies []workloads.Policy
 	for name := range w.Fleet.State().Namespaces {
 		policies = append(policies, workloads.Policy{

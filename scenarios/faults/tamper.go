@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -38,7 +39,7 @@ var _ = register(
 
 // DeleteRule deletes the first rule of the first chain that is named after the pod's interface.
 func DeleteRule(ctx context.Context, w *engine.World, s Saboteur, pod workloads.Key) error {
-	return onChainOf(ctx, w, s, w.HostInterface(pod.Namespace, pod.Name), deleteRule)
+	return onChainOf(ctx, w, s, effects.Of(w).HostInterface(pod.Namespace, pod.Name), deleteRule)
 }
 
 // PutMember adds an address to a set.
@@ -64,7 +65,7 @@ func DeleteRoute(ctx context.Context, s Saboteur, to netip.Addr) error {
 // victim is the first local pod.
 func victim(w *engine.World) (workloads.Pod, string) {
 	pod := w.Fleet.State().LocalPods()[0]
-	return pod, w.HostInterface(pod.Namespace, pod.Name)
+	return pod, effects.Of(w).HostInterface(pod.Namespace, pod.Name)
 }
 
 func onPod(command func(ip netip.Addr, dev string) []string) func(context.Context, *engine.World, Saboteur) error {
@@ -84,7 +85,7 @@ func onChain(do func(context.Context, Saboteur, kernel.ID) error) func(context.C
 }
 
 func onChainOf(ctx context.Context, w *engine.World, s Saboteur, dev string, do func(context.Context, Saboteur, kernel.ID) error) error {
-	k, err := w.Kernel.Programmed(ctx)
+	k, err := effects.Of(w).Kernel.Programmed(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func onChainOf(ctx context.Context, w *engine.World, s Saboteur, dev string, do 
 // onSet works on the first set that has the address of a pod as a member.
 func onSet(do func(ctx context.Context, s Saboteur, set kernel.ID, member string) error) func(context.Context, *engine.World, Saboteur) error {
 	return func(ctx context.Context, w *engine.World, s Saboteur) error {
-		k, err := w.Kernel.Programmed(ctx)
+		k, err := effects.Of(w).Kernel.Programmed(ctx)
 		if err != nil {
 			return err
 		}

@@ -18,8 +18,8 @@ type Wishes struct {
 	// Known draws also what is known to break the pinned agent (docs/findings.md), which every run would find again: local pods that come
 	// back under a name whose interface has gone in the same batch, policies changed into rules of a port range among other ports,
 	// policies changed so that they select other pods or are for other directions, cluster-wide policies with rules of both directions changed in more
-	// than their rules, names of ports in AdminNetworkPolicies and the baseline, and namespaces whose new labels change both for whom policies
-	// are and whom they mean.
+	// than their rules, names of ports in AdminNetworkPolicies and the baseline, and namespaces whose new labels change both for whom a policy
+	// is and whom it means.
 	Known bool `json:"known,omitempty"`
 }
 
@@ -84,13 +84,11 @@ func (g *Generator) twofold(op Op) bool {
 	if op.Do != RelabelNamespace || !there || g.wishes.Known {
 		return false
 	}
-	subjects, meant := false, false
-	for _, r := range g.model.Rulesets() {
-		subject, peers := r.InNamespace(before)
-		will, means := r.InNamespace(workloads.Namespace{Name: op.Namespace, Labels: op.Labels})
-		subjects, meant = subjects || subject != will, meant || !slices.Equal(peers, means)
-	}
-	return subjects && meant
+	return slices.ContainsFunc(g.model.Rulesets(), func(r *workloads.Ruleset) bool {
+		is, means := r.InNamespace(before)
+		will, meant := r.InNamespace(workloads.Namespace{Name: op.Namespace, Labels: op.Labels})
+		return is != will && !slices.Equal(means, meant)
+	})
 }
 
 // remember keeps what later operations may use again.

@@ -204,7 +204,7 @@ func TestKnownIsLeftOut(t *testing.T) {
 	}
 }
 
-// twofold evaluates each selector of namespaces for the labels before and after.
+// twofold evaluates each selector of namespaces for the labels before and after, and finds a policy of which the subject changes and a peer.
 func twofold(s workloads.State, op Op) bool {
 	before, there := s.Namespaces[op.Namespace]
 	if op.Do != RelabelNamespace || !there {
@@ -222,14 +222,13 @@ func twofold(s workloads.State, op Op) bool {
 		}
 		return matches(before.Labels) != matches(op.Labels)
 	}
-	subjects, meant := false, false
 	for _, r := range s.Rulesets() {
-		subjects = subjects || differs(r.Subject)
-		for _, rule := range slices.Concat(r.Rules(networkingv1.PolicyTypeIngress), r.Rules(networkingv1.PolicyTypeEgress)) {
-			meant = meant || slices.ContainsFunc(rule.Peers, differs)
+		peers := slices.Concat(r.Rules(networkingv1.PolicyTypeIngress), r.Rules(networkingv1.PolicyTypeEgress))
+		if differs(r.Subject) && slices.ContainsFunc(peers, func(rule workloads.Rule) bool { return slices.ContainsFunc(rule.Peers, differs) }) {
+			return true
 		}
 	}
-	return subjects && meant
+	return false
 }
 
 // TestPrioritiesAreUnique wants no two cluster-wide policies to have one priority: what that means is left open.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -63,7 +64,7 @@ func (n *node) Gauges(context.Context) (metrics.Snapshot, error) {
 		return nil, errors.New("connection refused")
 	}
 	snap := metrics.Snapshot{metrics.InSync: 1}
-	for g, v := range (engine.Gauges{}).Want(n.fleet.State()) {
+	for g, v := range (effects.Gauges{}).Want(n.fleet.State()) {
 		snap[metrics.Gauge(g)], _ = strconv.ParseFloat(v, 64)
 	}
 	return snap, nil
@@ -84,17 +85,17 @@ func (n *node) Routes() (map[string]string, error) {
 	return routes, nil
 }
 
-func (n *node) Connect(_ context.Context, flows []engine.Flow) (map[engine.Flow]engine.Outcome, error) {
+func (n *node) Connect(_ context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
 	s := n.fleet.State()
 	if n.believes != nil {
 		s = n.believes(s)
 	}
-	outcomes, x := map[engine.Flow]engine.Outcome{}, workloads.NewIndex(s)
-	end := func(e engine.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
+	outcomes, x := map[effects.Flow]effects.Outcome{}, workloads.NewIndex(s)
+	end := func(e effects.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
 	for _, f := range flows {
-		outcomes[f] = engine.Dropped
+		outcomes[f] = effects.Dropped
 		if x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed {
-			outcomes[f] = engine.Connected
+			outcomes[f] = effects.Connected
 		}
 	}
 	return outcomes, nil
@@ -104,7 +105,7 @@ func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = fa
 
 func (*node) Quiesce(context.Context) error                     { return nil }
 func (n *node) Shows(metrics.Gauge) bool                        { return true }
-func (n *node) HasFeature(string) bool                          { return !n.plain }
+func (n *node) HasFeature(workloads.Feature) bool               { return !n.plain }
 func (*node) Links() ([]string, error)                          { return nil, nil }
 func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.New(), nil }
 func (*node) Backend() kernel.Backend                           { return kernel.IPTablesNFT }
@@ -131,7 +132,8 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 		}
 	}
 	runner := engine.Runner{Write: write, World: &engine.World{
-		Fleet: n.fleet, Plan: plan, SUT: n, Kernel: n, Connector: n, HostInterface: hostInterface, Routed: true,
+		Fleet: n.fleet, Plan: plan, SUT: n,
+		Effects: &effects.Set{Kernel: n, Connector: n, HostInterface: hostInterface, Routed: true},
 	}}
 	return said, runner.Run(t.Context(), sc)
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/workloads"
@@ -76,7 +77,7 @@ func memberLeft() func(context.Context, Look) (bool, error) {
 	var before *kernel.State
 	owned := map[netip.Addr]bool{}
 	return func(ctx context.Context, l Look) (bool, error) {
-		k, err := l.World.Kernel.Programmed(ctx)
+		k, err := effects.Of(l.World).Kernel.Programmed(ctx)
 		if err != nil {
 			return false, err
 		}

@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -98,10 +98,10 @@ func (g *Generator) movePod() Op {
 func (g *Generator) containerPorts() []workloads.NamedPort {
 	var ports []workloads.NamedPort
 	if g.chance(50) {
-		ports = append(ports, workloads.NamedPort{Name: "http", Protocol: corev1.ProtocolTCP, Port: one(g, engine.Ports)})
+		ports = append(ports, workloads.NamedPort{Name: "http", Protocol: corev1.ProtocolTCP, Port: one(g, effects.Ports)})
 	}
 	if g.chance(40) {
-		dns := workloads.NamedPort{Name: "dns", Protocol: corev1.ProtocolUDP, Port: one(g, []uint16{5353, engine.Ports[0]})}
+		dns := workloads.NamedPort{Name: "dns", Protocol: corev1.ProtocolUDP, Port: one(g, []uint16{5353, effects.Ports[0]})}
 		if g.chance(25) {
 			dns.Protocol, dns.Port = corev1.ProtocolTCP, 5353
 		}

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -176,7 +176,7 @@ func (g *Generator) ports() []networkingv1.NetworkPolicyPort {
 	var ports []networkingv1.NetworkPolicyPort
 	if g.chance(4) {
 		for i := range 10 + g.rand.IntN(10) {
-			ports = append(ports, networkingv1.NetworkPolicyPort{Port: new(intstr.FromInt32(int32(engine.Ports[0]) + int32(3*i)))})
+			ports = append(ports, networkingv1.NetworkPolicyPort{Port: new(intstr.FromInt32(int32(effects.Ports[0]) + int32(3*i)))})
 		}
 		return ports
 	}
@@ -194,7 +194,7 @@ func (g *Generator) port() networkingv1.NetworkPolicyPort {
 	if g.chance(70) {
 		p.Protocol = new(one(g, []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolTCP, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP}))
 	}
-	number := int32(one(g, []uint16{engine.Ports[0], engine.Ports[1], 7070, 5353}))
+	number := int32(one(g, []uint16{effects.Ports[0], effects.Ports[1], 7070, 5353}))
 	switch g.rand.IntN(8) {
 	case 0: // all of its protocol
 	case 1, 2:

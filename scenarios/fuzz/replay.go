@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
@@ -11,7 +12,7 @@ import (
 // another does.
 func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
 	f.world = w
-	w.JudgeAll()
+	effects.JudgeAll(w)
 	recorded := f.Replay.Failure
 	var same, other int
 	var last *Failure

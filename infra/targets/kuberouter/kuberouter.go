@@ -23,6 +23,8 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 const (
@@ -170,4 +172,6 @@ func (router) Gauges() map[metrics.Gauge]metrics.Selector {
 	}
 }
 
-func (router) Features() []string { return []string{"network-policy"} }
+func (router) Features() []workloads.Feature {
+	return []workloads.Feature{workloads.NetworkPolicies}
+}

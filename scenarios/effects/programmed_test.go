@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -43,7 +44,7 @@ type gauge metrics.Snapshot
 func (g gauge) Gauges(context.Context) (metrics.Snapshot, error) { return metrics.Snapshot(g), nil }
 func (gauge) Quiesce(context.Context) error                      { return nil }
 func (gauge) Shows(metrics.Gauge) bool                           { return true }
-func (gauge) HasFeature(string) bool                             { return false }
+func (gauge) HasFeature(workloads.Feature) bool                  { return false }
 
 func TestProgrammed(t *testing.T) {
 	right := kernel.New()
@@ -60,14 +61,16 @@ func TestProgrammed(t *testing.T) {
 		"the gauge is gone":   {right, gauge{}, "gauge rules: agrees, missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &World{Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: c.says, Kernel: machine{c.k}, Programmer: one{}}
-			p := Programmed{w.Programmer}
-			got, err := p.Got(t.Context(), w)
+			s := workloads.NewState("n")
+			p := Programmed{Counts{one{}, machine{c.k}.Programmed, c.says}, nil}
+			got, err := p.Got(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
 			}
 			said := ""
-			for _, d := range differ(p.Want(w.Fleet.State()), got) {
+			var f report.Finding
+			engine.Compare(&f, p.Want(s), got, engine.Topics(p))
+			for _, d := range f.Differences {
 				said += d.Fact + ": " + d.Want + ", " + d.Got
 			}
 			if said != c.want {
@@ -78,7 +81,8 @@ func TestProgrammed(t *testing.T) {
 }
 
 func TestEffectsWithoutProgrammer(t *testing.T) {
-	with, without := Effects(&World{SUT: gauge{}, Programmer: one{}}), Effects(&World{SUT: gauge{}})
+	w := &engine.World{SUT: gauge{}}
+	with, without := (&Set{Kernel: machine{}, Programmer: one{}}).Always(w), (&Set{Kernel: machine{}}).Always(w)
 	if len(with) != len(without)+1 {
 		t.Errorf("%d effects with, %d without a target that knows what it programs", len(with), len(without))
 	}

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"slices"
@@ -19,8 +19,8 @@ const (
 // maxCombinations bounds how many states are asked in which a part of what changes is in force: beyond it, either verdict is legal.
 const maxCombinations = 1 << 10
 
-// law says what is legal for one flow, and when.
-type law struct {
+// flowVerdicts says what is legal for one flow, and when.
+type flowVerdicts struct {
 	flow    Flow
 	history *history
 	last    judgement
@@ -44,13 +44,13 @@ func (j judgement) covers(t span) bool {
 	return t.from.After(j.bound) && (j.binds.IsZero() || !t.from.After(j.binds)) && !j.began.After(t.until) && (j.begins.IsZero() || j.begins.After(t.until))
 }
 
-func (h *history) law(f Flow) *law {
-	return &law{flow: f, history: h, last: judgement{revision: -1, next: -1}}
+func (h *history) verdictsOf(f Flow) *flowVerdicts {
+	return &flowVerdicts{flow: f, history: h, last: judgement{revision: -1, next: -1}}
 }
 
 // at returns what is legal for a packet that was on its way then: what all states allow in which each part that changes is what it was or
 // what it becomes.
-func (l *law) at(t span) judgement {
+func (l *flowVerdicts) at(t span) judgement {
 	h := l.history
 	if l.last.revision == h.revision && l.last.covers(t) {
 		return l.last
@@ -69,7 +69,7 @@ func (l *law) at(t span) judgement {
 }
 
 // since returns the last change before the end of t that could make a difference to the flow; its zero value, if none is known.
-func (l *law) since(t span) change {
+func (l *flowVerdicts) since(t span) change {
 	parts := l.at(t).parts
 	for _, c := range slices.Backward(l.history.changes) {
 		if !c.begun.After(t.until) && slices.ContainsFunc(parts, func(p workloads.Part) bool { _, moved := c.moved[p]; return moved }) {

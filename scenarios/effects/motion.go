@@ -1,16 +1,16 @@
-package engine
+package effects
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -18,71 +18,84 @@ import (
 // It is the scenario's own prediction beside the model's, so that a step without effect can't pass for one that has it.
 type Moves struct{ Gauges, Routes, Connections int }
 
-// watched are the effects that a vigil looks at.
-var watched = []Probe{Gauges{}, Routes{}, Connections{}}
+// of returns how many facts of a probe are moved.
+func (m Moves) of(p engine.Probe) int {
+	switch p.(type) {
+	case Gauges:
+		return m.Gauges
+	case Routes:
+		return m.Routes
+	}
+	return m.Connections
+}
 
 // lookInterval is how often each fact is looked at, where a look takes no longer.
 const lookInterval = 50 * time.Millisecond
 
-// vigil watches, from before a step to after it, all facts that are true before, and keeps what deviated from them.
-type vigil struct {
-	world  *World
-	probes []Probe // of watched, those that see anything
+// motion watches, from before a step to after it, all facts that are true before, and keeps what deviated from them.
+type motion struct {
+	moves  Moves
+	world  *engine.World
+	looks  []*look
 	before workloads.State
 	begun  time.Time
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-
-	mu     sync.Mutex
-	failed map[Probe]error // the last look at it; nil: it succeeded
-	astray map[Probe]Facts // fact to the first value that was not that from before
 }
 
-// keepVigil begins to watch and returns once everything that must be there has been looked at; the facts that the model wants
-// now have just been seen to hold.
-func (s *run) keepVigil(ctx context.Context) *vigil {
+// look is what is seen of one effect's facts.
+type look struct {
+	probe engine.Probe
+	got   func(context.Context) (engine.Facts, error)
+	want  engine.Facts
+
+	mu     sync.Mutex
+	failed error        // the last look; nil: it succeeded
+	astray engine.Facts // fact to the first value that was not that from before
+}
+
+// Watch looks at the facts of the gauges, routes and connections that the model wants now, which have just been seen to hold.
+func (m Moves) Watch(ctx context.Context, w *engine.World) engine.Motion {
 	ctx, cancel := context.WithCancel(ctx)
-	v := &vigil{world: s.World, before: s.World.Fleet.State(), begun: time.Now(), cancel: cancel, astray: map[Probe]Facts{}, failed: map[Probe]error{}}
-	v.probes = slices.DeleteFunc(slices.Clone(watched), func(p Probe) bool { return !s.World.sees(p) })
-	for _, p := range v.probes {
-		v.astray[p] = Facts{}
-	}
+	e := Of(w)
+	v := &motion{moves: m, world: w, before: w.Fleet.State(), begun: time.Now(), cancel: cancel}
 	flows := sampleFlows(v.before)
 	var first sync.WaitGroup
-	for _, p := range v.probes {
-		look := p.Got
-		if p == (Connections{}) { // the same flows all the time, whatever becomes of the model
-			look = func(ctx context.Context, w *World) (Facts, error) { return connect(ctx, w, flows) }
+	for _, p := range e.ifSeen(w, Gauges{w.SUT}, e.Routes(), e.connections()) {
+		l := &look{probe: p, want: p.Want(v.before), astray: engine.Facts{}}
+		l.got = func(ctx context.Context) (engine.Facts, error) { return p.Got(ctx, w.Fleet.State()) }
+		if _, is := p.(Connections); is { // the same flows all the time, whatever becomes of the model
+			l.got = func(ctx context.Context) (engine.Facts, error) { return e.dial(ctx, flows) }
 		}
+		v.looks = append(v.looks, l)
 		first.Add(1)
-		v.done.Go(func() { v.watch(ctx, p, look, sync.OnceFunc(first.Done)) })
+		v.done.Go(func() { l.watch(ctx, sync.OnceFunc(first.Done)) })
 	}
 	first.Wait()
 	return v
 }
 
-// end ends the watch and waits until it has ended.
-func (v *vigil) end() {
+// End ends the watch and waits until it has ended.
+func (v *motion) End() {
 	v.cancel()
 	v.done.Wait()
 }
 
 // watch looks at facts again and again, and calls looked after the first time. What is missing must be missing twice in a row, the
 // second time at once: a dump of a table that changes meanwhile may lack what is there, and the kernel may lose a packet.
-func (v *vigil) watch(ctx context.Context, p Probe, look func(context.Context, *World) (Facts, error), looked func()) {
+func (l *look) watch(ctx context.Context, looked func()) {
 	defer looked()
-	want := p.Want(v.before)
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
-	doubts := Facts{}
+	doubts := engine.Facts{}
 	for {
-		got, err := look(ctx, v.world)
+		got, err := l.got(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		v.note(p, want, got, err, doubts)
+		l.note(got, err, doubts)
 		before := doubts
-		doubts = missing(want, got)
+		doubts = missing(l.want, got)
 		looked()
 		if newIn(doubts, before) {
 			continue
@@ -95,7 +108,7 @@ func (v *vigil) watch(ctx context.Context, p Probe, look func(context.Context, *
 	}
 }
 
-func newIn(now, before Facts) bool {
+func newIn(now, before engine.Facts) bool {
 	for fact := range now {
 		if _, known := before[fact]; !known {
 			return true
@@ -105,27 +118,27 @@ func newIn(now, before Facts) bool {
 }
 
 // note keeps what deviates, but for what is missing without having been in doubt before. A look that fails is made up for by the next one.
-func (v *vigil) note(p Probe, want, got Facts, err error, doubts Facts) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.failed[p] = err
+func (l *look) note(got engine.Facts, err error, doubts engine.Facts) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = err
 	if err != nil {
 		return
 	}
-	lost := missing(want, got)
-	for fact, was := range want {
-		_, known := v.astray[p][fact]
+	lost := missing(l.want, got)
+	for fact, was := range l.want {
+		_, known := l.astray[fact]
 		_, new := lost[fact]
 		_, again := doubts[fact]
 		if got[fact] != was && !known && (again || !new) {
-			v.astray[p][fact] = got[fact]
+			l.astray[fact] = got[fact]
 		}
 	}
 }
 
 // missing returns the facts of which there is no sign: none at all, or of a connection no answer.
-func missing(want, got Facts) Facts {
-	lost := Facts{}
+func missing(want, got engine.Facts) engine.Facts {
+	lost := engine.Facts{}
 	for fact, was := range want {
 		is := got[fact]
 		late := was == string(Connected) && is != string(Refused) && !strings.HasPrefix(is, string(Connected)+" from")
@@ -136,62 +149,61 @@ func missing(want, got Facts) Facts {
 	return lost
 }
 
-// judgeVigil ends the watch, compares the model's prediction with the scenario's, and records a finding on all facts that the
+// Judge ends the watch, compares the model's prediction with the scenario's, and tells of all facts that the
 // step should have left alone. That they hold now has just been seen by the effects; the watch says of the time before.
-func (s *run) judgeVigil(ctx context.Context, v *vigil, moves Moves) error {
-	v.end()
+func (v *motion) Judge(ctx context.Context, note func(report.Finding)) error {
+	v.End()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	after, want, got, about := s.World.Fleet.State(), Facts{}, Facts{}, map[string]report.Topic{}
+	after, want, got, about := v.world.Fleet.State(), engine.Facts{}, engine.Facts{}, map[string]report.Topic{}
 	remade := v.remade(after)
-	predicted := map[Probe]int{Gauges{}: moves.Gauges, Routes{}: moves.Routes, Connections{}: moves.Connections}
-	for _, p := range v.probes {
-		was, is := p.Want(v.before), p.Want(after)
-		if moved := Differing(was, is); moved != predicted[p] {
-			return fmt.Errorf("the model moves %d facts of %s, the scenario says %d", moved, p.Name(), predicted[p])
+	for _, l := range v.looks {
+		p, is := l.probe, l.probe.Want(after)
+		if moved := engine.Differing(l.want, is); moved != v.moves.of(p) {
+			return fmt.Errorf("the model moves %d facts of %s, the scenario says %d", moved, p.Name(), v.moves.of(p))
 		}
-		for fact, value := range was {
+		for fact, value := range l.want {
 			if is[fact] != value || remade[fact] {
 				continue
 			}
 			name := p.Name() + ": " + fact
-			about[name] = report.Topic{Aspect: topics(p)(fact).Aspect}
+			about[name] = report.Topic{Aspect: engine.Topics(p)(fact).Aspect}
 			want[name], got[name] = value, value
-			if other, ok := v.astray[p][fact]; ok {
+			if other, ok := l.astray[fact]; ok {
 				got[name] = other
 			}
 		}
 	}
 	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Took: time.Since(v.begun)}
-	compare(&f, want, got, func(fact string) report.Topic { return about[fact] })
+	engine.Compare(&f, want, got, func(fact string) report.Topic { return about[fact] })
 	failed := v.unseen()
 	if f.Differing == 0 && failed != nil {
 		f.Error = failed.Error()
 	}
-	s.find(f)
+	note(f)
 	switch {
 	case f.Differing > 0:
-		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
+		return fmt.Errorf("%s: %w", f.First(), engine.ErrBroken)
 	case failed != nil:
-		return fmt.Errorf("%s: %w: %w", f.Name, failed, ErrBroken)
+		return fmt.Errorf("%s: %w: %w", f.Name, failed, engine.ErrBroken)
 	}
 	return nil
 }
 
 // unseen says what could not be looked at in the end.
-func (v *vigil) unseen() error {
+func (v *motion) unseen() error {
 	var errs []error
-	for _, p := range watched {
-		if err := v.failed[p]; err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", p.Name(), err))
+	for _, l := range v.looks {
+		if l.failed != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", l.probe.Name(), l.failed))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // remade returns the facts about pods that are on another node than before: they were on none in between.
-func (v *vigil) remade(after workloads.State) map[string]bool {
+func (v *motion) remade(after workloads.State) map[string]bool {
 	elsewhere := func(k workloads.Key) bool {
 		p, there := after.Pods[k]
 		return there && v.before.Pods[k].Node != p.Node

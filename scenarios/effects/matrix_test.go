@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -34,7 +35,7 @@ func TestMatrixShowsWhatDiffers(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
 	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
-	w := &World{Fleet: workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s), Connector: liar{s}, Rand: rand.New(rand.NewPCG(1, 1))}
+	w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s), Effects: &Set{Connector: liar{s}}, Rand: rand.New(rand.NewPCG(1, 1))}
 	m, err := TryMatrix(t.Context(), w, 10)
 	if err != nil {
 		t.Fatal(err)

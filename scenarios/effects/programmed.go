@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -18,12 +19,15 @@ type Programmer interface {
 	Programmed(s workloads.State) map[string]string                       // what must be there, from the model alone
 	Observed(s workloads.State, k *kernel.State) map[string]string        // what is there, in the same words
 	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 // what the SUT's gauges of both should show
-	Topical                                                               // knows the facts of both
+	engine.Topical                                                        // knows the facts of both
 }
 
 // Programmed wants the kernel to hold exactly what the target says it must: interfaces, dispatch, chains, rules, the members of
 // sets, nothing of what is gone; and the SUT's own gauges to agree with the kernel and the model.
-type Programmed struct{ Programmer Programmer }
+type Programmed struct {
+	Counts
+	Layout *Layout // nil: it fits
+}
 
 // Name returns the probe's name.
 func (Programmed) Name() string { return "kernel" }
@@ -32,20 +36,19 @@ func (Programmed) Name() string { return "kernel" }
 const agrees = "agrees"
 
 // Want asks the target.
-func (p Programmed) Want(s workloads.State) Facts {
-	facts := Facts(p.Programmer.Programmed(s))
-	maps.Copy(facts, Counts(p).Want(s))
+func (p Programmed) Want(s workloads.State) engine.Facts {
+	facts := engine.Facts(p.Programmer.Programmed(s))
+	maps.Copy(facts, p.Counts.Want(s))
 	return facts
 }
 
 // Got reads the kernel and the SUT.
-func (p Programmed) Got(ctx context.Context, w *World) (Facts, error) {
-	k, err := w.Kernel.Programmed(ctx)
+func (p Programmed) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	k, err := p.Kernel(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := w.Fleet.State()
-	facts, err := Counts(p).compare(ctx, w, s, k)
+	facts, err := p.compare(ctx, s, k)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +65,18 @@ func (p Programmed) About(fact string) report.Topic {
 }
 
 // Counts wants the SUT's gauges of what it has programmed to agree with the kernel: the part of Programmed that knows no layout of rules.
-type Counts struct{ Programmer Programmer }
+type Counts struct {
+	Programmer Programmer
+	Kernel     func(context.Context) (*kernel.State, error) // reads it
+	SUT        engine.SUT
+}
 
 // Name returns the probe's name.
 func (Counts) Name() string { return "kernel gauges" }
 
 // Want wants every gauge to agree.
-func (p Counts) Want(s workloads.State) Facts {
-	facts := Facts{}
+func (p Counts) Want(s workloads.State) engine.Facts {
+	facts := engine.Facts{}
 	for g := range p.Programmer.Counted(s, kernel.New()) {
 		facts[gaugeFact(g)] = agrees
 	}
@@ -77,23 +84,23 @@ func (p Counts) Want(s workloads.State) Facts {
 }
 
 // Got reads the kernel and the SUT.
-func (p Counts) Got(ctx context.Context, w *World) (Facts, error) {
-	k, err := w.Kernel.Programmed(ctx)
+func (p Counts) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	k, err := p.Kernel(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return p.compare(ctx, w, w.Fleet.State(), k)
+	return p.compare(ctx, s, k)
 }
 
 // About knows that all are gauges.
 func (Counts) About(string) report.Topic { return report.Topic{Aspect: report.Counts} }
 
-func (p Counts) compare(ctx context.Context, w *World, s workloads.State, k *kernel.State) (Facts, error) {
-	says, err := w.SUT.Gauges(ctx)
+func (p Counts) compare(ctx context.Context, s workloads.State, k *kernel.State) (engine.Facts, error) {
+	says, err := p.SUT.Gauges(ctx)
 	if err != nil {
 		return nil, err
 	}
-	facts := Facts{}
+	facts := engine.Facts{}
 	for g, is := range p.Programmer.Counted(s, k) {
 		switch said, ok := says[g]; {
 		case !ok:

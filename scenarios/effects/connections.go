@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -28,14 +29,17 @@ var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
 
 // Connections wants TCP connections and UDP exchanges between the local pods, and between them and the remote ones, in both directions
 // and on each of Ports and some ports that the policies name, to end as the policies in force say; in a large cluster, between a sample of them.
-type Connections struct{}
+type Connections struct{ Dial Dialer }
+
+// Dialer makes connections and returns what became of each, by its flow as a fact.
+type Dialer func(ctx context.Context, flows []Flow) (engine.Facts, error)
 
 // Name returns the probe's name.
 func (Connections) Name() string { return "connections" }
 
 // Want asks the oracle.
-func (Connections) Want(s workloads.State) Facts {
-	facts, x := Facts{}, workloads.NewIndex(s)
+func (Connections) Want(s workloads.State) engine.Facts {
+	facts, x := engine.Facts{}, workloads.NewIndex(s)
 	for _, f := range sampleFlows(s) {
 		facts[f.String()] = string(outcome(passes(x, f, s)))
 	}
@@ -46,20 +50,23 @@ func (Connections) Want(s workloads.State) Facts {
 func (Connections) About(flow string) report.Topic { return aboutFlow(flow) }
 
 // Got connects.
-func (Connections) Got(ctx context.Context, w *World) (Facts, error) {
-	return connect(ctx, w, sampleFlows(w.Fleet.State()))
+func (p Connections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	return p.Dial(ctx, sampleFlows(s))
 }
 
 // NodeConnections wants flows between the node and its pods, and between it and remote pods, to end as the SUT's rules for the node
 // and the policies in force say.
-type NodeConnections struct{ Node Node }
+type NodeConnections struct {
+	Node Node
+	Dial Dialer
+}
 
 // Name returns the probe's name.
 func (NodeConnections) Name() string { return "connections of the node" }
 
 // Want asks the oracle where policies decide.
-func (p NodeConnections) Want(s workloads.State) Facts {
-	facts, x := Facts{}, workloads.NewIndex(s)
+func (p NodeConnections) Want(s workloads.State) engine.Facts {
+	facts, x := engine.Facts{}, workloads.NewIndex(s)
 	for _, f := range p.flows(s) {
 		var allowed bool
 		switch node := (workloads.Key{}); {
@@ -78,8 +85,8 @@ func (p NodeConnections) Want(s workloads.State) Facts {
 func (NodeConnections) About(flow string) report.Topic { return aboutFlow(flow) }
 
 // Got connects.
-func (p NodeConnections) Got(ctx context.Context, w *World) (Facts, error) {
-	return connect(ctx, w, p.flows(w.Fleet.State()))
+func (p NodeConnections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	return p.Dial(ctx, p.flows(s))
 }
 
 func (p NodeConnections) flows(s workloads.State) []Flow {
@@ -107,21 +114,6 @@ func outcome(allowed bool) Outcome {
 		return Connected
 	}
 	return Dropped
-}
-
-func connect(ctx context.Context, w *World, flows []Flow) (Facts, error) {
-	outcomes, err := w.Connector.Connect(ctx, flows)
-	if err != nil {
-		return nil, err
-	}
-	facts := Facts{}
-	for f, o := range outcomes {
-		if w.Rejects && o == Refused {
-			o = Dropped
-		}
-		facts[f.String()] = string(o)
-	}
-	return facts, nil
 }
 
 // samplePods chooses local and remote pods that can talk.

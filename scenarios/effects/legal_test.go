@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func newTimeline(states ...workloads.State) timeline {
 
 // verdictOf asks the oracle of a state.
 func verdictOf(f Flow, s workloads.State) legal {
-	return newHistory(s, 0).law(f).at(span{}).legal
+	return newHistory(s, 0).verdictsOf(f).at(span{}).legal
 }
 
 func (l timeline) at(ms int) span {
@@ -70,18 +70,18 @@ func TestLaw(t *testing.T) {
 		"a change long ago": {[]workloads.State{open, closed, closing(closed, "more")}, map[int]legal{105: both, 150: mayDrop, 205: mayDrop, 231: mayDrop}},
 	} {
 		l := newTimeline(c.states...)
-		law := l.law(stream)
+		verdicts := l.verdictsOf(stream)
 		for ms, want := range c.want {
-			if got := law.at(l.at(ms)).legal; got != want {
+			if got := verdicts.at(l.at(ms)).legal; got != want {
 				t.Errorf("%s: after %d ms: got %b, want %b", name, ms, got, want)
 			}
 		}
 		last := len(c.states)*100 + 50
 		l.forget(l.at(last).from.Add(disorder))
-		if got := law.at(l.at(last)).legal; len(l.changes) > 0 || len(l.touched) > 0 || got == both {
+		if got := verdicts.at(l.at(last)).legal; len(l.changes) > 0 || len(l.touched) > 0 || got == both {
 			t.Errorf("%s: %d changes are left, %b", name, len(l.changes), got)
 		}
-		if got := law.at(l.at(0)).legal; len(c.states) > 2 && got != both {
+		if got := verdicts.at(l.at(0)).legal; len(c.states) > 2 && got != both {
 			t.Errorf("%s: %b is legal for a packet of which it is not known any more", name, got)
 		}
 	}
@@ -91,7 +91,7 @@ func TestChangeUnderWayAllowsBoth(t *testing.T) {
 	open, stream := town()
 	h, now := newHistory(open, time.Second), time.Now()
 	h.begin("test", now, closing(open, "closed"))
-	if got := h.law(stream).at(span{now.Add(time.Hour), now.Add(time.Hour)}).legal; got != either {
+	if got := h.verdictsOf(stream).at(span{now.Add(time.Hour), now.Add(time.Hour)}).legal; got != either {
 		t.Errorf("got %b", got)
 	}
 }
@@ -107,9 +107,9 @@ func TestDeadlineWaitsForTheAgent(t *testing.T) {
 		2100: {1500: mayPass, 2080: mayPass, 2120: either, 2121: mayDrop},
 	} {
 		l := newTimeline(open)
-		law := l.law(stream)
+		verdicts := l.verdictsOf(stream)
 		judge := func(ms int) {
-			if got := law.at(l.at(ms)).legal; got != packets[ms] {
+			if got := verdicts.at(l.at(ms)).legal; got != packets[ms] {
 				t.Errorf("acknowledged after %d ms: after %d ms got %b, want %b", acked, ms, got, packets[ms])
 			}
 		}
@@ -138,13 +138,13 @@ func TestDeadlineWaitsForTheAgent(t *testing.T) {
 func TestPacketHeldUp(t *testing.T) {
 	open, stream := town()
 	l := newTimeline(open, closing(open, "closed"))
-	law := l.law(stream)
+	verdicts := l.verdictsOf(stream)
 	for want, t1 := range map[legal][2]int{mayPass: {0, 99}, either: {99, 105}, mayDrop: {140, 150}} {
-		if got := law.at(span{l.at(t1[0]).from, l.at(t1[1]).from}).legal; got != want {
+		if got := verdicts.at(span{l.at(t1[0]).from, l.at(t1[1]).from}).legal; got != want {
 			t.Errorf("sent between %d and %d ms: got %b, want %b", t1[0], t1[1], got, want)
 		}
 	}
-	if got := law.at(span{l.at(99).from, l.at(200).from}).legal; got != either {
+	if got := verdicts.at(span{l.at(99).from, l.at(200).from}).legal; got != either {
 		t.Errorf("held up for the whole change: got %b", got)
 	}
 }
@@ -166,7 +166,7 @@ func TestTwoChangesUnderWay(t *testing.T) {
 		for _, s := range c.states[1:] {
 			h.acknowledge(h.begin("test", now, s), now)
 		}
-		if got := h.law(stream).at(span{now, now}).legal; got != c.want {
+		if got := h.verdictsOf(stream).at(span{now, now}).legal; got != c.want {
 			t.Errorf("%s: got %b, want %b", name, got, c.want)
 		}
 	}
@@ -197,11 +197,11 @@ func TestFormerTenantOfTheSource(t *testing.T) {
 	h.acknowledge(h.begin("delete pod", begun, gone), begun.Add(9*time.Millisecond))
 	h.acknowledge(h.begin("create pod", begun.Add(9*time.Millisecond), after), begun.Add(10*time.Millisecond))
 	early, late := begun.Add(11*time.Millisecond), begun.Add(2*time.Minute)
-	law := h.law(stream)
-	if got := law.at(span{early, early}).legal; got != either {
+	verdicts := h.verdictsOf(stream)
+	if got := verdicts.at(span{early, early}).legal; got != either {
 		t.Errorf("while the deletion may lag: got %b", got)
 	}
-	if got := law.at(span{late, late}).legal; got != mayDrop {
+	if got := verdicts.at(span{late, late}).legal; got != mayDrop {
 		t.Errorf("in the end: got %b", got)
 	}
 }
@@ -220,11 +220,11 @@ func TestAddressOfTwo(t *testing.T) {
 	h.acknowledge(h.begin("delete pod", begun, one), begun.Add(9*time.Millisecond))
 	early, late := begun.Add(10*time.Millisecond), begun.Add(2*time.Minute)
 	for _, flow := range []Flow{stream, answer} {
-		law := h.law(flow)
-		if got := law.at(span{early, early}).legal; got != either {
+		verdicts := h.verdictsOf(flow)
+		if got := verdicts.at(span{early, early}).legal; got != either {
 			t.Errorf("%s, while the deletion may lag: got %b", flow, got)
 		}
-		if got := law.at(span{late, late}).legal; got != mayPass {
+		if got := verdicts.at(span{late, late}).legal; got != mayPass {
 			t.Errorf("%s, in the end: got %b", flow, got)
 		}
 	}
@@ -248,7 +248,7 @@ func TestRemotePodComes(t *testing.T) {
 		s := c.with(open)
 		h, now := newHistory(without(s, client.Key), time.Minute), time.Now()
 		h.begin("create pod", now, s)
-		if got := h.law(stream).at(span{now, now}).legal; got != c.want {
+		if got := h.verdictsOf(stream).at(span{now, now}).legal; got != c.want {
 			t.Errorf("%s: got %b, want %b", name, got, c.want)
 		}
 	}
@@ -268,13 +268,13 @@ func TestReceiverMoves(t *testing.T) {
 	}{"it comes here": {there, here, true}, "it goes": {here, there, false}} {
 		stream.To.Remote = c.remote
 		h, now := newHistory(c.from, time.Minute), time.Now()
-		law := h.law(stream)
-		if got := law.at(span{now, now}).legal; got != mayPass {
+		verdicts := h.verdictsOf(stream)
+		if got := verdicts.at(span{now, now}).legal; got != mayPass {
 			t.Errorf("%s, before: got %b", name, got)
 		}
 		h.begin("delete pod", now, without(c.from, server.Key))
 		h.begin("create pod", now, c.to)
-		if got := law.at(span{now, now}).legal; got != either {
+		if got := verdicts.at(span{now, now}).legal; got != either {
 			t.Errorf("%s, meanwhile: got %b", name, got)
 		}
 	}
@@ -293,17 +293,17 @@ func TestUnwrittenChangesStay(t *testing.T) {
 	}
 	writing := h.begin("create policy", now, closed)
 	h.acknowledge(h.begin("create pod", now, crowd), now)
-	law := h.law(stream)
-	if got := law.at(span{now, now}).legal; got != either || len(h.changes) != 2 {
+	verdicts := h.verdictsOf(stream)
+	if got := verdicts.at(span{now, now}).legal; got != either || len(h.changes) != 2 {
 		t.Errorf("a change that is still being written is forgotten: %b is legal, %d changes are left", got, len(h.changes))
 	}
 	h.acknowledge(writing, now)
 	h.forget(now)
-	if j := law.at(span{now.Add(time.Second), now.Add(time.Second)}); len(h.changes) != 1 || j.legal != either || !j.crowded {
+	if j := verdicts.at(span{now.Add(time.Second), now.Add(time.Second)}); len(h.changes) != 1 || j.legal != either || !j.crowded {
 		t.Errorf("%d changes are left, %+v", len(h.changes), j)
 	}
 	later := now.Add(2 * time.Minute)
-	if got := law.at(span{later, later}).legal; got != mayDrop {
+	if got := verdicts.at(span{later, later}).legal; got != mayDrop {
 		t.Errorf("in the end %b is legal", got)
 	}
 }
@@ -333,15 +333,15 @@ func TestChangesThatCancelOut(t *testing.T) {
 				}
 				h.converged(time.Now(), time.Now())
 				time.Sleep(time.Millisecond)
-				law, is := h.law(stream), verdictOf(stream, h.now)
-				if got := law.at(span{time.Now(), time.Now()}).legal; (got == is) != c.proof {
+				verdicts, is := h.verdictsOf(stream), verdictOf(stream, h.now)
+				if got := verdicts.at(span{time.Now(), time.Now()}).legal; (got == is) != c.proof {
 					t.Errorf("%b is legal, the model says %b", got, is)
 				}
 				time.Sleep(doubtFor)
 				h.converged(time.Now(), time.Now())
 				time.Sleep(disorder + time.Millisecond)
 				h.forget(time.Now())
-				if got := law.at(span{time.Now(), time.Now()}).legal; got != is || len(h.changes) > 0 {
+				if got := verdicts.at(span{time.Now(), time.Now()}).legal; got != is || len(h.changes) > 0 {
 					t.Errorf("%b is legal in the end, the model says %b; %d changes are left", got, is, len(h.changes))
 				}
 			})
@@ -388,7 +388,7 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 		}
 		combine(nil)
 		seen[want]++
-		if got := h.law(stream).at(at).legal; got != want {
+		if got := h.verdictsOf(stream).at(at).legal; got != want {
 			t.Fatalf("seed %d: got %b, want %b", seed, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 // longEnough is how long streams that could have been open must have been wanted until it is a fault that none was.
 const longEnough = time.Second
 
-// attendance is whether there was anything to be seen, and whether it was.
-type attendance struct {
+// coverage is whether there was anything to be seen, and whether it was.
+type coverage struct {
 	most   int       // streams of a sample
 	since  time.Time // there has been one to be opened
 	ended  time.Time // none is sent any more; zero: they go on
@@ -20,18 +20,18 @@ type attendance struct {
 }
 
 // drawn notes that a sample has been drawn.
-func (a *attendance) drawn(streams int, at time.Time) {
+func (a *coverage) drawn(streams int, at time.Time) {
 	if a.most = max(a.most, streams); streams > 0 && a.since.IsZero() {
 		a.since = at
 	}
 }
 
 // agreed notes that a comparison has agreed on a model with a sample of so many streams.
-func (a *attendance) agreed(streams int) { a.there = a.there || streams > 0 }
+func (a *coverage) agreed(streams int) { a.there = a.there || streams > 0 }
 
 // missed tells that streams were wanted and no packet of them was judged: who reads of a scenario that passed takes its packets for
 // watched. If there was time enough for it, that is not known of the SUT, and no pass; else it is noted.
-func (v *witness) missed() (f report.Finding, missed bool) {
+func (v *streamWatch) missed() (f report.Finding, missed bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	a := v.wanted

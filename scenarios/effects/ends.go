@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"net/netip"

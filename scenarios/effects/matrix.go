@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -20,7 +21,7 @@ type Matrix struct {
 
 // TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local pods and as many remote ones,
 // chosen by Representatives with the world's draws.
-func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
+func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 	s := w.Fleet.State()
 	here, elsewhere := talkers(s)
 	local, aboutLocal := Representatives(s, here, most, w.Rand)
@@ -31,7 +32,7 @@ func TryMatrix(ctx context.Context, w *World, most int) (Matrix, error) {
 		m.Want[f] = outcome(passes(x, f, s))
 	}
 	var err error
-	m.Got, err = w.Connector.Connect(ctx, m.Flows)
+	m.Got, err = Of(w).Connector.Connect(ctx, m.Flows)
 	return m, err
 }
 
@@ -87,7 +88,7 @@ func (m Matrix) String() string {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
 	for i, f := range differing {
-		if i == maxDifferences {
+		if i == engine.MaxDifferences {
 			fmt.Fprintf(&b, "\nand %d more", len(differing)-i)
 			break
 		}

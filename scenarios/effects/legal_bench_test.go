@@ -1,15 +1,16 @@
-package engine
+package effects
 
 import (
 	"testing"
 	"time"
 
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// BenchmarkWitness measures what one change costs a witness of 1,000 pods and 48 streams, each of which has a packet judged before it is
+// BenchmarkChange measures what one change costs a streamWatch of 1,000 pods and 48 streams, each of which has a packet judged before it is
 // acknowledged and one after: of a policy that comes or goes, and of a pod.
-func BenchmarkWitness(b *testing.B) {
+func BenchmarkChange(b *testing.B) {
 	plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 9, Namespaces: 20, PodsPerNamespace: 50, Local: 100}, "here")
 	if err != nil {
 		b.Fatal(err)
@@ -27,23 +28,23 @@ func BenchmarkWitness(b *testing.B) {
 	delete(fewer.Pods, base.RemotePods()[3].Key)
 	for name, other := range map[string]workloads.State{"policy": more, "pod": fewer} {
 		b.Run(name, func(b *testing.B) {
-			v := benchWitness(base, sample)
+			v := benchChange(base, sample)
 			states := [2]workloads.State{base, other}
 			for i := 0; b.Loop(); i++ {
 				acknowledged := v.changed("test", states[(i+1)%2].Clone())
 				v.judge(benchPackets(sample))
 				acknowledged()
-				v.converged(time.Now())
+				v.Agreed(time.Now())
 				v.judge(benchPackets(sample))
 			}
 		})
 	}
 }
 
-func benchWitness(s workloads.State, sample []Flow) *witness {
-	v := &witness{history: newHistory(s, DefaultBound), laws: map[Flow]*law{}, nudge: make(chan struct{}, 1)}
+func benchChange(s workloads.State, sample []Flow) *streamWatch {
+	v := &streamWatch{history: newHistory(s, engine.DefaultBound), verdicts: map[Flow]*flowVerdicts{}, nudge: make(chan struct{}, 1)}
 	for _, f := range sample {
-		v.laws[f] = v.history.law(f)
+		v.verdicts[f] = v.history.verdictsOf(f)
 	}
 	return v
 }

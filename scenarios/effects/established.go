@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Converser lets both ends of flows talk.
@@ -48,41 +50,49 @@ var ErrNoConversations = errors.New("no conversations can be held here")
 
 // Outlive establishes flows that are in force, makes a change that forbids them and, once it is seen to be in force for all flows that begin,
 // records of each whether it goes on. That is for nobody to judge: the specification of NetworkPolicy leaves it open.
-func (w *World) Outlive(ctx context.Context, c Forbidding) error {
-	if w.Converser == nil {
-		return ErrNoConversations
+func Outlive(ctx context.Context, w *engine.World, c Forbidding) error {
+	told, err := outlive(ctx, w, c)
+	for _, e := range told {
+		w.Record(report.Entry{Established: &e})
 	}
-	if err := w.wantVerdicts(c.Flows, mayPass); err != nil {
-		return fmt.Errorf("before %s: %w", c.Operation, err)
+	return err
+}
+
+func outlive(ctx context.Context, w *engine.World, c Forbidding) (told []report.Established, err error) {
+	if Of(w).Converser == nil {
+		return nil, ErrNoConversations
+	}
+	if err := wantVerdicts(w.Fleet.State(), c.Flows, mayPass); err != nil {
+		return nil, fmt.Errorf("before %s: %w", c.Operation, err)
 	}
 	if err := w.Converge(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	talk, err := w.Converser.Converse(ctx, c.Flows, talkInterval)
+	talk, err := Of(w).Converser.Converse(ctx, c.Flows, talkInterval)
 	if err != nil {
-		return fmt.Errorf("before %s: %w", c.Operation, err)
+		return nil, fmt.Errorf("before %s: %w", c.Operation, err)
 	}
-	at, err := w.forbid(ctx, c, talk)
+	at, err := forbid(ctx, w, c, talk)
 	said := talk.End()
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.Operation, err)
+		return nil, fmt.Errorf("%s: %w", c.Operation, err)
 	}
 	for _, f := range c.Flows {
 		e := report.Established{At: at, Operation: c.Operation, Protocol: string(f.Protocol), Direction: c.Direction}
 		if err := tell(&e, said[f]); err != nil {
-			return fmt.Errorf("%s: established %s: %w", c.Operation, f, err)
+			return told, fmt.Errorf("%s: established %s: %w", c.Operation, f, err)
 		}
-		w.record(report.Entry{Established: &e})
+		told = append(told, e)
 	}
-	return nil
+	return told, nil
 }
 
 // Talk establishes flows, lets both ends talk, and does it amid that, once messages have come back on each.
-func (w *World) Talk(ctx context.Context, flows []Flow, do func(context.Context) error) error {
-	if w.Converser == nil {
+func Talk(ctx context.Context, w *engine.World, flows []Flow, do func(context.Context) error) error {
+	if Of(w).Converser == nil {
 		return ErrNoConversations
 	}
-	talk, err := w.Converser.Converse(ctx, flows, talkInterval)
+	talk, err := Of(w).Converser.Converse(ctx, flows, talkInterval)
 	if err != nil {
 		return err
 	}
@@ -94,7 +104,7 @@ func (w *World) Talk(ctx context.Context, flows []Flow, do func(context.Context)
 }
 
 // forbid makes the change, which began at the time that it returns, and waits until flows that begin are dropped, and on.
-func (w *World) forbid(ctx context.Context, c Forbidding, talk Conversation) (at time.Time, err error) {
+func forbid(ctx context.Context, w *engine.World, c Forbidding, talk Conversation) (at time.Time, err error) {
 	if err := listen(ctx, talkBefore, answers, func() int { _, back := talk.Said(); return back }); err != nil {
 		return at, fmt.Errorf("messages that came back before: %w", err)
 	}
@@ -102,13 +112,13 @@ func (w *World) forbid(ctx context.Context, c Forbidding, talk Conversation) (at
 	if err := c.Do(ctx); err != nil {
 		return at, err
 	}
-	if err := w.wantVerdicts(c.Flows, mayDrop); err != nil {
+	if err := wantVerdicts(w.Fleet.State(), c.Flows, mayDrop); err != nil {
 		return at, err
 	}
 	if err := w.Converge(ctx); err != nil {
 		return at, err
 	}
-	outcomes, err := w.Connector.Connect(ctx, c.Flows) // of pods that are gone the effects say nothing
+	outcomes, err := Of(w).Connector.Connect(ctx, c.Flows) // of pods that are gone the effects say nothing
 	if err != nil {
 		return at, err
 	}
@@ -125,10 +135,10 @@ func (w *World) forbid(ctx context.Context, c Forbidding, talk Conversation) (at
 }
 
 // wantVerdicts wants the model to have one verdict for the flows.
-func (w *World) wantVerdicts(flows []Flow, want legal) error {
-	now := newHistory(w.Fleet.State(), 0)
+func wantVerdicts(s workloads.State, flows []Flow, want legal) error {
+	now := newHistory(s, 0)
 	for _, f := range flows {
-		if now.law(f).at(span{}).legal != want {
+		if now.verdictsOf(f).at(span{}).legal != want {
 			return fmt.Errorf("the model says of %s what the scenario does not", f)
 		}
 	}

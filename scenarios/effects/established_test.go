@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -86,16 +87,10 @@ func TestOutlive(t *testing.T) {
 				from, _ := end4(s, 1)
 				to, pod := end4(s, 2)
 				flow := Flow{From: from, To: to, Protocol: corev1.ProtocolTCP, Port: Ports[0]}
-				var recorded []report.Established
-				converged := 0
-				m.world.Converser = talker{lost: c.lost, slow: c.slow}
-				m.world.Converge = func(context.Context) error { converged++; return nil }
-				m.world.record = func(e report.Entry) { recorded = append(recorded, *e.Established) }
+				Of(m.world).Converser = talker{lost: c.lost, slow: c.slow}
 				begun := time.Now()
-				err := m.world.Outlive(t.Context(), Forbidding{Operation: "policy added", Direction: "in", Flows: []Flow{flow}, Do: func(ctx context.Context) error {
-					if c.leaks {
-						m.fault = func(f Facts) error { f[flow.String()] = string(Connected); return nil }
-					}
+				recorded, err := outlive(t.Context(), m.world, Forbidding{Operation: "policy added", Direction: "in", Flows: []Flow{flow}, Do: func(ctx context.Context) error {
+					m.leaks = c.leaks
 					if c.idle {
 						return nil
 					}
@@ -109,17 +104,17 @@ func TestOutlive(t *testing.T) {
 					}
 					return
 				}
-				want := report.Established{At: begun.Add(cmp.Or(c.before, talkBefore)), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
+				want := report.Established{At: begun.Add(lookTakes + cmp.Or(c.before, talkBefore)), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
 				if c.cut > 0 {
 					want.Gap = talkInterval * time.Duration(max(c.slow, 1))
 				}
-				if err != nil || len(recorded) != 1 || recorded[0] != want || converged != 2 {
-					t.Errorf("%v: recorded %+v, want %+v; converged %d times", err, recorded, want, converged)
+				if err != nil || len(recorded) != 1 || recorded[0] != want || m.looked != 3 {
+					t.Errorf("%v: recorded %+v, want %+v; looked %d times at connections", err, recorded, want, m.looked)
 				}
 			})
 		})
 	}
-	if err := (&World{}).Outlive(t.Context(), Forbidding{}); err != ErrNoConversations {
+	if err := Outlive(t.Context(), &engine.World{Effects: &Set{}}, Forbidding{}); err != ErrNoConversations {
 		t.Errorf("a world without conversations: %v", err)
 	}
 }

@@ -1,12 +1,15 @@
-package engine
+package effects
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Layout is what a run has learned of how a release lays out its rules, of which nobody knows beforehand whether the target's model of them
@@ -19,23 +22,23 @@ func (l *Layout) Foreign() bool { return l != nil && l.foreign.Load() }
 // doubtful reports whether it is still to be learned whether the model fits the release's rules.
 func (l *Layout) doubtful() bool { return l != nil && !l.fits.Load() }
 
-// expectRules expects what the target must have programmed. Until that has agreed once in the run, rules that differ in at least half of their chains
+// Doubtful reports whether it is still to be learned whether the model fits the release's rules.
+func (p Programmed) Doubtful() bool { return p.Layout.doubtful() }
+
+// ExpectAmong expects what the target must have programmed. Until that has agreed once in the run, rules that differ in at least half of their chains
 // are no fault of the SUT's. If all else agrees, it is the model that does not fit: that is told once. If not, that is open, and the others decide.
-func (w *World) expectRules(ctx context.Context, e Expectation, others []Expectation, note func(report.Finding)) error {
-	if !w.Layout.doubtful() {
-		return w.expect(ctx, e, note)
-	}
+func (p Programmed) ExpectAmong(ctx context.Context, w *engine.World, others []engine.Probe, patience time.Duration, note func(report.Finding)) error {
 	var found report.Finding
-	err := w.expect(ctx, e, func(f report.Finding) { found = f })
+	err := w.Expect(ctx, p, patience, func(f report.Finding) { found = f })
 	told := func(format string) report.Finding {
 		return report.Finding{Kind: report.Expectation, Name: found.Name, Note: fmt.Sprintf(format, found.Differing, found.Facts, found.First())}
 	}
 	switch {
 	case err == nil:
-		w.Layout.fits.Store(true)
-	case !errors.Is(err, ErrBroken) || !w.strange(ctx, e.Probe):
-	case w.agree(ctx, others):
-		w.Layout.foreign.Store(true)
+		p.Layout.fits.Store(true)
+	case !errors.Is(err, engine.ErrBroken) || !p.strange(ctx, w.Fleet.State()):
+	case agree(ctx, others, w.Fleet.State()):
+		p.Layout.foreign.Store(true)
 		found, err = told("NOT APPLICABLE to this release. %d of %d facts differ, while all else agrees: its rules are laid out in a way that is not understood."+
 			" Rules and sets are not looked at any more; routes, gauges and packets are. First: %s"), nil
 	default:
@@ -48,15 +51,15 @@ func (w *World) expectRules(ctx context.Context, e Expectation, others []Expecta
 }
 
 // strange reports whether rules differ now in at least half of the chains.
-func (w *World) strange(ctx context.Context, rules Probe) bool {
-	got, err := rules.Got(ctx, w)
+func (p Programmed) strange(ctx context.Context, s workloads.State) bool {
+	got, err := p.Got(ctx, s)
 	if err != nil {
 		return false
 	}
-	want, about := rules.Want(w.Fleet.State()), topics(rules)
+	want := p.Want(s)
 	chains, differing := map[string]bool{}, map[string]bool{}
 	for fact, is := range want {
-		if t := about(fact); t.Aspect == report.Rules {
+		if t := p.About(fact); t.Aspect == report.Rules {
 			chains[t.Subject] = true
 			if got[fact] != is {
 				differing[t.Subject] = true
@@ -64,7 +67,7 @@ func (w *World) strange(ctx context.Context, rules Probe) bool {
 		}
 	}
 	for fact := range got {
-		if t := about(fact); t.Aspect == report.Rules && want[fact] == "" && chains[t.Subject] {
+		if t := p.About(fact); t.Aspect == report.Rules && want[fact] == "" && chains[t.Subject] {
 			differing[t.Subject] = true
 		}
 	}
@@ -72,10 +75,10 @@ func (w *World) strange(ctx context.Context, rules Probe) bool {
 }
 
 // agree reports whether all agree now.
-func (w *World) agree(ctx context.Context, all []Expectation) bool {
-	for _, e := range all {
-		got, err := e.Probe.Got(ctx, w)
-		if err != nil || Differing(e.Probe.Want(w.Fleet.State()), got) > 0 {
+func agree(ctx context.Context, all []engine.Probe, s workloads.State) bool {
+	for _, p := range all {
+		got, err := p.Got(ctx, s)
+		if err != nil || engine.Differing(p.Want(s), got) > 0 {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -62,11 +63,12 @@ const (
 	violationGap = 100 * time.Millisecond
 )
 
-// witness watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
+// streamWatch watches a sample of flows during a whole scenario, packet by packet: each must meet one of the verdicts that are legal
 // while it is sent. A change must be in force once a comparison that began after its acknowledgement has agreed and proves it (see
-// doubtFor), at the latest DefaultBound after that.
-type witness struct {
+// doubtFor), at the latest engine.DefaultBound after that.
+type streamWatch struct {
 	streamer Streamer
+	unwatch  func() // the model
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
@@ -76,24 +78,24 @@ type witness struct {
 	history  *history
 	sample   []Flow // of the model
 	stale    bool   // the model has changed since the sample was drawn
-	laws     map[Flow]*law
-	closed   map[Flow]time.Time // since when streams with a law are wanted no more; their last packets may be to be judged
+	verdicts map[Flow]*flowVerdicts
+	closed   map[Flow]time.Time // since when streams of which we keep the verdicts are wanted no more; their last packets may be to be judged
 	opened   map[Flow]bool
 	followed map[Flow]*follower
-	wanted   attendance
-	seen     testimony // since the last finding
+	wanted   coverage
+	seen     tally // since the last finding
 }
 
-// testimony is what a witness has seen.
-type testimony struct {
-	judged   map[Flow]bool
-	packets  report.PacketCounts
-	breaches []*breach
-	failed   error
+// tally is what has been seen.
+type tally struct {
+	judged     map[Flow]bool
+	packets    report.PacketCounts
+	violations []*violation
+	failed     error
 }
 
-// breach is a row of packets of one stream that met a verdict that was not legal.
-type breach struct {
+// violation is a row of packets of one stream that met a verdict that was not legal.
+type violation struct {
 	flow        Flow
 	arrived     bool
 	first, last time.Time
@@ -101,8 +103,8 @@ type breach struct {
 	after       change
 }
 
-// violation is the breach as data, and in words.
-func (b breach) violation() report.Difference {
+// difference is the violation as data, and in words.
+func (b violation) difference() report.Difference {
 	d := report.Difference{
 		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last,
 		Violation: &report.Violation{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, Packets: b.packets, After: b.after.verb},
@@ -116,8 +118,8 @@ func (b breach) violation() report.Difference {
 	return d
 }
 
-// String tells a breach in one line.
-func (b breach) String() string {
+// String tells a violation in one line.
+func (b violation) String() string {
 	verb := "were dropped"
 	if b.arrived {
 		verb = "passed"
@@ -129,23 +131,23 @@ func (b breach) String() string {
 	return told
 }
 
-// startWitness watches the world until stop is called, also when ctx ends before: streams go on until then, and what becomes of their
-// packets must be taken.
-func startWitness(ctx context.Context, w *World) *witness {
+// startWatch watches until Stop is called, also when ctx ends before: streams go on until then, and what becomes of their packets must be taken.
+func startWatch(ctx context.Context, fleet *workloads.Fleet, streamer Streamer, known []report.KnownIssue) *streamWatch {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	v := &witness{
-		streamer: w.Streamer, cancel: cancel, nudge: make(chan struct{}, 1), history: newHistory(w.Fleet.State(), DefaultBound), stale: true, known: w.Known,
-		laws: map[Flow]*law{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{},
+	v := &streamWatch{
+		streamer: streamer, unwatch: func() { fleet.Watch(nil) }, cancel: cancel, nudge: make(chan struct{}, 1), known: known,
+		history: newHistory(fleet.State(), engine.DefaultBound), stale: true,
+		verdicts: map[Flow]*flowVerdicts{}, closed: map[Flow]time.Time{}, opened: map[Flow]bool{}, followed: map[Flow]*follower{},
 	}
-	w.Fleet.Watch(v.changed)
-	v.done.Go(func() { v.attend(ctx) })
+	fleet.Watch(v.changed)
+	v.done.Go(func() { v.adjustAll(ctx) })
 	v.done.Go(func() { v.observe(ctx) })
 	return v
 }
 
-// stop ends the watch and all streams; what their last packets met is for Settle to find.
-func (v *witness) stop(w *World) {
-	w.Fleet.Watch(nil)
+// Stop ends the watch and all streams; what their last packets met is for Settle to find.
+func (v *streamWatch) Stop() {
+	v.unwatch()
 	v.cancel()
 	v.done.Wait()
 	v.mu.Lock()
@@ -156,7 +158,7 @@ func (v *witness) stop(w *World) {
 	}
 }
 
-func (v *witness) fail(err error) {
+func (v *streamWatch) fail(err error) {
 	if err == nil {
 		return
 	}
@@ -166,7 +168,7 @@ func (v *witness) fail(err error) {
 }
 
 // changed notes a change of the model.
-func (v *witness) changed(verb string, after workloads.State) (acknowledged func()) {
+func (v *streamWatch) changed(verb string, after workloads.State) (acknowledged func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.history.begin(verb, time.Now(), after)
@@ -182,29 +184,30 @@ func (v *witness) changed(verb string, after workloads.State) (acknowledged func
 	}
 }
 
-// leave and back note that the agent is kept from running, and that it runs again.
-func (v *witness) leave() {
+// Leave notes that the agent is kept from running.
+func (v *streamWatch) Leave() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.history.leave(time.Now())
 }
 
-func (v *witness) back() {
+// Back notes that it runs again.
+func (v *streamWatch) Back() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.history.back(time.Now())
 }
 
-// converged notes that all that had been acknowledged at a time has been seen to be in force.
-func (v *witness) converged(at time.Time) {
+// Agreed notes that all that had been acknowledged at a time has been seen to be in force.
+func (v *streamWatch) Agreed(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.history.converged(at, time.Now())
 	v.wanted.agreed(len(v.sample))
 }
 
-// attend opens and closes streams as the model changes.
-func (v *witness) attend(ctx context.Context) {
+// adjustAll opens and closes streams as the model changes.
+func (v *streamWatch) adjustAll(ctx context.Context) {
 	retry := time.NewTicker(openInterval)
 	defer retry.Stop()
 	for pending := true; ; {
@@ -223,7 +226,7 @@ func (v *witness) attend(ctx context.Context) {
 
 // draw makes the sample that of the model, if that has changed. The draw takes long in a large cluster, and each change of the model would wait for
 // the lock: one that comes meanwhile makes the sample stale again.
-func (v *witness) draw() {
+func (v *streamWatch) draw() {
 	v.mu.Lock()
 	model, stale := v.history.now, v.stale
 	v.stale = false
@@ -239,7 +242,7 @@ func (v *witness) draw() {
 }
 
 // adjust makes the streams those that the model asks for, and reports whether some could not be opened yet.
-func (v *witness) adjust() (pending bool) {
+func (v *streamWatch) adjust() (pending bool) {
 	v.draw()
 	v.mu.Lock()
 	now, wanted := time.Now(), map[Flow]time.Duration{}
@@ -253,7 +256,7 @@ func (v *witness) adjust() (pending bool) {
 		wanted[s] = f.interval
 	}
 	var gone []Flow
-	for s := range v.laws {
+	for s := range v.verdicts {
 		if _, noted := v.closed[s]; noted || wanted[s] > 0 {
 			continue
 		}
@@ -265,8 +268,8 @@ func (v *witness) adjust() (pending bool) {
 	}
 	for s := range wanted {
 		delete(v.closed, s)
-		if v.laws[s] == nil {
-			v.laws[s] = v.history.law(s)
+		if v.verdicts[s] == nil {
+			v.verdicts[s] = v.history.verdictsOf(s)
 		}
 	}
 	v.mu.Unlock()
@@ -294,7 +297,7 @@ type follower struct {
 }
 
 // follow opens a stream that sends at that interval, whatever the sample, until unfollow.
-func (v *witness) follow(s Flow, interval time.Duration) {
+func (v *streamWatch) follow(s Flow, interval time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.followed[s] = &follower{interval: interval}
@@ -302,7 +305,7 @@ func (v *witness) follow(s Flow, interval time.Duration) {
 }
 
 // take returns what a stream that is followed has met since the last call.
-func (v *witness) take(s Flow) []Observation {
+func (v *streamWatch) take(s Flow) []Observation {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	seen := v.followed[s].seen
@@ -310,7 +313,7 @@ func (v *witness) take(s Flow) []Observation {
 	return seen
 }
 
-func (v *witness) unfollow(s Flow) {
+func (v *streamWatch) unfollow(s Flow) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.followed, s)
@@ -318,7 +321,7 @@ func (v *witness) unfollow(s Flow) {
 }
 
 // wake makes the streams be adjusted.
-func (v *witness) wake() {
+func (v *streamWatch) wake() {
 	select {
 	case v.nudge <- struct{}{}:
 	default:
@@ -326,7 +329,7 @@ func (v *witness) wake() {
 }
 
 // observe judges packets as they become known.
-func (v *witness) observe(ctx context.Context) {
+func (v *streamWatch) observe(ctx context.Context) {
 	tick := time.NewTicker(observeInterval)
 	defer tick.Stop()
 	for {
@@ -339,13 +342,13 @@ func (v *witness) observe(ctx context.Context) {
 	}
 }
 
-func (v *witness) judge(seen []Observation) {
+func (v *streamWatch) judge(seen []Observation) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, o := range seen {
-		l := v.laws[o.Flow]
+		l := v.verdicts[o.Flow]
 		if l == nil {
-			continue // it ended so long ago that its law is forgotten
+			continue // it ended so long ago that its verdicts are forgotten
 		}
 		if f := v.followed[o.Flow]; f != nil {
 			f.seen = append(f.seen, o)
@@ -356,12 +359,12 @@ func (v *witness) judge(seen []Observation) {
 	for s, at := range v.closed {
 		if time.Since(at) > disorder {
 			delete(v.closed, s)
-			delete(v.laws, s)
+			delete(v.verdicts, s)
 		}
 	}
 }
 
-func (v *witness) judgePacket(l *law, o Observation) {
+func (v *streamWatch) judgePacket(l *flowVerdicts, o Observation) {
 	when := span{o.Sent, o.Gone}
 	is := l.at(when)
 	v.wanted.judged = true
@@ -381,30 +384,30 @@ func (v *witness) judgePacket(l *law, o Observation) {
 		met = mayPass
 	}
 	if is.legal&met == 0 {
-		v.breached(o, l.since(when))
+		v.violated(o, l.since(when))
 	}
 }
 
-func (v *witness) breached(o Observation, after change) {
-	for _, b := range slices.Backward(v.seen.breaches) {
+func (v *streamWatch) violated(o Observation, after change) {
+	for _, b := range slices.Backward(v.seen.violations) {
 		if b.flow == o.Flow && b.arrived == o.Arrived && o.Sent.Sub(b.last) < violationGap {
 			b.last = o.Sent
 			b.packets++
 			return
 		}
 	}
-	v.seen.breaches = append(v.seen.breaches, &breach{flow: o.Flow, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
+	v.seen.violations = append(v.seen.violations, &violation{flow: o.Flow, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
 }
 
 // finding tells what was seen since the last one; false if nothing was.
-func (v *witness) finding() (f report.Finding, any bool) {
+func (v *streamWatch) finding() (f report.Finding, any bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	seen := v.seen
-	v.seen = testimony{}
+	v.seen = tally{}
 	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(seen.judged), Packets: &seen.packets}
-	for _, b := range seen.breaches {
-		f.Violated(b.violation(), v.known, maxDifferences)
+	for _, b := range seen.violations {
+		f.Violated(b.difference(), v.known, engine.MaxDifferences)
 	}
 	if seen.failed != nil && f.Differing == 0 { // what is proved outweighs what could not be looked at
 		f.Error = seen.failed.Error()
@@ -412,44 +415,33 @@ func (v *witness) finding() (f report.Finding, any bool) {
 	return f, len(seen.judged) > 0 || seen.failed != nil
 }
 
-// neverWrong names what a witness finds.
+// neverWrong names what the watch finds.
 const neverWrong = "never wrong"
 
-// testify tells what the witness has seen since it was asked last. The error wraps ErrBroken if that was wrong.
-func (w *World) testify(note func(report.Finding)) error {
-	if w.witness == nil {
-		return nil
-	}
-	f, any := w.witness.finding()
+func (v *streamWatch) judgeAll() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.known = nil
+}
+
+// Tell tells what was seen since the last call.
+func (v *streamWatch) Tell(note func(report.Finding)) error {
+	f, any := v.finding()
 	if !any {
 		return nil
 	}
 	note(f)
 	if f.Differing > 0 {
-		return fmt.Errorf("%s: %w", f.First(), ErrBroken)
+		return fmt.Errorf("%s: %w", f.First(), engine.ErrBroken)
 	}
 	return nil
 }
 
-// JudgeAll excuses nothing from now on, whatever is known of the SUT.
-func (w *World) JudgeAll() {
-	if v := w.witness; v != nil {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.known = nil
-	}
-}
-
-// Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet. The error wraps
-// ErrBroken if that was wrong.
-func (w *World) Settle(note func(report.Finding)) error {
-	v := w.witness
-	if v == nil {
-		return nil
-	}
+// Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet.
+func (v *streamWatch) Settle(note func(report.Finding)) error {
 	v.fail(v.streamer.Settle())
 	v.judge(v.streamer.Observe())
-	err := w.testify(note)
+	err := v.Tell(note)
 	if f, ok := v.missed(); ok {
 		note(f)
 	}

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 // Timed is a change whose effect on one stream is measured.
@@ -24,7 +25,7 @@ const (
 	// steady is how many packets in a row must meet a verdict until it counts.
 	steady = 20
 	// timingBound is how long a verdict may be waited for.
-	timingBound = DefaultBound
+	timingBound = engine.DefaultBound
 )
 
 // ErrNoStreams is what Time returns in a world without streams.
@@ -32,8 +33,8 @@ var ErrNoStreams = errors.New("no streams can be sent here")
 
 // Time makes a change and records how long it took until a packet met the verdict that it brings. Before, the stream must meet the other
 // one, or one of its ends be missing still.
-func (w *World) Time(ctx context.Context, t Timed) error {
-	v := w.witness
+func Time(ctx context.Context, w *engine.World, t Timed) error {
+	v := watchOf(w)
 	if v == nil {
 		return ErrNoStreams
 	}
@@ -70,12 +71,12 @@ func (w *World) Time(ctx context.Context, t Timed) error {
 		}
 		last = o.Sent
 	}
-	w.record(report.Entry{Timing: &timing})
+	w.Record(report.Entry{Timing: &timing})
 	return nil
 }
 
 // await waits until the stream has met a verdict so often in a row, and returns all that it met.
-func await(ctx context.Context, v *witness, f Flow, arrived bool, times int) ([]Observation, error) {
+func await(ctx context.Context, v *streamWatch, f Flow, arrived bool, times int) ([]Observation, error) {
 	var seen []Observation
 	row := 0
 	begun := time.Now()

@@ -1,9 +1,9 @@
-package engine
+package effects
 
 import (
 	"context"
 	"net/netip"
-	"slices"
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -91,7 +92,7 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 		{Node{Addr: addr, Sends: true}, map[string]Outcome{toPod: Connected, toNode: Dropped, toFar: Connected, fromFar: Connected}},
 		{Node{Addr: addr, Listens: true}, map[string]Outcome{toPod: Connected, toNode: Connected, toFar: Connected, fromFar: Connected}},
 	} { // a pod and its own node reach each other, though a policy closes it
-		facts := NodeConnections{c.node}.Want(s)
+		facts := NodeConnections{Node: c.node}.Want(s)
 		for flow, want := range c.want {
 			if facts[flow] != string(want) {
 				t.Errorf("%+v: %s: %q", c.node, flow, facts[flow])
@@ -105,7 +106,7 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 		Subject: policyv1alpha1.AdminNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
 		Egress:  []policyv1alpha1.AdminNetworkPolicyEgressRule{{Action: "Deny", To: []policyv1alpha1.AdminNetworkPolicyEgressPeer{{Nodes: &metav1.LabelSelector{}}}}},
 	}}
-	if facts := (NodeConnections{Node{Addr: addr, Listens: true}}).Want(s); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
+	if facts := (NodeConnections{Node: Node{Addr: addr, Listens: true}}).Want(s); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
 		t.Errorf("what is denied to nodes: %s to the node, %s from it", facts[toNode], facts[toPod])
 	}
 }
@@ -158,26 +159,48 @@ func TestForgotten(t *testing.T) {
 	}, workloads.NewState("here"))
 	ip := netip.MustParseAddr("10.128.0.1")
 	pod := workloads.Pod{Key: workloads.Key{Namespace: "a", Name: "one"}, Node: "here", IPs: []netip.Addr{ip}}
-	w := &World{Fleet: fleet, SUT: gauge{}, Tracked: func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
+	e := &Set{Kernel: machine{}, Tracked: func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
 		if !asked(ip) || asked(ip.Next()) {
 			t.Error("it does not ask for the pod's address, or for others")
 		}
 		return map[netip.Addr][]string{ip: {"tcp 10.128.0.1:1 > 10.128.0.2:2", "udp 10.128.0.1:3 > 10.128.0.2:4"}}, nil
 	}}
-	if !slices.ContainsFunc(Effects(w), func(e Expectation) bool { return e.Probe == Forgotten{} }) {
-		t.Error("it is not among the effects")
+	var p engine.Probe
+	for _, one := range e.Always(&engine.World{Fleet: fleet, SUT: gauge{}}) {
+		if _, is := one.(Forgotten); is {
+			p = one
+		}
+	}
+	if p == nil {
+		t.Fatal("it is not among the effects")
 	}
 	if err := fleet.AddPods(t.Context(), []workloads.Pod{pod}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := (Forgotten{}).Got(t.Context(), w); err != nil || len(got) > 0 {
+	if got, err := p.Got(t.Context(), fleet.State()); err != nil || len(got) > 0 {
 		t.Errorf("while the pod is there: %v, %v", got, err)
 	}
 	if err := fleet.RemovePods(t.Context(), []workloads.Key{pod.Key}, workloads.Graceful); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Forgotten{}.Got(t.Context(), w)
+	got, err := p.Got(t.Context(), fleet.State())
 	if err != nil || got["connections of 10.128.0.1, which pod a/one had"] != "2, such as tcp 10.128.0.1:1 > 10.128.0.2:2" {
 		t.Errorf("once it is gone: %v, %v", got, err)
+	}
+}
+
+func TestFactsOfEachProbeHaveAnAspect(t *testing.T) {
+	for fact, p := range map[string]engine.Probe{
+		"heard in_sync": InSync{}, "heard endpoints": Gauges{}, "routes 10.0.0.1/32": Routes{}, "packets a/b > c/d tcp/80": Connections{},
+		"packets node > c/d tcp/80": NodeConnections{}, "links link cali1": Residue{}, "heard api pod a/b": Residue{}, "counts gauge rules": Programmed{Counts: Counts{Programmer: one{}}}, "links interface": Programmed{Counts: Counts{Programmer: one{}}},
+		"counts gauge sets": Counts{Programmer: one{}}, "tracked connections of 10.0.0.1, which pod a/b had": Forgotten{},
+	} {
+		aspect, rest, _ := strings.Cut(fact, " ")
+		if got := engine.Topics(p)(rest); string(got.Aspect) != aspect {
+			t.Errorf("%s of %s: %+v", rest, p.Name(), got)
+		}
+	}
+	if got := aboutFlow("a/b > c/d tcp/80"); got.Subject != "a/b > c/d" {
+		t.Errorf("%+v", got)
 	}
 }

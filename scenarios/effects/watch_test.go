@@ -1,8 +1,7 @@
-package engine
+package effects
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/netip"
 	"os"
@@ -94,12 +93,11 @@ func (c *channel) send(s Flow, arrived bool, packets int) {
 	}
 }
 
-func TestWitness(t *testing.T) {
+func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMirror(t)
 		c := &channel{open: map[Flow]bool{}, deaf: true}
-		m.world.Streamer = c
-		v := startWitness(context.Background(), m.world)
+		v := startWatch(context.Background(), m.world.Fleet, c, nil)
 		time.Sleep(time.Second)
 		if len(c.streams()) != 0 {
 			t.Error("streams are open whose ends are not there")
@@ -134,21 +132,20 @@ func TestWitness(t *testing.T) {
 		if f.Differing != 2 || !strings.HasPrefix(f.Differences[0].Got, "7 packets passed within 6ms") || !strings.HasPrefix(f.Differences[1].Got, "3 packets were dropped within 2ms") {
 			t.Errorf("got %+v", f)
 		}
-		v.stop(m.world)
+		v.Stop()
 		if len(c.streams()) != 0 {
 			t.Errorf("left open: %v", c.streams())
 		}
 	})
 }
 
-// TestWitnessOutlivesTheSUT wants packets to be taken until the watch is stopped: streams send until then.
-func TestWitnessOutlivesTheSUT(t *testing.T) {
+// TestWatchOutlivesTheSUT wants packets to be taken until the watch is stopped: streams send until then.
+func TestWatchOutlivesTheSUT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMirror(t)
 		c := &channel{open: map[Flow]bool{}}
-		m.world.Streamer = c
 		ctx, died := context.WithCancel(context.Background())
-		v := startWitness(ctx, m.world)
+		v := startWatch(ctx, m.world.Fleet, c, nil)
 		time.Sleep(time.Second)
 		died()
 		for stream := range c.streams() {
@@ -158,7 +155,7 @@ func TestWitnessOutlivesTheSUT(t *testing.T) {
 		if left := c.Observe(); len(left) > 0 {
 			t.Errorf("%d packets were not taken", len(left))
 		}
-		v.stop(m.world)
+		v.Stop()
 	})
 }
 
@@ -172,13 +169,12 @@ func TestKnownIssues(t *testing.T) {
 		s.Pods[e.Key] = p
 	}
 	known := []report.KnownIssue{{Name: "cuts", Reference: "there", Excuses: report.Violation{Family: report.IPv6, Met: report.Dropped}}}
-	watch := func(s workloads.State) *witness {
+	watch := func(s workloads.State) *streamWatch {
 		h := newHistory(s, time.Second)
-		return &witness{history: h, laws: map[Flow]*law{flow: h.law(flow)}, known: known}
+		return &streamWatch{history: h, verdicts: map[Flow]*flowVerdicts{flow: h.verdictsOf(flow)}, known: known}
 	}
 	now := time.Now()
 	v := watch(s)
-	w := &World{witness: v}
 	for i, excused := range []int{1, 0} {
 		v.judge([]Observation{{Flow: flow, Sent: now.Add(time.Duration(i) * time.Second)}})
 		f, _ := v.finding()
@@ -188,7 +184,7 @@ func TestKnownIssues(t *testing.T) {
 		if excused == 1 && (f.Excused[0].Issue != "cuts" || f.Excused[0].Packets != 1 || f.Excused[0].Examples[0].Violation.Family != report.IPv6) {
 			t.Errorf("excused %+v", f.Excused[0])
 		}
-		w.JudgeAll()
+		v.judgeAll()
 	}
 	v = watch(closing(s, "shut"))
 	v.judge([]Observation{{Flow: flow, Sent: now, Gone: now, Arrived: true}})
@@ -197,47 +193,41 @@ func TestKnownIssues(t *testing.T) {
 	}
 }
 
-// TestLawsAreForgotten wants nothing to be kept of a stream that is wanted no more, whether it was ever open or not.
-func TestLawsAreForgotten(t *testing.T) {
+// TestVerdictsAreForgotten wants nothing to be kept of a stream that is wanted no more, whether it was ever open or not.
+func TestVerdictsAreForgotten(t *testing.T) {
 	for name, deaf := range map[string]bool{"it was open": false, "it was never open": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMirror(t)
-				m.world.Streamer = &channel{open: map[Flow]bool{}, deaf: deaf}
-				v := startWitness(context.Background(), m.world)
+				v := startWatch(context.Background(), m.world.Fleet, &channel{open: map[Flow]bool{}, deaf: deaf}, nil)
 				_, flow := town()
 				v.follow(flow, time.Second)
 				time.Sleep(2 * disorder)
 				v.mu.Lock()
-				kept := v.laws[flow] != nil
+				kept := v.verdicts[flow] != nil
 				v.mu.Unlock()
 				v.unfollow(flow)
 				time.Sleep(2 * disorder)
-				v.stop(m.world)
-				if !kept || v.laws[flow] != nil || len(v.laws) != len(v.sample) || len(v.closed) > 0 {
-					t.Errorf("it was kept while it was wanted: %v; %d laws are left for a sample of %d, %d are closed", kept, len(v.laws), len(v.sample), len(v.closed))
+				v.Stop()
+				if !kept || v.verdicts[flow] != nil || len(v.verdicts) != len(v.sample) || len(v.closed) > 0 {
+					t.Errorf("it was kept while it was wanted: %v; %d verdicts are left for a sample of %d, %d are closed", kept, len(v.verdicts), len(v.sample), len(v.closed))
 				}
 			})
 		})
 	}
 }
 
-// TestAway wants the witness to know that the SUT is away, and that it is back, whatever becomes of what keeps it away.
-func TestAway(t *testing.T) {
-	failed := errors.New("no agent")
+// TestAgentAway wants the watch to know that the agent is away, and that it is back.
+func TestAgentAway(t *testing.T) {
 	s, _ := town()
-	h := newHistory(s, time.Minute)
-	err := (&World{witness: &witness{history: h}}).Away(func() error {
-		if !h.away {
-			t.Error("it is not known to be away")
-		}
-		return failed
-	})
-	if !errors.Is(err, failed) || h.away {
-		t.Errorf("error %v; it is taken to be away still: %v", err, h.away)
+	v := &streamWatch{history: newHistory(s, time.Minute)}
+	v.Leave()
+	if !v.history.away {
+		t.Error("it is not known to be away")
 	}
-	if err := (&World{}).Away(func() error { return failed }); !errors.Is(err, failed) {
-		t.Errorf("without streams: %v", err)
+	v.Back()
+	if v.history.away {
+		t.Error("it is taken to be away still")
 	}
 }
 
@@ -255,18 +245,16 @@ func TestNothingWatched(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMirror(t)
-				m.world.Streamer = &channel{open: map[Flow]bool{}, deaf: true}
-				v := startWitness(context.Background(), m.world)
-				m.world.witness = v
+				v := startWatch(context.Background(), m.world.Fleet, &channel{open: map[Flow]bool{}, deaf: true}, nil)
 				time.Sleep(c.lasts / 2)
 				if c.agreed {
-					v.converged(time.Now())
+					v.Agreed(time.Now())
 				}
 				time.Sleep(c.lasts / 2)
-				v.stop(m.world)
-				time.Sleep(undoBound) // the clean-up
+				v.Stop()
+				time.Sleep(3 * time.Minute) // the clean-up
 				var found []report.Finding
-				if err := m.world.Settle(func(f report.Finding) { found = append(found, f) }); err != nil {
+				if err := v.Settle(func(f report.Finding) { found = append(found, f) }); err != nil {
 					t.Fatal(err)
 				}
 				if len(found) != 1 || (found[0].Error != "") != c.fault || (found[0].Note != "") == c.fault {

@@ -1,4 +1,4 @@
-package engine
+package effects
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -40,9 +41,11 @@ func (laid) About(fact string) report.Topic {
 // says is a probe whose fact is what it says.
 type says string
 
-func (says) Name() string                                 { return "says" }
-func (says) Want(workloads.State) Facts                   { return Facts{"said": "yes"} }
-func (p says) Got(context.Context, *World) (Facts, error) { return Facts{"said": string(p)}, nil }
+func (says) Name() string                      { return "says" }
+func (says) Want(workloads.State) engine.Facts { return engine.Facts{"said": "yes"} }
+func (p says) Got(context.Context, workloads.State) (engine.Facts, error) {
+	return engine.Facts{"said": string(p)}, nil
+}
 
 func TestLayoutThatIsNotUnderstood(t *testing.T) {
 	fitting := &Layout{}
@@ -67,18 +70,17 @@ func TestLayoutThatIsNotUnderstood(t *testing.T) {
 			for _, chain := range c.chains {
 				k.Chains[kernel.ID{Name: string(chain)}] = kernel.Chain{}
 			}
-			w := &World{
-				Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Kernel: machine{k}, Programmer: laid{}, Layout: c.layout,
-			}
+			e := &Set{Kernel: machine{k}, Programmer: laid{}, Layout: c.layout}
+			w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Effects: e}
 			var notes []report.Finding
-			err := w.expectAll(t.Context(), []Expectation{{Probe: Programmed{laid{}}}, {Probe: c.other}}, time.Millisecond, func(f report.Finding) { notes = append(notes, f) })
-			if cause, _ := report.Cause(notes); c.foreign != (err == nil) || !c.foreign && !errors.Is(err, ErrBroken) || w.Layout.Foreign() != c.foreign || cause.Name != c.cause {
-				t.Fatalf("foreign %v, error %v, because of %+v", w.Layout.Foreign(), err, cause)
+			err := w.ExpectAll(t.Context(), []engine.Probe{Programmed{e.counts(w), c.layout}, c.other}, time.Millisecond, func(f report.Finding) { notes = append(notes, f) })
+			if cause, _ := report.Cause(notes); c.foreign != (err == nil) || !c.foreign && !errors.Is(err, engine.ErrBroken) || c.layout.Foreign() != c.foreign || cause.Name != c.cause {
+				t.Fatalf("foreign %v, error %v, because of %+v", c.layout.Foreign(), err, cause)
 			}
 			if rules := notes[0]; rules.Name != "kernel" || !strings.HasPrefix(rules.Note, c.note) || (rules.Differing > 0) != (c.note == "") {
 				t.Errorf("told %+v", rules)
 			}
-			counts := slices.ContainsFunc(Effects(w), func(e Expectation) bool { _, is := e.Probe.(Counts); return is })
+			counts := slices.ContainsFunc(e.Always(w), func(p engine.Probe) bool { _, is := p.(Counts); return is })
 			if counts != c.foreign {
 				t.Errorf("afterwards the rules are looked at: %v", !counts)
 			}
@@ -98,12 +100,11 @@ func TestRulesOfUnknownLayoutAreNoCause(t *testing.T) {
 		for _, chain := range "abcd" {
 			k.Chains[kernel.ID{Name: string(chain)}] = kernel.Chain{}
 		}
-		w := &World{
-			Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Kernel: machine{k}, Programmer: laid{}, Layout: c.layout,
-		}
+		e := &Set{Kernel: machine{k}, Programmer: laid{}, Layout: c.layout}
+		w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n")), SUT: gauge{}, Effects: e}
 		var found []report.Finding
-		err := w.expectAll(t.Context(), []Expectation{{Probe: says("no")}, {Probe: Programmed{laid{}}}}, time.Millisecond, func(f report.Finding) { found = append(found, f) })
-		if cause, _ := report.Cause(found); !errors.Is(err, ErrBroken) || cause.Name != c.cause {
+		err := w.ExpectAll(t.Context(), []engine.Probe{says("no"), Programmed{e.counts(w), c.layout}}, time.Millisecond, func(f report.Finding) { found = append(found, f) })
+		if cause, _ := report.Cause(found); !errors.Is(err, engine.ErrBroken) || cause.Name != c.cause {
 			t.Errorf("%s: error %v, because of %+v", name, err, cause)
 		}
 	}
