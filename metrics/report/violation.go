@@ -34,10 +34,10 @@ type ViolationCount struct {
 // Violation is a row of packets of one flow that met a verdict that was not legal.
 type Violation struct {
 	ViolationClass
-	Flow    FlowEnds `json:"flow"`              // of all packets
-	Legal   string   `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
-	Packets int      `json:"packets"`           // how many they are
-	Times   []Packet `json:"times,omitempty"`   // of the first of them, at most 20
+	Flow    FlowEnds      `json:"flow"`              // of all packets
+	Legal   string        `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
+	Packets int           `json:"packets"`           // how many they are
+	Times   []Packet      `json:"times,omitempty"`   // of the first of them, at most 20
 	Changes []ModelChange `json:"changes,omitempty"` // of the model, begun before the first packet and not long in force, at most 20, in their order
 }
 
