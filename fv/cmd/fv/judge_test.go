@@ -14,9 +14,9 @@ func TestJudgeWithoutAKnownIssue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		args  []string
-		says  string
-		ends  int
+		args []string
+		says string
+		ends int
 	}{
 		{[]string{dir}, "fail: 2 pass, 1 fail", exitFail},
 		{[]string{dir, "--without-known", "IPv6 routes remade"}, "fail: 1 pass, 2 fail", exitFail},
