@@ -1,12 +1,14 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"bytes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 const ms = int64(time.Millisecond)
@@ -31,23 +33,23 @@ func TestAccount(t *testing.T) {
 	const messages = 1000
 	for name, c := range map[string]struct {
 		alter func(a *account, n uint64, now int64) bool
-		want  Count
+		want  load.Count
 		hole  int64
 	}{
-		"all well": {func(*account, uint64, int64) bool { return false }, Count{}, 0},
+		"all well": {func(*account, uint64, int64) bool { return false }, load.Count{}, 0},
 		"lost there": {func(_ *account, n uint64, _ int64) bool { return n >= 100 && n < 180 },
-			Count{There: Way{Lost: 80}}, 80 * ms},
+			load.Count{There: load.Way{Lost: 80}}, 80 * ms},
 		"lost at the end": {func(_ *account, n uint64, _ int64) bool { return n >= 990 },
-			Count{There: Way{Lost: 10}}, 10 * ms},
+			load.Count{There: load.Way{Lost: 10}}, 10 * ms},
 		"lost back": {func(a *account, n uint64, _ int64) bool { return n == 5 && a.arrive(n) },
-			Count{Back: Way{Lost: 1}}, ms},
+			load.Count{Back: load.Way{Lost: 1}}, ms},
 		"duplicated": {func(a *account, n uint64, now int64) bool {
 			if n == 5 {
 				a.arrive(n)
 				a.answered(n, now)
 			}
 			return false
-		}, Count{There: Way{Duplicated: 1}, Back: Way{Duplicated: 1}}, 0},
+		}, load.Count{There: load.Way{Duplicated: 1}, Back: load.Way{Duplicated: 1}}, 0},
 		"reordered": {func(a *account, n uint64, now int64) bool {
 			if n == 6 {
 				a.arrive(6)
@@ -56,20 +58,20 @@ func TestAccount(t *testing.T) {
 				a.answered(5, now)
 			}
 			return n == 5 || n == 6
-		}, Count{There: Way{Reordered: 1}, Back: Way{Reordered: 1}}, 0},
+		}, load.Count{There: load.Way{Reordered: 1}, Back: load.Way{Reordered: 1}}, 0},
 		"late": {func(a *account, n uint64, now int64) bool {
 			if n == 5 {
 				a.arrive(n)
 				a.answered(n, now+51*ms)
 			}
 			return n == 5
-		}, Count{Late: 1}, ms},
+		}, load.Count{Late: 1}, ms},
 		"missed": {func(a *account, n uint64, _ int64) bool {
 			if n == 7 || n == 9 {
 				a.at(n).sent = false
 			}
 			return n == 7 || n == 9
-		}, Count{Missed: 2}, ms},
+		}, load.Count{Missed: 2}, ms},
 	} {
 		a := accountOf(messages, c.alter)
 		a.settle(1<<62, false)
@@ -91,8 +93,8 @@ func TestArrivalAfterTheEnd(t *testing.T) {
 }
 
 func TestStreamIsCutIntoMessages(t *testing.T) {
-	for _, protocol := range []Protocol{TCP, HTTP} {
-		s := Spec{Protocol: protocol, Size: 40}
+	for _, protocol := range []load.Protocol{load.TCP, load.HTTP} {
+		s := format{protocol, 40}
 		var wire []byte
 		for n := range uint64(3) {
 			wire = s.encodeMessage(wire, header{7, n})
@@ -101,7 +103,7 @@ func TestStreamIsCutIntoMessages(t *testing.T) {
 			stream, rest, got := wire[:cut], wire[cut:], uint64(0)
 			for range 2 {
 				for {
-					body, length, err := s.decode(stream, s.Size)
+					body, length, err := s.decode(stream, s.size)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -120,7 +122,7 @@ func TestStreamIsCutIntoMessages(t *testing.T) {
 			}
 		}
 	}
-	s := Spec{Protocol: HTTP}
+	s := format{protocol: load.HTTP}
 	for _, garbled := range []string{"HTTP/1.1 503 Unavailable\r\nContent-Length: 20\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 9000)} {
 		if _, _, err := s.decode([]byte(garbled), answerSize); err == nil {
 			t.Errorf("%.30q is taken for an answer", garbled)
@@ -129,12 +131,12 @@ func TestStreamIsCutIntoMessages(t *testing.T) {
 }
 
 func TestSpecIsChecked(t *testing.T) {
-	pair := []Pair{{}}
-	if err := (Spec{Pairs: pair}).Check(); err != nil {
+	pair := []load.Pair{{}}
+	if err := (load.Spec{Pairs: pair}).Check(); err != nil {
 		t.Error(err)
 	}
-	for _, wrong := range []Spec{
-		{}, {Pairs: pair, Protocol: "sctp"}, {Pairs: pair, Size: 3}, {Pairs: pair, Protocol: UDP, Size: 70_000},
+	for _, wrong := range []load.Spec{
+		{}, {Pairs: pair, Protocol: "sctp"}, {Pairs: pair, Size: 3}, {Pairs: pair, Protocol: load.UDP, Size: 70_000},
 		{Pairs: pair, Rate: -1}, {Pairs: pair, Duration: -1}, {Pairs: pair, Idle: true, Closed: true},
 	} {
 		if wrong.Check() == nil {

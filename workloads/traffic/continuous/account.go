@@ -1,50 +1,14 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
-
-// Way is what became of messages in one direction.
-type Way struct {
-	Arrived    uint64 `json:"arrived"`
-	Lost       uint64 `json:"lost"`       // sent, and it did not arrive before it was given up or its connection ended
-	Duplicated uint64 `json:"duplicated"` // arrivals of what had arrived
-	Reordered  uint64 `json:"reordered"`  // arrivals after one that was sent later
-}
-
-// Count is the account of messages, of one connection or of all.
-type Count struct {
-	Due    uint64 `json:"due"`    // by the clock; in a closed loop: sent
-	Sent   uint64 `json:"sent"`   // Due = Sent + Missed
-	Missed uint64 `json:"missed"` // there was no connection to send it on, or the socket took none until the end
-	There  Way    `json:"there"`  // Sent = There.Arrived + There.Lost
-	Back   Way    `json:"back"`   // There.Arrived = Back.Arrived + Back.Lost
-	Late   uint64 `json:"late"`   // of Back.Arrived
-	After  uint64 `json:"after"`  // arrivals after the message was given up, which counts as lost all the same
-}
-
-func (c *Count) add(o Count) {
-	c.Due, c.Sent, c.Missed, c.Late, c.After = c.Due+o.Due, c.Sent+o.Sent, c.Missed+o.Missed, c.Late+o.Late, c.After+o.After
-	for _, w := range []struct {
-		to *Way
-		of Way
-	}{{&c.There, o.There}, {&c.Back, o.Back}} {
-		w.to.Arrived += w.of.Arrived
-		w.to.Lost += w.of.Lost
-		w.to.Duplicated += w.of.Duplicated
-		w.to.Reordered += w.of.Reordered
-	}
-}
-
-// Hole is a time in which no message that was due in it was answered in time.
-type Hole struct {
-	At   time.Time     `json:"at"` // when the first of them was due
-	Took time.Duration `json:"took"`
-}
 
 // message is one that was due and whose fate is still open, or must be remembered so that its double is known.
 type message struct {
@@ -56,7 +20,7 @@ type message struct {
 
 // account follows the messages of a connection in the order of their numbers.
 type account struct {
-	Count
+	load.Count
 	open      []message // of the numbers from first on
 	first     uint64
 	there     uint64 // the highest number that arrived, plus one
@@ -172,4 +136,11 @@ func (a *account) noteHole(until int64) {
 	if a.badSince != 0 && until-a.badSince > a.hole {
 		a.hole, a.holeAt = until-a.badSince, a.badSince
 	}
+}
+
+// newHistogram is of latencies up to ten minutes, in microseconds.
+func newHistogram() *metrics.Histogram { return metrics.NewHistogram(1e-6, 600) }
+
+func measured(name, doc string, h *metrics.Histogram) metrics.Measurement {
+	return metrics.Measurement{Name: name, Doc: doc, Unit: metrics.Seconds, Histogram: h}
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"errors"
@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // run is the thread's loop, until the traffic is over.
-func (l *Load) run() error {
+func (l *Traffic) run() error {
 	events := make([]unix.EpollEvent, 512)
 	for {
 		over, next, err := l.step()
@@ -37,7 +39,7 @@ func (l *Load) run() error {
 }
 
 // step does what is due, and says when next something is.
-func (l *Load) step() (over bool, next int64, err error) {
+func (l *Traffic) step() (over bool, next int64, err error) {
 	now := l.now()
 	if err := l.begin(now); err != nil {
 		return false, 0, err
@@ -57,7 +59,7 @@ func (l *Load) step() (over bool, next int64, err error) {
 }
 
 // begin begins connections at their rate.
-func (l *Load) begin(now int64) error {
+func (l *Traffic) begin(now int64) error {
 	due := min(float64(now)/1e9*l.spec.ConnectRate+1, float64(l.spec.Connections))
 	for i := len(l.clients); l.loadBegan == 0 && i < int(due) && !l.ending; i++ {
 		if l.slots[i%len(l.slots)] != nil {
@@ -73,10 +75,10 @@ func (l *Load) begin(now int64) error {
 	return nil
 }
 
-func (l *Load) allBegun() bool { return l.slots[len(l.slots)-1] != nil }
+func (l *Traffic) allBegun() bool { return l.slots[len(l.slots)-1] != nil }
 
 // settledConnects reports whether every connection stands or has failed, or has had its time.
-func (l *Load) settledConnects(now int64) bool {
+func (l *Traffic) settledConnects(now int64) bool {
 	if l.standing+l.failed >= l.spec.Connections {
 		return true
 	}
@@ -85,11 +87,11 @@ func (l *Load) settledConnects(now int64) bool {
 }
 
 // connect begins a connection of a slot.
-func (l *Load) connect(slot, again int) error {
+func (l *Traffic) connect(slot, again int) error {
 	pair := l.spec.Pairs[slot%len(l.spec.Pairs)]
 	c := &client{load: l, index: uint32(len(l.clients)), pair: pair, fd: -1}
 	c.Number, c.Again, c.From, c.Remote, c.Protocol = slot, again, pair.From, pair.To, l.spec.Protocol
-	c.account.latencies, c.account.late, c.account.interval = l.latencies, int64(l.spec.Late), int64(l.spec.interval())
+	c.account.latencies, c.account.late, c.account.interval = l.latencies, int64(l.spec.Late), int64(l.spec.Interval())
 	l.clients = append(l.clients, c)
 	l.slots[slot] = c
 	if err := c.connect(); err != nil {
@@ -99,13 +101,13 @@ func (l *Load) connect(slot, again int) error {
 }
 
 // again has a connection that ended begun again, if it may.
-func (l *Load) again(c *client) {
+func (l *Traffic) again(c *client) {
 	if c.Again < l.spec.Reconnects && !l.ending {
 		l.waiting = append(l.waiting, retry{l.now() + int64(l.spec.ReconnectWait), c})
 	}
 }
 
-func (l *Load) beginAgain(now int64) error {
+func (l *Traffic) beginAgain(now int64) error {
 	for len(l.waiting) > 0 && l.waiting[0].at <= now && !l.ending {
 		c := l.waiting[0].of
 		l.waiting = l.waiting[1:]
@@ -117,12 +119,12 @@ func (l *Load) beginAgain(now int64) error {
 }
 
 // dueAt returns when the message of that number, over all connections, is due.
-func (l *Load) dueAt(number uint64) int64 {
+func (l *Traffic) dueAt(number uint64) int64 {
 	return l.loadBegan + int64(float64(number)/l.spec.Rate*1e9)
 }
 
 // sendDue sends what is due; each connection in its turn.
-func (l *Load) sendDue(now int64) {
+func (l *Traffic) sendDue(now int64) {
 	if l.loadBegan == 0 || l.spec.Closed || l.spec.Idle || l.ending {
 		return
 	}
@@ -141,7 +143,7 @@ func (l *Load) sendDue(now int64) {
 }
 
 // tidy settles accounts, ends connects that take too long, and takes samples.
-func (l *Load) tidy(now int64) {
+func (l *Traffic) tidy(now int64) {
 	if now < l.tidyAt {
 		return
 	}
@@ -151,7 +153,7 @@ func (l *Load) tidy(now int64) {
 			continue
 		}
 		switch {
-		case l.spec.Protocol == UDP:
+		case l.spec.Protocol == load.UDP:
 			c.account.settle(now-int64(l.spec.GiveUp), false)
 			if l.spec.Closed && c.stands && len(c.account.open) == 0 { // what it waited for is lost
 				c.due(now)
@@ -160,7 +162,7 @@ func (l *Load) tidy(now int64) {
 			c.account.settle(now, true)
 		}
 		if !c.stands && c.Cause == "" && now > c.begun+int64(l.spec.ConnectTimeout) {
-			c.end(ConnectTimeout)
+			c.end(load.ConnectTimeout)
 		}
 	}
 	if now >= l.sampleAt {
@@ -169,8 +171,8 @@ func (l *Load) tidy(now int64) {
 	}
 }
 
-func (l *Load) sample(now int64) {
-	s := Sample{At: time.Duration(now), Active: l.standing, Failed: l.failed}
+func (l *Traffic) sample(now int64) {
+	s := load.Sample{At: time.Duration(now), Active: l.standing, Failed: l.failed}
 	for _, c := range l.clients {
 		s.Due += c.account.Due
 		s.Answered += c.account.Back.Arrived
@@ -185,7 +187,7 @@ func (l *Load) sample(now int64) {
 }
 
 // beginEnd begins no more, and waits for what is under way. Idle connections say their one word.
-func (l *Load) beginEnd(now int64) {
+func (l *Traffic) beginEnd(now int64) {
 	if l.spec.Idle {
 		for _, c := range l.slots {
 			if c != nil && c.Cause == "" {
@@ -197,8 +199,8 @@ func (l *Load) beginEnd(now int64) {
 }
 
 // allAnswered reports whether nothing is under way that could still change an account.
-func (l *Load) allAnswered() bool {
-	if l.spec.Protocol == UDP {
+func (l *Traffic) allAnswered() bool {
+	if l.spec.Protocol == load.UDP {
 		return false // what is lost or doubled is known at the end of the time alone
 	}
 	for _, c := range l.slots {
@@ -215,7 +217,7 @@ func (l *Load) allAnswered() bool {
 }
 
 // nextDue says when step is to be called again.
-func (l *Load) nextDue() int64 {
+func (l *Traffic) nextDue() int64 {
 	next := l.tidyAt
 	if l.ending {
 		return min(next, l.endsAt)
@@ -233,16 +235,16 @@ func (l *Load) nextDue() int64 {
 }
 
 // finish ends all connections and writes the report.
-func (l *Load) finish(err error) {
+func (l *Traffic) finish(err error) {
 	if err != nil {
 		l.fail(err)
 	}
 	for _, c := range l.slots {
 		if c != nil {
-			c.end(Done)
+			c.end(load.Done)
 		}
 	}
-	l.report = Report{Spec: l.spec, Began: l.start}
+	l.report = load.Report{Spec: l.spec, Began: l.start}
 	if l.loadBegan > 0 && l.ending {
 		l.report.Began, l.report.Took = l.wall(l.loadBegan), time.Duration(l.endedAt-l.loadBegan)
 	}
@@ -251,19 +253,19 @@ func (l *Load) finish(err error) {
 		c.Count = c.account.Count
 		c.MaxTook = time.Duration(c.account.maxTook)
 		if c.account.hole > 0 {
-			c.Hole = Hole{l.wall(c.account.holeAt), time.Duration(c.account.hole)}
+			c.Hole = load.Hole{At: l.wall(c.account.holeAt), Took: time.Duration(c.account.hole)}
 		}
 		if c.Hole.Took > l.report.Hole.Took {
 			l.report.Hole = c.Hole
 		}
-		l.report.Count.add(c.Count)
+		l.report.Count.Add(c.Count)
 		l.report.Connections = append(l.report.Connections, c.Connection)
 	}
 	l.report.Latency = measured("latency", "from when a message was due until its answer came", l.latencies)
 	l.report.Lateness = measured("lateness", "how much later than due a message was sent", l.lateness)
 	l.report.Connect = measured("connect", "from the first packet until the connection stood", l.connects)
 	l.report.Samples = l.samples
-	if m := l.report.Lateness; m.N() > 0 && m.Quantile(0.99) > bearable.Seconds() {
+	if m := l.report.Lateness; m.N() > 0 && m.Quantile(0.99) > load.Bearable.Seconds() {
 		l.report.Bottleneck = fmt.Sprintf("one message in a hundred was sent %v or more after it was due",
 			time.Duration(m.Quantile(0.99)*float64(time.Second)).Round(10*time.Microsecond))
 	}

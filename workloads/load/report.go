@@ -1,5 +1,3 @@
-//go:build linux
-
 package load
 
 import (
@@ -73,8 +71,8 @@ type Sample struct {
 	Failed     int           `json:"failed"`     // that ended otherwise than Done, all in all
 }
 
-// bearable is the lateness, of one message in a hundred, above which the load itself is the bottleneck.
-const bearable = time.Millisecond
+// Bearable is the lateness, of one message in a hundred, above which the load itself is the bottleneck.
+const Bearable = time.Millisecond
 
 // Lost returns how many messages were lost in either direction or could not be sent.
 func (c Count) Lost() uint64 { return c.Missed + c.There.Lost + c.Back.Lost }
@@ -165,11 +163,4 @@ func (r Report) causes() string {
 		fmt.Fprintf(&b, ", %d %s", counts[cause], cause)
 	}
 	return b.String()
-}
-
-// newHistogram is of latencies up to ten minutes, in microseconds.
-func newHistogram() *metrics.Histogram { return metrics.NewHistogram(1e-6, 600) }
-
-func measured(name, doc string, h *metrics.Histogram) metrics.Measurement {
-	return metrics.Measurement{Name: name, Doc: doc, Unit: metrics.Seconds, Histogram: h}
 }

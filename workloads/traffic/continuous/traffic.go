@@ -1,6 +1,12 @@
 //go:build linux
 
-package load
+// Package continuous makes continuous traffic between workloads and accounts for every message of it.
+//
+// It owns both ends of each connection: clients that send numbered messages when they are due, whatever became of those
+// before, and servers that answer each. So a message that is lost is known to be lost on the way there or back, and
+// latency counts from when it was due. One thread of its own does it all. It does not say what traffic should become of:
+// that is for who reads the load.Report. It needs root. Traffic is safe for concurrent use.
+package continuous
 
 import (
 	"context"
@@ -14,6 +20,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/load"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
 
@@ -23,9 +30,15 @@ const (
 	batch       = 64                    // messages that are sent before arrivals are looked at, when late
 )
 
-// Load is traffic under way.
-type Load struct {
-	spec    Spec
+// Namespaces finds the namespace of a plugged pod; *netns.Plugger does.
+type Namespaces interface {
+	Namespace(pod workloads.Key) (*netns.Namespace, bool)
+}
+
+// Traffic is traffic under way.
+type Traffic struct {
+	spec    load.Spec
+	format  format
 	pods    Namespaces
 	node    *netns.Namespace
 	poll    int
@@ -53,10 +66,10 @@ type Load struct {
 	latencies, lateness, connects *metrics.Histogram
 
 	mu      sync.Mutex
-	samples []Sample
+	samples []load.Sample
 	stop    bool
 	failure error
-	report  Report
+	report  load.Report
 }
 
 // handler is called when something can be done with its descriptor.
@@ -69,12 +82,13 @@ type retry struct {
 
 // Start begins traffic. The node is the current network namespace. Stop or Wait must be called, and ends it when ctx is
 // done as well.
-func Start(ctx context.Context, pods Namespaces, spec Spec) (*Load, error) {
+func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, error) {
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
-	l := &Load{spec: spec.withDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(),
+	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(),
 		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10)}
+	l.format = format{l.spec.Protocol, l.spec.Size}
 	err := l.open()
 	if err != nil {
 		return nil, fmt.Errorf("start traffic: %w", errors.Join(err, l.close()))
@@ -105,9 +119,9 @@ func Start(ctx context.Context, pods Namespaces, spec Spec) (*Load, error) {
 }
 
 // open makes what the thread needs.
-func (l *Load) open() (err error) {
+func (l *Traffic) open() (err error) {
 	ends := 2 // of each connection
-	if l.spec.Protocol == UDP {
+	if l.spec.Protocol == load.UDP {
 		ends = 1
 	}
 	if err := enoughDescriptors(ends * l.spec.Connections); err != nil {
@@ -131,18 +145,18 @@ type waker struct{}
 func (waker) ready(uint32) {}
 
 // Run makes traffic until its duration is over or ctx is done, and says what became of it.
-func Run(ctx context.Context, pods Namespaces, spec Spec) (Report, error) {
+func Run(ctx context.Context, pods Namespaces, spec load.Spec) (load.Report, error) {
 	l, err := Start(ctx, pods, spec)
 	if err != nil {
-		return Report{}, err
+		return load.Report{}, err
 	}
 	return l.Wait()
 }
 
 // Capacity says how many messages a second such traffic could be at most here: it is tried for a fifth of a second, in a
 // closed loop on at most 16 connections.
-func Capacity(ctx context.Context, pods Namespaces, spec Spec) (float64, error) {
-	spec = spec.withDefaults()
+func Capacity(ctx context.Context, pods Namespaces, spec load.Spec) (float64, error) {
+	spec = spec.WithDefaults()
 	spec.Closed, spec.Idle, spec.Reconnects, spec.Duration = true, false, 0, 200*time.Millisecond
 	spec.Connections = min(spec.Connections, 16)
 	spec.GiveUp = 50 * time.Millisecond
@@ -154,25 +168,25 @@ func Capacity(ctx context.Context, pods Namespaces, spec Spec) (float64, error) 
 }
 
 // Stop ends the traffic and says what became of it. It waits for answers that are under way, at most Spec.GiveUp.
-func (l *Load) Stop() (Report, error) {
+func (l *Traffic) Stop() (load.Report, error) {
 	l.halt()
 	return l.Wait()
 }
 
 // Wait waits for the end of the traffic, and says what became of it.
-func (l *Load) Wait() (Report, error) {
+func (l *Traffic) Wait() (load.Report, error) {
 	<-l.done
 	return l.report, l.failure
 }
 
 // Samples returns those taken so far.
-func (l *Load) Samples() []Sample {
+func (l *Traffic) Samples() []load.Sample {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]Sample(nil), l.samples...)
+	return append([]load.Sample(nil), l.samples...)
 }
 
-func (l *Load) halt() {
+func (l *Traffic) halt() {
 	l.mu.Lock()
 	l.stop = true
 	l.mu.Unlock()
@@ -180,12 +194,12 @@ func (l *Load) halt() {
 }
 
 // now is the time since the start, and never 0.
-func (l *Load) now() int64 { return int64(time.Since(l.start)) + 1 }
+func (l *Traffic) now() int64 { return int64(time.Since(l.start)) + 1 }
 
-func (l *Load) wall(at int64) time.Time { return l.start.Add(time.Duration(at - 1)) }
+func (l *Traffic) wall(at int64) time.Time { return l.start.Add(time.Duration(at - 1)) }
 
 // inside runs fn in a pod's namespace.
-func (l *Load) inside(pod workloads.Key, fn func() error) error {
+func (l *Traffic) inside(pod workloads.Key, fn func() error) error {
 	ns := l.node
 	if pod != (workloads.Key{}) {
 		var ok bool
@@ -202,7 +216,7 @@ func (l *Load) inside(pod workloads.Key, fn func() error) error {
 	return fn()
 }
 
-func (l *Load) watch(fd int, h handler, events uint32) error {
+func (l *Traffic) watch(fd int, h handler, events uint32) error {
 	for len(l.handlers) <= fd {
 		l.handlers = append(l.handlers, make([]handler, fd+1)...)
 	}
@@ -211,7 +225,7 @@ func (l *Load) watch(fd int, h handler, events uint32) error {
 }
 
 // rewatch says whether the handler is to be called when the socket takes more as well.
-func (l *Load) rewatch(fd int, writable bool) error {
+func (l *Traffic) rewatch(fd int, writable bool) error {
 	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP)
 	if writable {
 		events |= unix.EPOLLOUT
@@ -219,7 +233,7 @@ func (l *Load) rewatch(fd int, writable bool) error {
 	return os.NewSyscallError("epoll", unix.EpollCtl(l.poll, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 }
 
-func (l *Load) closeSocket(fd int) {
+func (l *Traffic) closeSocket(fd int) {
 	if fd < len(l.handlers) {
 		l.handlers[fd] = nil
 	}
@@ -227,7 +241,7 @@ func (l *Load) closeSocket(fd int) {
 }
 
 // fail notes why what is said since may not be true: the first reason counts.
-func (l *Load) fail(err error) {
+func (l *Traffic) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure == nil {
@@ -235,13 +249,13 @@ func (l *Load) fail(err error) {
 	}
 }
 
-func (l *Load) stopped() bool {
+func (l *Traffic) stopped() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stop || l.failure != nil
 }
 
-func (l *Load) connection(index uint32) *client {
+func (l *Traffic) connection(index uint32) *client {
 	if int(index) < len(l.clients) {
 		return l.clients[index]
 	}
@@ -249,7 +263,7 @@ func (l *Load) connection(index uint32) *client {
 }
 
 // close closes all that is open.
-func (l *Load) close() (err error) {
+func (l *Traffic) close() (err error) {
 	for fd, h := range l.handlers {
 		if h != nil && fd != l.wake {
 			_ = unix.Close(fd)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"errors"
@@ -9,17 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // listener takes connections for a server.
 type listener struct {
-	load *Load
+	load *Traffic
 	fd   int
 	pod  uint32 // which of Spec.Servers
 }
 
 // listenAll opens the servers' sockets: each on all ports that the pairs name, for the families that they do.
-func (l *Load) listenAll() error {
+func (l *Traffic) listenAll() error {
 	type place struct {
 		is4  bool
 		port uint16
@@ -35,7 +36,7 @@ func (l *Load) listenAll() error {
 				if err != nil {
 					return err
 				}
-				if l.spec.Protocol == UDP {
+				if l.spec.Protocol == load.UDP {
 					return l.watch(fd, &datagramServer{l, fd, uint32(i)}, unix.EPOLLIN)
 				}
 				return l.watch(fd, &listener{l, fd, uint32(i)}, unix.EPOLLIN)
@@ -77,7 +78,7 @@ func (s *listener) ready(uint32) {
 
 // served is the server's end of a connection.
 type served struct {
-	load *Load
+	load *Traffic
 	fd   int
 	pod  uint32
 	stream
@@ -86,7 +87,7 @@ type served struct {
 func (s *served) ready(events uint32) {
 	open, err := s.read(s.fd)
 	for err == nil {
-		body, length, bad := s.load.spec.decode(s.in, s.load.spec.Size)
+		body, length, bad := s.load.format.decode(s.in, s.load.spec.Size)
 		if err = bad; bad != nil || length == 0 {
 			break
 		}
@@ -97,7 +98,7 @@ func (s *served) ready(events uint32) {
 			break
 		}
 		if c.account.arrive(h.number) {
-			s.out = s.load.spec.encodeAnswer(s.out, h, s.pod)
+			s.out = s.load.format.encodeAnswer(s.out, h, s.pod)
 		}
 		s.in = s.in[length:]
 	}
@@ -111,7 +112,7 @@ func (s *served) ready(events uint32) {
 
 // datagramServer answers datagrams.
 type datagramServer struct {
-	load *Load
+	load *Traffic
 	fd   int
 	pod  uint32
 }
@@ -131,7 +132,7 @@ func (s *datagramServer) ready(uint32) {
 			continue
 		}
 		if c.account.arrive(h.number) {
-			_ = unix.Sendto(s.fd, s.load.spec.encodeAnswer(nil, h, s.pod), 0, from) // what does not go is lost on the way back
+			_ = unix.Sendto(s.fd, s.load.format.encodeAnswer(nil, h, s.pod), 0, from) // what does not go is lost on the way back
 		}
 	}
 }
@@ -163,7 +164,7 @@ func (s *stream) read(fd int) (open bool, err error) {
 }
 
 // flush sends what the socket takes, and has the load call when it takes more.
-func (s *stream) flush(l *Load, fd int) error {
+func (s *stream) flush(l *Traffic, fd int) error {
 	for len(s.out) > 0 {
 		n, err := unix.Write(fd, s.out)
 		if err != nil && !again(err) {
@@ -181,7 +182,7 @@ func (s *stream) flush(l *Load, fd int) error {
 }
 
 // waitFor says whether the load is to call when the socket takes more.
-func (s *stream) waitFor(l *Load, fd int, room bool) error {
+func (s *stream) waitFor(l *Traffic, fd int, room bool) error {
 	if room == s.waits {
 		return nil
 	}

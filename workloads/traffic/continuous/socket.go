@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"errors"
@@ -9,15 +9,17 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // openSocket opens a non-blocking socket of the address's family in the current namespace.
-func openSocket(to netip.Addr, protocol Protocol) (int, error) {
+func openSocket(to netip.Addr, protocol load.Protocol) (int, error) {
 	family, kind := unix.AF_INET6, unix.SOCK_STREAM
 	if to.Is4() {
 		family = unix.AF_INET
 	}
-	if protocol == UDP {
+	if protocol == load.UDP {
 		kind = unix.SOCK_DGRAM
 	}
 	fd, err := unix.Socket(family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -45,7 +47,7 @@ func widen(fd int) error {
 }
 
 // listen opens a server's socket for a family in the current namespace.
-func listen(is4 bool, protocol Protocol, port uint16) (fd int, err error) {
+func listen(is4 bool, protocol load.Protocol, port uint16) (fd int, err error) {
 	any := netip.IPv6Unspecified()
 	if is4 {
 		any = netip.IPv4Unspecified()
@@ -60,7 +62,7 @@ func listen(is4 bool, protocol Protocol, port uint16) (fd int, err error) {
 	if err == nil {
 		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(any, port)))
 	}
-	if err == nil && protocol != UDP {
+	if err == nil && protocol != load.UDP {
 		err = unix.Listen(fd, 1<<16)
 	}
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // What is on the wire: a message begins with the number of its connection and its own, and is filled up to its size. An
@@ -17,6 +19,12 @@ const (
 	magic      = 0xf5 // in the first byte of a number, so that what is not ours is known
 	answerSize = 20
 )
+
+// format is how messages are put on the wire.
+type format struct {
+	protocol load.Protocol
+	size     int
+}
 
 // header says which message it is.
 type header struct {
@@ -31,23 +39,23 @@ func (h header) append(to []byte) []byte {
 }
 
 func parseHeader(data []byte) (h header, ok bool) {
-	if len(data) < MinSize || binary.BigEndian.Uint32(data) != magic<<24 {
+	if len(data) < load.MinSize || binary.BigEndian.Uint32(data) != magic<<24 {
 		return h, false
 	}
 	return header{binary.BigEndian.Uint32(data[4:]), binary.BigEndian.Uint64(data[8:])}, true
 }
 
 // encodeMessage appends a message to what is to be sent.
-func (s *Spec) encodeMessage(to []byte, h header) []byte {
-	if s.Protocol == HTTP {
-		to = fmt.Appendf(to, "POST / HTTP/1.1\r\nHost: load\r\nContent-Length: %d\r\n\r\n", s.Size)
+func (s format) encodeMessage(to []byte, h header) []byte {
+	if s.protocol == load.HTTP {
+		to = fmt.Appendf(to, "POST / load.HTTP/1.1\r\nHost: load\r\nContent-Length: %d\r\n\r\n", s.size)
 	}
-	return append(h.append(to), make([]byte, s.Size-MinSize)...)
+	return append(h.append(to), make([]byte, s.size-load.MinSize)...)
 }
 
 // encodeAnswer appends the answer of a server.
-func (s *Spec) encodeAnswer(to []byte, h header, server uint32) []byte {
-	if s.Protocol == HTTP {
+func (s format) encodeAnswer(to []byte, h header, server uint32) []byte {
+	if s.protocol == load.HTTP {
 		to = fmt.Appendf(to, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", answerSize)
 	}
 	return binary.BigEndian.AppendUint32(h.append(to), server)
@@ -57,9 +65,9 @@ var errGarbled = errors.New("what came is no message")
 
 // decode cuts the first message or answer of that size from a stream, and returns how long it is; 0: it is not all
 // there yet.
-func (s *Spec) decode(stream []byte, size int) (body []byte, length int, err error) {
+func (s format) decode(stream []byte, size int) (body []byte, length int, err error) {
 	head := 0
-	if s.Protocol == HTTP {
+	if s.protocol == load.HTTP {
 		end := bytes.Index(stream, []byte("\r\n\r\n"))
 		if end < 0 {
 			if len(stream) > 8192 {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"errors"
@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // client is a connection's end that sends.
 type client struct {
-	load *Load
-	Connection
+	load *Traffic
+	load.Connection
 	stream
 	account account
 	index   uint32 // in the table of all
-	pair    Pair
+	pair    load.Pair
 	fd      int // -1: it is over, or never was
 	stands  bool
 	begun   int64
@@ -74,7 +76,7 @@ func (c *client) stand() {
 	c.Connect = max(time.Duration(c.load.now()-c.begun), 1)
 	c.Local = localAddress(c.fd)
 	c.load.standing++
-	if c.load.spec.Protocol != UDP {
+	if c.load.spec.Protocol != load.UDP {
 		_ = c.load.connects.Record(c.Connect.Seconds())
 	}
 	if c.load.spec.Closed {
@@ -97,7 +99,7 @@ func (c *client) ready(events uint32) {
 			return
 		}
 	}
-	if c.load.spec.Protocol == UDP {
+	if c.load.spec.Protocol == load.UDP {
 		c.readDatagrams()
 		if c.waits && c.fd >= 0 {
 			c.pushOrEnd()
@@ -116,13 +118,13 @@ func (c *client) ready(events uint32) {
 	case err != nil:
 		c.end(causeOf(err))
 	case !open:
-		c.end(PeerClosed)
+		c.end(load.PeerClosed)
 	}
 }
 
 func (c *client) readAnswers() error {
 	for {
-		body, length, err := c.load.spec.decode(c.in, answerSize)
+		body, length, err := c.load.format.decode(c.in, answerSize)
 		if err != nil || length == 0 {
 			return err
 		}
@@ -201,8 +203,8 @@ func (c *client) push() error {
 			return c.waitFor(c.load, c.fd, false)
 		}
 		number := c.backlog[0]
-		data := c.load.spec.encodeMessage(c.load.scratch[:0], header{c.index, number})
-		if c.load.spec.Protocol == UDP {
+		data := c.load.format.encodeMessage(c.load.scratch[:0], header{c.index, number})
+		if c.load.spec.Protocol == load.UDP {
 			_, err := unix.Write(c.fd, data)
 			if errors.Is(err, unix.ECONNREFUSED) { // what came back of an earlier one; this was not sent
 				_, err = unix.Write(c.fd, data)
@@ -229,7 +231,7 @@ func (c *client) markSent(number uint64, sent bool) {
 }
 
 // end closes the connection, for a cause.
-func (c *client) end(cause Cause) {
+func (c *client) end(cause load.Cause) {
 	if c.Cause != "" {
 		return
 	}
@@ -239,31 +241,31 @@ func (c *client) end(cause Cause) {
 		l.standing--
 	}
 	if c.fd >= 0 {
-		if l.spec.Protocol != UDP {
+		if l.spec.Protocol != load.UDP {
 			c.Retransmits = retransmits(c.fd)
 		}
 		l.closeSocket(c.fd)
 		c.fd = -1
 	}
 	c.in, c.out, c.backlog = nil, nil, nil
-	if cause != Done {
+	if cause != load.Done {
 		l.failed++
 		l.again(c)
 	}
 }
 
-func causeOf(err error) Cause {
+func causeOf(err error) load.Cause {
 	switch {
 	case errors.Is(err, errGarbled):
-		return Garbled
+		return load.Garbled
 	case errors.Is(err, unix.ECONNREFUSED):
-		return Refused
+		return load.Refused
 	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
-		return Reset
+		return load.Reset
 	case errors.Is(err, unix.ETIMEDOUT):
-		return TimedOut
+		return load.TimedOut
 	case err == nil || errors.Is(err, unix.Errno(0)):
-		return PeerClosed
+		return load.PeerClosed
 	}
-	return Cause(err.Error())
+	return load.Cause(err.Error())
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package load
+package continuous
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
+	"github.com/nodefv/nodefv/workloads/load"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
 )
@@ -28,14 +29,14 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func between(pods []netnstest.Pod, protocol Protocol) Spec {
-	return Spec{
-		Pairs:   []Pair{{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V4, port)}},
+func between(pods []netnstest.Pod, protocol load.Protocol) load.Spec {
+	return load.Spec{
+		Pairs:   []load.Pair{{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V4, port)}},
 		Servers: []workloads.Key{pods[1].Key}, Protocol: protocol,
 	}
 }
 
-func run(t testing.TB, plugger *netns.Plugger, s Spec) Report {
+func run(t testing.TB, plugger *netns.Plugger, s load.Spec) load.Report {
 	t.Helper()
 	r, err := Run(t.Context(), plugger, s)
 	must(t, err)
@@ -43,10 +44,10 @@ func run(t testing.TB, plugger *netns.Plugger, s Spec) Report {
 }
 
 // whole fails the test unless every message was answered once, in order.
-func whole(t testing.TB, r Report) {
+func whole(t testing.TB, r load.Report) {
 	t.Helper()
 	c := r.Count
-	want := Count{Due: c.Due, Sent: c.Due, There: Way{Arrived: c.Due}, Back: Way{Arrived: c.Due}, Late: c.Late}
+	want := load.Count{Due: c.Due, Sent: c.Due, There: load.Way{Arrived: c.Due}, Back: load.Way{Arrived: c.Due}, Late: c.Late}
 	if c != want || c.Due == 0 || r.Failed() != 0 {
 		t.Errorf("not all is well:\n%s", r)
 	}
@@ -55,9 +56,9 @@ func whole(t testing.TB, r Report) {
 func TestAllIsAccountedFor(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 3)
 	before := descriptors(t)
-	for _, protocol := range []Protocol{TCP, UDP, HTTP} { // no subtests: they would not be on the node
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} { // no subtests: they would not be on the node
 		s := between(pods, protocol)
-		s.Pairs = append(s.Pairs, Pair{From: pods[2].Key, Source: pods[2].V6, To: netip.AddrPortFrom(pods[1].V6, port)}, Pair{To: netip.AddrPortFrom(pods[1].V4, port)})
+		s.Pairs = append(s.Pairs, load.Pair{From: pods[2].Key, Source: pods[2].V6, To: netip.AddrPortFrom(pods[1].V6, port)}, load.Pair{To: netip.AddrPortFrom(pods[1].V4, port)})
 		s.Connections, s.Rate, s.Size, s.Duration, s.GiveUp = 30, 3000, 1000, 300*time.Millisecond, 200*time.Millisecond
 		r := run(t, plugger, s)
 		whole(t, r)
@@ -65,7 +66,7 @@ func TestAllIsAccountedFor(t *testing.T) {
 			t.Errorf("due %d, latencies %d, connections %d, took %v", r.Count.Due, r.Latency.N(), len(r.Connections), r.Took)
 		}
 		for _, c := range r.Connections {
-			if c.Due != 30 || c.Cause != Done || c.Local.Port() == 0 || c.Remote.Port() != port || c.Server == nil || *c.Server != pods[1].Key || c.Connect <= 0 {
+			if c.Due != 30 || c.Cause != load.Done || c.Local.Port() == 0 || c.Remote.Port() != port || c.Server == nil || *c.Server != pods[1].Key || c.Connect <= 0 {
 				t.Errorf("got %+v", c)
 			}
 		}
@@ -103,17 +104,17 @@ func TestPlanted(t *testing.T) {
 	for name, c := range map[string]struct {
 		direction impair.Direction
 		quality   impair.Quality
-		want      func(*Count)
+		want      func(*load.Count)
 		hole      time.Duration
 	}{
 		"37 packets lost": {impair.Out, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(10, 37, 11)}}},
-			func(c *Count) { c.There.Lost = 37 }, time.Millisecond},
+			func(c *load.Count) { c.There.Lost = 37 }, time.Millisecond},
 		"37 answers lost": {impair.In, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(10, 37, 11)}}},
-			func(c *Count) { c.Back.Lost = 37 }, time.Millisecond},
+			func(c *load.Count) { c.Back.Lost = 37 }, time.Millisecond},
 		"one duplicate": {impair.Out, impair.Quality{Duplication: impair.Chance{Packets: []uint64{100}}},
-			func(c *Count) { c.There.Duplicated = 1 }, 0},
+			func(c *load.Count) { c.There.Duplicated = 1 }, 0},
 		"a hole of 80 ms": {impair.Out, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(200, 80, 1)}}},
-			func(c *Count) { c.There.Lost = 80 }, 80 * time.Millisecond},
+			func(c *load.Count) { c.There.Lost = 80 }, 80 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
@@ -121,10 +122,10 @@ func TestPlanted(t *testing.T) {
 			defer func() { must(t, link.Close()) }()
 			filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
 			must(t, link.Set(impair.Impairment{Name: "planted", Direction: c.direction, Filter: filter, Quality: c.quality}))
-			s := between(pods, UDP)
+			s := between(pods, load.UDP)
 			s.Rate, s.Duration, s.GiveUp, s.Late = 1000, 500*time.Millisecond, 300*time.Millisecond, 250*time.Millisecond
 			r := run(t, plugger, s)
-			want := Count{Due: 500, Sent: 500}
+			want := load.Count{Due: 500, Sent: 500}
 			c.want(&want)
 			want.There.Arrived = want.Sent - want.There.Lost
 			want.Back.Arrived = want.There.Arrived - want.Back.Lost
@@ -150,7 +151,7 @@ func TestOneReordering(t *testing.T) {
 	defer func() { must(t, link.Close()) }()
 	filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
 	must(t, link.Set(impair.Impairment{Name: "planted", Filter: filter, Quality: impair.Quality{Delay: 60 * time.Millisecond, Reordering: impair.Chance{Packets: []uint64{5}}}}))
-	s := between(pods, UDP)
+	s := between(pods, load.UDP)
 	s.Rate, s.Duration, s.GiveUp, s.Late = 20, 500*time.Millisecond, 300*time.Millisecond, 250*time.Millisecond
 	if r := run(t, plugger, s); r.Count.There.Reordered != 1 || r.Count.Lost() != 0 {
 		t.Errorf("got:\n%s", r)
@@ -162,7 +163,7 @@ func TestStalledTCP(t *testing.T) {
 	link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
 	must(t, err)
 	defer func() { must(t, link.Close()) }()
-	s := between(pods, TCP)
+	s := between(pods, load.TCP)
 	s.Connections, s.Rate, s.Late = 2, 400, 20*time.Millisecond
 	l, err := Start(t.Context(), plugger, s)
 	must(t, err)
@@ -185,7 +186,7 @@ func TestStalledTCP(t *testing.T) {
 
 func TestRefusedAndBegunAgain(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
-	s := between(pods, TCP)
+	s := between(pods, load.TCP)
 	s.Servers = nil
 	s.Connections, s.Reconnects, s.ReconnectWait, s.Duration = 2, 3, 20*time.Millisecond, 300*time.Millisecond
 	r := run(t, plugger, s)
@@ -193,18 +194,18 @@ func TestRefusedAndBegunAgain(t *testing.T) {
 		t.Errorf("got:\n%s", r)
 	}
 	for _, c := range r.Connections {
-		if c.Cause != Refused {
+		if c.Cause != load.Refused {
 			t.Errorf("got %+v", c)
 		}
 	}
-	if broken := (Budget{Lost: new(uint64), Failed: new(int)}).Breaks(r); len(broken) != 2 {
+	if broken := (load.Budget{Lost: new(uint64), Failed: new(int)}).Breaks(r); len(broken) != 2 {
 		t.Errorf("broken: %v", broken)
 	}
 }
 
 func TestIdle(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
-	s := between(pods, TCP)
+	s := between(pods, load.TCP)
 	s.Idle, s.Connections, s.Duration, s.ConnectRate = true, 2000, 200*time.Millisecond, 20_000
 	r := run(t, plugger, s)
 	whole(t, r)
@@ -215,14 +216,14 @@ func TestIdle(t *testing.T) {
 
 func TestClosedLoopAndCapacity(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
-	for _, protocol := range []Protocol{TCP, UDP} {
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP} {
 		capacity, err := Capacity(t.Context(), plugger, between(pods, protocol))
 		must(t, err)
 		if capacity < 200 {
 			t.Errorf("%s: a capacity of %g messages/s", protocol, capacity)
 		}
 	}
-	s := between(pods, UDP)
+	s := between(pods, load.UDP)
 	s.Rate, s.Duration, s.GiveUp = 5e6, 200*time.Millisecond, 50*time.Millisecond
 	if r := run(t, plugger, s); r.Bottleneck == "" {
 		t.Errorf("five million messages a second are said to be possible:\n%s", r)
@@ -233,15 +234,15 @@ func TestEnds(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	r, err := Run(ctx, plugger, between(pods, TCP))
+	r, err := Run(ctx, plugger, between(pods, load.TCP))
 	must(t, err)
 	whole(t, r)
-	missing := between(pods, TCP)
+	missing := between(pods, load.TCP)
 	missing.Servers = []workloads.Key{{Name: "nobody"}}
 	if _, err := Run(t.Context(), plugger, missing); err == nil {
 		t.Error("a server without a pod is taken")
 	}
-	two := between(pods, TCP)
+	two := between(pods, load.TCP)
 	first, err := Start(t.Context(), plugger, two)
 	must(t, err)
 	if _, err := Start(t.Context(), plugger, two); err == nil {
@@ -254,7 +255,7 @@ func TestEnds(t *testing.T) {
 // BenchmarkRate sends as fast as it goes, in a closed loop.
 func BenchmarkRate(b *testing.B) {
 	plugger, pods := netnstest.Pods(b, 2)
-	for _, protocol := range []Protocol{TCP, UDP, HTTP} {
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} {
 		b.Run(string(protocol), func(b *testing.B) {
 			best := 0.0
 			for b.Loop() {
@@ -273,7 +274,7 @@ func BenchmarkLateness(b *testing.B) {
 	for _, rate := range []float64{1000, 5000, 10_000, 20_000} {
 		b.Run(fmt.Sprintf("%g per s", rate), func(b *testing.B) {
 			for b.Loop() {
-				s := between(pods, UDP)
+				s := between(pods, load.UDP)
 				s.Connections, s.Rate, s.Duration = 10, rate, time.Second
 				r := run(b, plugger, s)
 				b.ReportMetric(r.Lateness.Quantile(0.99)*1e6, "P99-lateness-µs")

@@ -1,12 +1,5 @@
-//go:build linux
-
-// Package load makes continuous traffic between workloads and accounts for every message of it.
-//
-// It owns both ends of each connection: clients that send numbered messages when they are due, whatever became of those
-// before, and servers that answer each. So a message that is lost is known to be lost on the way there or back, and
-// latency counts from when it was due. One thread of its own does it all. It does not say what traffic should become of:
-// that is for package traffic, where never-wrong is, and for who reads the Report. It needs root. A Load is safe for
-// concurrent use.
+// Package load says what continuous traffic is wanted, and what became of it: messages, connections and times in which
+// nothing was answered. It is data and no more; package traffic/continuous makes the traffic.
 package load
 
 import (
@@ -16,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/workloads"
-	"github.com/nodefv/nodefv/workloads/netns"
 )
 
 // Protocol is what messages travel in.
@@ -62,13 +54,8 @@ const MinSize = 16
 
 const maxUDP = 65_507 // the payload of the largest IPv4 datagram
 
-// Namespaces finds the namespace of a plugged pod; *netns.Plugger does.
-type Namespaces interface {
-	Namespace(pod workloads.Key) (*netns.Namespace, bool)
-}
-
-// withDefaults fills in what is zero.
-func (s Spec) withDefaults() Spec {
+// WithDefaults returns the spec with what is zero filled in.
+func (s Spec) WithDefaults() Spec {
 	def(&s.Protocol, TCP)
 	def(&s.Connections, 1)
 	def(&s.Rate, 100)
@@ -90,7 +77,7 @@ func def[T comparable](field *T, value T) {
 
 // Check says what is wrong with the traffic that is wanted, all at once.
 func (s Spec) Check() error {
-	s = s.withDefaults()
+	s = s.WithDefaults()
 	var errs []error
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
@@ -112,7 +99,7 @@ func (s Spec) Check() error {
 	return nil
 }
 
-// interval is how far the messages of one connection are apart.
-func (s Spec) interval() time.Duration {
+// Interval is how far the messages of one connection are apart.
+func (s Spec) Interval() time.Duration {
 	return time.Duration(float64(s.Connections) / s.Rate * float64(time.Second))
 }
