@@ -40,7 +40,7 @@ type driver struct {
 	target  targets.Target
 	client  kubernetes.Interface
 	admin   adminclient.Interface
-	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
+	served  map[workloads.Kind]bool // those that clusters may lack
 	known   []report.KnownIssue     // of the agent's release
 	journal *report.Journal
 	sampler *metrics.Sampler
@@ -90,7 +90,7 @@ func newDriver(ctx context.Context, h infra.Handoff) (d *driver, err error) {
 	if d.admin, err = workloads.NewAdminClient(config); err != nil {
 		return d, err
 	}
-	if d.served, err = workloads.Served(ctx, d.admin); err != nil {
+	if d.served, err = workloads.Served(ctx, d.clients()); err != nil {
 		return d, err
 	}
 	if err := d.openKernel(ctx); err != nil {
@@ -334,18 +334,20 @@ func (d *driver) Quiesce(ctx context.Context) error {
 	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 }
 
-// kinds are the features that are kinds of cluster-wide policies.
-var kinds = map[string][]workloads.Kind{
-	"admin-network-policy": {workloads.AdminKind, workloads.BaselineKind}, "cluster-network-policy": {workloads.ClusterKind},
+func (d *driver) clients() workloads.Clients {
+	return workloads.Clients{Core: d.client, Admin: d.admin}
 }
+
+// serves reports whether the cluster knows a kind.
+func (d *driver) serves(k workloads.Descriptor) bool { return k.Feature() == "" || d.served[k.Kind()] }
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *driver) HasFeature(name string) bool {
 	if name == effects.Routing {
 		return d.target.Presentation().Routes
 	}
-	unknown := func(k workloads.Kind) bool { return !d.served[k] }
-	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(kinds[name], unknown)
+	missing := func(k workloads.Descriptor) bool { return k.Feature() == name && !d.serves(k) }
+	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(workloads.Kinds(), missing)
 }
 
 // node is the kernel of the node's namespace.

@@ -152,7 +152,7 @@ func choose(slots []slot, number int, parts []any) {
 // slots returns the parts that can make a difference to a flow: the pods that have the address of one of its ends, or had it, their
 // namespaces, and the policies that select one of those that are local.
 func (h *history) slots(f Flow, t span) []slot {
-	pods := map[workloads.Part]bool{workloads.PodPart(f.From.Key): true, workloads.PodPart(f.To.Key): true}
+	pods := map[workloads.Part]bool{workloads.PodKind.Part(f.From.Key): true, workloads.PodKind.Part(f.To.Key): true}
 	for _, e := range []End{f.From, f.To} {
 		for part := range h.near[e.Addr] {
 			pods[part] = true
@@ -160,7 +160,7 @@ func (h *history) slots(f Flow, t span) []slot {
 	}
 	var slots []slot
 	local := []workloads.Pod{}
-	namespaces := map[workloads.Part][]version{workloads.NamespacePart(""): nil} // cluster-wide policies have none
+	namespaces := map[workloads.Part][]version{workloads.NamespaceKind.Named(""): nil} // cluster-wide policies have none
 	add := func(part workloads.Part, versions []version) {
 		if len(versions) > 1 || versions[0].is != nil {
 			slots = append(slots, slot{part, versions})
@@ -169,7 +169,7 @@ func (h *history) slots(f Flow, t span) []slot {
 	for part := range pods {
 		versions := h.versions(part, t)
 		add(part, versions)
-		namespaces[workloads.NamespacePart(part.Key.Namespace)] = nil
+		namespaces[workloads.NamespaceKind.Named(part.Key.Namespace)] = nil
 		for _, v := range versions {
 			if p, ok := v.is.(workloads.Pod); ok && p.Node == h.now.LocalNode {
 				local = append(local, p)
@@ -183,7 +183,7 @@ func (h *history) slots(f Flow, t span) []slot {
 	selects := func(v version) bool {
 		r, ok := v.is.(*workloads.Ruleset)
 		return ok && slices.ContainsFunc(local, func(p workloads.Pod) bool {
-			return slices.ContainsFunc(namespaces[workloads.NamespacePart(p.Namespace)], func(v version) bool {
+			return slices.ContainsFunc(namespaces[workloads.NamespaceKind.Named(p.Namespace)], func(v version) bool {
 				n, _ := v.is.(workloads.Namespace)
 				return r.Selects(p, n)
 			})

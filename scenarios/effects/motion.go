@@ -205,8 +205,8 @@ func (v *motion) unseen() error {
 // remade returns the facts about pods that are on another node than before: they were on none in between.
 func (v *motion) remade(after workloads.State) map[string]bool {
 	elsewhere := func(k workloads.Key) bool {
-		p, there := after.Pods[k]
-		return there && v.before.Pods[k].Node != p.Node
+		p, there := after.Pods().Lookup(k)
+		return there && v.before.Pods().Get(k).Node != p.Node
 	}
 	facts := map[string]bool{}
 	for _, f := range sampleFlows(v.before) {
@@ -214,7 +214,7 @@ func (v *motion) remade(after workloads.State) map[string]bool {
 			facts[f.String()] = true
 		}
 	}
-	for k := range v.before.Pods {
+	for k := range v.before.Pods().All() {
 		if elsewhere(k) {
 			facts[string(metrics.Endpoints)], facts[string(metrics.LocalEndpoints)] = true, true
 		}
