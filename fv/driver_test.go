@@ -177,7 +177,7 @@ func (d *driver) write(e report.Entry) {
 // run runs one scenario and judges what it left in the journal.
 func (d *driver) run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Skipped: why}})
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Skipped: why}})
 		return metrics.Skip, why
 	}
 	if err := d.scenario(ctx, sc); err != nil {
@@ -200,7 +200,7 @@ func (d *driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	alive, err := d.take(ctx)
 	if err != nil {
 		now := time.Now()
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: now}})
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: now}})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
 		return err
 	}
@@ -252,7 +252,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(sc.Name))
 	seed := d.handoff.Seed
-	sc.Topology.DualStack = sc.Topology.DualStack && d.HasFeature(targets.IPv6)
+	sc.Topology.DualStack = sc.Topology.DualStack && d.HasFeature(workloads.IPv6)
 	plan, err := workloads.NewPlan(seed, sc.Topology, d.handoff.Node)
 	if err != nil {
 		return nil, err
@@ -277,7 +277,7 @@ func (d *driver) world(sc engine.Scenario) (*engine.World, error) {
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
 		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Known: d.known,
 	}
-	if d.HasFeature(targets.ForgetsConnections) {
+	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
 	}
 	w := &engine.World{
@@ -342,8 +342,8 @@ func (d *driver) clients() workloads.Clients {
 func (d *driver) serves(k workloads.Descriptor) bool { return k.Feature() == "" || d.served[k.Kind()] }
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
-func (d *driver) HasFeature(name string) bool {
-	if name == effects.Routing {
+func (d *driver) HasFeature(name workloads.Feature) bool {
+	if name == workloads.Routing {
 		return d.target.Presentation().Routes
 	}
 	missing := func(k workloads.Descriptor) bool { return k.Feature() == name && !d.serves(k) }

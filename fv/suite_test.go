@@ -15,6 +15,8 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // handoff is nil where the suite was not started by the harness: then it can list its specs and nothing else.
@@ -65,7 +67,7 @@ func init() {
 // priority lets scenarios that take seconds come before those that take long, if the harness asks for it: a run that ends at the first failure ends
 // sooner. Else the seed alone decides.
 func priority(sc engine.Scenario) SpecPriority {
-	long := slices.ContainsFunc(sc.Labels, func(l string) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, engine.Restarts)
+	long := slices.ContainsFunc(sc.Labels, func(l engine.Label) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, workloads.Restarts)
 	if handoff != nil && handoff.QuickFirst && !long {
 		return 1
 	}
@@ -97,17 +99,17 @@ func selection() ([]engine.Scenario, error) {
 
 func labelsOf(sc engine.Scenario) Labels {
 	labels := Labels{}
-	return append(labels, sc.Labels...)
+	return append(labels, sc.LabelNames()...)
 }
 
 // skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it.
 func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
 	for _, need := range sc.Needs {
 		switch {
-		case need == engine.Restarts && !obeyed:
+		case need == workloads.Restarts && !obeyed:
 			return "nobody stops and starts the agent for a driver that was not started by the harness"
-		case need != engine.Restarts && !sut.HasFeature(need):
-			return "the target has no " + need
+		case need != workloads.Restarts && !sut.HasFeature(need):
+			return "the target has no " + string(need)
 		}
 	}
 	return ""

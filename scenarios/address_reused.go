@@ -19,7 +19,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "address reused at once",
 		Doc:      "An address passes at once to a pod of another name, label and node, again and again; who has it now is let in or not by its own label.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -16,7 +16,7 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "cleared pod address",
 		Doc:      "A pod loses its address in status and annotations and is then deleted; the SUT lets go of it, and of nobody else, and serves the next owner of the address.",
-		Labels:   []string{Basic, Identity},
+		Labels:   []engine.Label{Basic, Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -41,8 +41,8 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "dual stack, one address cleared",
 		Doc: "Pods of both families lose the address of one, get it back, lose the other, and then both: routes, sets and connections of that family go," +
 			" the other family and everyone else stay as they are. Then one goes with both.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -26,8 +26,8 @@ var _ = forEachClusterWide(func(k clusterWide, p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     k.word + " policy churn",
 		Doc:      "The " + k.title + " and a baseline, drawn from the seed, are in force over policies drawn alike; each cycle one of them goes, one comes, one changes, and so does the baseline.",
-		Labels:   []string{Churn},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Churn},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology,
 		Steps: []engine.Step{

@@ -44,7 +44,7 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     k.title,
 		Doc:      "Over a policy that holds, " + k.title + " come, change and go: they allow what it denies, deny what it allows, pass on to it before one that denies, and deny a network to what leaves a pod.",
-		Labels:   []string{Calc},
+		Labels:   []engine.Label{Calc},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -96,7 +96,7 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     k.lowest,
 		Doc:      "A baseline of " + k.title + " denies what no policy decides: it comes, yields to a policy, changes, is all there is when the policy goes, and goes.",
-		Labels:   []string{Calc},
+		Labels:   []engine.Label{Calc},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

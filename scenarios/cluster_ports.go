@@ -29,8 +29,8 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "cluster policies by port name",
 		Doc:      "Cluster policies name ports that pods number differently, one by TCP and one by UDP: the destination's own number and protocol count, into a pod and out of one.",
-		Labels:   []string{Identity, "policy", "cluster"},
-		Needs:    []string{"cluster-network-policy"},
+		Labels:   []engine.Label{Identity, Policy, "cluster"},
+		Needs:    []workloads.Feature{workloads.ClusterPolicies},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeNamedPorts,
 		Steps: []engine.Step{

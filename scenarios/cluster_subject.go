@@ -19,7 +19,7 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     k.word + " subject relabelled",
 		Doc:      "Namespaces and pods become and cease to be the subject of one of the " + k.title + " by their labels alone: it holds for those that are, and for no others.",
-		Labels:   []string{Calc},
+		Labels:   []engine.Label{Calc},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

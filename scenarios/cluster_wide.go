@@ -14,10 +14,10 @@ import (
 // clusterWide is an API of cluster-wide policies. Scenarios say policies in the words of the newest, which has all that the older one has;
 // the policy of its Baseline tier that the older one can have as well is called workloads.BaselineName.
 type clusterWide struct {
-	feature string // that a target must have
-	word    string // begins the names of scenarios, and is a label
-	title   string // of the policies
-	lowest  string // of the scenario of its baseline
+	feature workloads.Feature // that a target must have
+	word    string            // begins the names of scenarios, and is a label
+	title   string            // of the policies
+	lowest  string            // of the scenario of its baseline
 	tiers   []policyv1alpha2.Tier
 	add     func(context.Context, *workloads.Fleet, ...workloads.ClusterPolicy) error
 	change  func(context.Context, *workloads.Fleet, ...workloads.ClusterPolicy) error
@@ -26,7 +26,7 @@ type clusterWide struct {
 
 // clusterWides are the APIs of which a target may have one.
 var clusterWides = []clusterWide{{
-	feature: "admin-network-policy", word: "admin", title: "admin policies", lowest: "baseline",
+	feature: workloads.AdminPolicies, word: "admin", title: "admin policies", lowest: "baseline",
 	tiers: []policyv1alpha2.Tier{policyv1alpha2.AdminTier}, // but for the baseline
 	add: func(ctx context.Context, f *workloads.Fleet, policies ...workloads.ClusterPolicy) error {
 		return older(ctx, policies, f.AddAdminPolicies, f.AddBaseline)
@@ -44,7 +44,7 @@ var clusterWides = []clusterWide{{
 		return f.RemoveAdminPolicies(ctx, admins)
 	},
 }, {
-	feature: "cluster-network-policy", word: "cluster", title: "cluster policies", lowest: "cluster baseline",
+	feature: workloads.ClusterPolicies, word: "cluster", title: "cluster policies", lowest: "cluster baseline",
 	tiers: []policyv1alpha2.Tier{policyv1alpha2.AdminTier, policyv1alpha2.AdminTier, policyv1alpha2.BaselineTier},
 	add: func(ctx context.Context, f *workloads.Fleet, policies ...workloads.ClusterPolicy) error {
 		return f.AddClusterPolicies(ctx, policies)
@@ -78,7 +78,7 @@ func forEachClusterWide(build func(k clusterWide, p Params) engine.Scenario) boo
 	for _, k := range clusterWides {
 		register(func(p Params) engine.Scenario {
 			sc := build(k, p)
-			sc.Labels, sc.Needs = append(sc.Labels, "policy", k.word), append(sc.Needs, k.feature)
+			sc.Labels, sc.Needs = append(sc.Labels, Policy, engine.Label(k.word)), append(sc.Needs, k.feature)
 			return sc
 		})
 	}

@@ -12,7 +12,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "fifty thousand remote endpoints",
 		Doc:      "50,000 pods on 1,000 other nodes and a hundred on the SUT's own: all are counted, the hundred are served.",
-		Labels:   []string{Scale, Slow},
+		Labels:   []engine.Label{Scale, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1000, Namespaces: 501, PodsPerNamespace: 100, Local: 100}),
 		// A step of its own, since clean-up has three minutes for all.

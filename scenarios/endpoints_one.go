@@ -9,7 +9,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "one local endpoint",
 		Doc:      "One pod on the SUT's node is counted and routed, and is gone without a trace.",
-		Labels:   []string{Basic},
+		Labels:   []engine.Label{Basic},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 1, Local: -1, DualStack: true}),
 	}

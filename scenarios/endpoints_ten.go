@@ -9,7 +9,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "ten local endpoints",
 		Doc:      "Ten pods on the SUT's node are counted, routed and reach each other.",
-		Labels:   []string{Basic},
+		Labels:   []engine.Label{Basic},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 10, Local: -1, DualStack: true}),
 	}

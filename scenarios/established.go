@@ -16,7 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "established connections",
 		Doc: "Whether TCP connections and UDP exchanges that are established go on when a change forbids them, into and out of a pod that policies hold for:" +
 			" a table without a verdict, for the specification leaves it open.",
-		Labels:   []string{Clock, Slow},
+		Labels:   []engine.Label{Clock, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: stage,
 		Arrange:  arrangeStage,
@@ -127,7 +127,6 @@ func (f *forbidder) byDeath(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		pod.Labels = old.Labels
 		if err := f.Fleet.AddPods(ctx, []workloads.Pod{pod}); err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "IPv6 alone",
 		Doc:      "Pods that have an IPv6 address and no other are counted, routed and held by a policy like all others.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -36,8 +36,8 @@ var _ = register(func(Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "dual stack, one family let in",
 		Doc:      "A policy lets in addresses of one family, then of the other, then all but one: a pod's two addresses are judged apart.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6"},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -34,7 +34,7 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "finished pods",
 		Doc: "Clients finish, one here and one on another node, and their addresses pass on to pods that are none while their objects stay and tell of them: the SUT lets go" +
 			" of them, judges the new owners by their own labels, and does not notice when the objects are deleted.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -44,8 +44,8 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "connections of pods that go",
 		Doc: "A pod with established TCP and UDP flows, to and from local and remote peers, loses its addresses in each of five ways: the kernel tracks none of its" +
 			" connections any more.",
-		Labels:   []string{Identity},
-		Needs:    []string{"ipv6", "forgets-connections"},
+		Labels:   []engine.Label{Identity},
+		Needs:    []workloads.Feature{workloads.IPv6, workloads.ForgetsConnections},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 	}
@@ -56,7 +56,6 @@ var _ = register(func(Params) engine.Scenario {
 			if err != nil {
 				return err
 			}
-			pod.Labels = old.Labels
 			if err := w.Fleet.AddPods(ctx, []workloads.Pod{pod}); err != nil {
 				return err
 			}

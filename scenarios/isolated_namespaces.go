@@ -14,7 +14,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "two isolated namespaces",
 		Doc:      "Pods of two namespaces talk freely, then within their own namespace only, then freely again; packets prove each.",
-		Labels:   []string{Basic, "policy"},
+		Labels:   []engine.Label{Basic, Policy},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 2, PodsPerNamespace: 2, Local: -1, DualStack: true}),
 		Steps: []engine.Step{

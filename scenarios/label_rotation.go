@@ -23,7 +23,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "label rotation",
 		Doc:      "The label maturity goes round 20 namespaces of 1,000 labelled pods on 50 nodes; policies that select by it let other namespaces in each time.",
-		Labels:   []string{Churn, "policy"},
+		Labels:   []engine.Label{Churn, Policy},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 49, Namespaces: 20, PodsPerNamespace: 50, Local: 20}),
 		Arrange:  arrangeMaturities,

@@ -18,16 +18,18 @@ import (
 
 // Labels that scenarios carry. A run leaves out Slow unless it is asked for.
 const (
-	Slow  = "slow"
-	Basic = "basic"
-	Churn = "churn"
-	Scale = "scale"
-	Leak  = "leak"
-	Calc  = "calc" // one input of the calculation graph each
+	Slow  engine.Label = "slow"
+	Basic engine.Label = "basic"
+	Churn engine.Label = "churn"
+	Scale engine.Label = "scale"
+	Leak  engine.Label = "leak"
+	Calc  engine.Label = "calc" // one input of the calculation graph each
+	// Policy marks what is about policies.
+	Policy engine.Label = "policy"
 	// Identity marks names and addresses that return, and lives that are short.
-	Identity = "identity"
+	Identity engine.Label = "identity"
 	// Clock marks what measures how long changes take to hold.
-	Clock = "clock"
+	Clock engine.Label = "clock"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.
@@ -99,8 +101,8 @@ func rateParam(p *Params, s string) error {
 	if err != nil {
 		return fmt.Errorf("not a number")
 	}
-	if r < 0 {
-		return fmt.Errorf("must not be negative")
+	if err := (workloads.Load{Rate: r}).Validate(); err != nil {
+		return err
 	}
 	p.Rate = &r
 	return nil

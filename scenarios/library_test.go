@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/nodefv/nodefv/workloads"
+
+	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 func TestEveryScenarioIsWellFormed(t *testing.T) {
@@ -14,7 +16,7 @@ func TestEveryScenarioIsWellFormed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, labels := map[string]bool{}, map[string]int{}
+	names, labels := map[string]bool{}, map[engine.Label]int{}
 	for _, sc := range all {
 		if names[sc.Name] || sc.Name == "" || sc.Doc == "" || len(sc.Labels) == 0 || sc.Timeout <= 0 {
 			t.Errorf("scenario %+v lacks something, or its name is taken", sc)
@@ -47,7 +49,7 @@ func TestScenariosAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sc := range all {
-		if got, want := documented[sc.Name], strings.Join(sc.Labels, ", "); got != want {
+		if got, want := documented[sc.Name], strings.Join(sc.LabelNames(), ", "); got != want {
 			t.Errorf("%s: labels are documented as %q, they are %q", sc.Name, got, want)
 		}
 		delete(documented, sc.Name)
@@ -105,6 +107,8 @@ func TestImpossibleParametersAreRefused(t *testing.T) {
 	}{
 		"no nodes":        {map[string]string{"nodes": "0"}, "at least 1"},
 		"negative rate":   {map[string]string{"rate": "-1"}, "negative"},
+		"endless rate":    {map[string]string{"rate": "Inf"}, "finite"},
+		"no rate":         {map[string]string{"rate": "NaN"}, "finite"},
 		"not a number":    {map[string]string{"pods": "many"}, "whole number"},
 		"unknown":         {map[string]string{"colour": "red"}, "unknown parameter"},
 		"too many pods":   {map[string]string{"namespaces": "100000", "pods": "1000"}, "addresses for"},

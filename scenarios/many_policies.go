@@ -25,7 +25,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "many policies of one pod",
 		Doc:      "Seven policies hold for one pod; one of them goes and another comes in one batch of the agent's; then there are fewer, and one.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
@@ -61,17 +61,20 @@ var _ = forEachClusterWide(func(k clusterWide, _ Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "many " + k.title + " of one pod",
 		Doc:      "Seven " + k.title + " hold for one pod: the first that says something decides, though the last denies all; then the first goes.",
-		Labels:   []string{Identity},
+		Labels:   []engine.Label{Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{
-			// Of twenty flows to the server those of its own two clients on one port go on.
+			// Of twenty flows to the server those of its own two clients on one port go on: what denies all comes after what accepts these.
 			{Name: "come", Moves: effects.Moves{Connections: 18}, Do: func(ctx context.Context, w *engine.World) error {
 				all := []workloads.ClusterPolicy{over("first", 1, comes("Accept", clients, effects.Ports[0]))}
 				for i := int32(2); i < together; i++ {
 					all = append(all, over(fmt.Sprintf("next-%d", i), i, comes("Deny", podsIn("front", "nobody"), 0)))
 				}
-				return k.add(ctx, w.Fleet, append(all, over("last", together, otherwise("Deny", everything())))...)
+				if err := k.add(ctx, w.Fleet, all...); err != nil {
+					return err
+				}
+				return k.add(ctx, w.Fleet, over("last", together, otherwise("Deny", everything())))
 			}},
 			{Name: "the first goes", Moves: effects.Moves{Connections: 2}, Do: func(ctx context.Context, w *engine.World) error {
 				return k.remove(ctx, w.Fleet, "first")

@@ -21,7 +21,7 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "many ports",
 		Doc: "Policies name as many ports and ranges as a rule of iptables holds, and one more; each port named is open, and what comes after a range is closed." +
 			" One policy goes before the next comes.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 	}

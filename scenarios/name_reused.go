@@ -12,7 +12,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "name made again",
 		Doc: "Pods go, are seen to be gone, and come back under their names and addresses with other labels, which hold from then on. " +
 			"(The wait is on purpose: docs/findings.md tells what becomes of it when a name comes back within 150 ms.)",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

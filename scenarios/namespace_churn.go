@@ -11,7 +11,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "namespace churn",
 		Doc:      "Each cycle one namespace goes with all its pods and comes back under the same name, with new pods.",
-		Labels:   []string{Churn},
+		Labels:   []engine.Label{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 10, Local: 25}),
 		Steps: []engine.Step{
@@ -19,16 +19,9 @@ var _ = register(func(p Params) engine.Scenario {
 				s := w.Fleet.State()
 				all := s.Namespaces().List()
 				ns := all[(w.Cycle-1)%len(all)]
-				var pods []workloads.Pod
-				for _, old := range w.Plan.Ring(s) {
-					if old.Namespace != ns.Name {
-						continue
-					}
-					fresh, err := w.Plan.Successor(old)
-					if err != nil {
-						return err
-					}
-					pods = append(pods, fresh)
+				pods, err := w.Plan.Successors(podsOf(s, ns.Name))
+				if err != nil {
+					return err
 				}
 				if err := w.Fleet.RemoveNamespaces(ctx, []string{ns.Name}); err != nil {
 					return err

@@ -16,7 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "no leak",
 		Doc:      "10,000 endpoints go and come back, cycle after cycle; what the SUT holds must not grow from one cycle to the next.",
-		Labels:   []string{Leak, Churn, Slow},
+		Labels:   []engine.Label{Leak, Churn, Slow},
 		Timeout:  2 * time.Hour,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 1000, PodsPerNamespace: 10, Local: 100}),
 		Steps: []engine.Step{

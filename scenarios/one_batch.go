@@ -23,7 +23,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "gone and back in one batch",
 		Doc: "While the agent has no processor for some tenths of a second, clients on another node, their namespace, a local pod and a policy go, or cease to be what a policy" +
 			" means, and are back, or others are in their place: it takes the changes in one batch, and must not lose the one for the other.",
-		Labels:   []string{Identity, Churn, "policy"},
+		Labels:   []engine.Label{Identity, Churn, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

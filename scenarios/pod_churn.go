@@ -16,7 +16,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "pod churn",
 		Doc: "Pods stand in a ring under policies that let some roles talk; each cycle the oldest tenth goes, half gracefully and half by force, and new" +
 			" ones take its place.",
-		Labels:   []string{Churn},
+		Labels:   []engine.Label{Churn},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 5, PodsPerNamespace: 20, Local: 50, DualStack: true}),
 		Steps: []engine.Step{
@@ -54,13 +54,9 @@ func turnPodRing(ctx context.Context, w *engine.World) error {
 	if err := w.Fleet.RemovePods(ctx, gone[n/2:], workloads.Forced); err != nil {
 		return err
 	}
-	fresh := make([]workloads.Pod, 0, n)
-	for _, p := range pods[:n] {
-		next, err := w.Plan.Successor(p)
-		if err != nil {
-			return err
-		}
-		fresh = append(fresh, next)
+	fresh, err := w.Plan.Successors(pods[:n])
+	if err != nil {
+		return err
 	}
 	return w.Fleet.AddPods(ctx, fresh)
 }

@@ -26,7 +26,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "policy churn",
 		Doc:      "Ten policies of one to ten rules, drawn from the seed, are in force; each cycle the oldest goes and a new one comes.",
-		Labels:   []string{Churn, "policy"},
+		Labels:   []engine.Label{Churn, Policy},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 4, PodsPerNamespace: 10, Local: 20}),
 		Steps: []engine.Step{

@@ -39,7 +39,7 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "ten revisions of a policy",
 		Doc:      "A policy is changed ten times within 100 ms; the last revision must hold, whichever of seven it is.",
-		Labels:   []string{Identity, "policy"},
+		Labels:   []engine.Label{Identity, Policy},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

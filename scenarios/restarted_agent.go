@@ -23,8 +23,8 @@ var _ = register(func(Params) engine.Scenario {
 		Name: "agent away while much goes",
 		Doc: "While the agent is stopped, policies, pods with and without their veths, and a namespace go, a label and an address pass on, and a pod and a policy come." +
 			" Once it is back, nothing is left of what went, and what came is served.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{"ipv6", engine.Restarts},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.IPv6, workloads.Restarts},
 		Timeout:  brief,
 		Topology: topology, Arrange: arrangeStage,
 		Steps: []engine.Step{

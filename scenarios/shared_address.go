@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 
-	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -27,8 +26,8 @@ var _ = register(func(p Params) engine.Scenario {
 		Name: "address of two pods",
 		Doc: "An address passes on to pods of other labels, namespaces and nodes, each of which has it while the one before still does: as long as a pod is there that" +
 			" a policy means, its sets hold the address; the route is that of the one which stays.",
-		Labels:   []string{Identity, "policy"},
-		Needs:    []string{effects.Routing},
+		Labels:   []engine.Label{Identity, Policy},
+		Needs:    []workloads.Feature{workloads.Routing},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

@@ -22,12 +22,12 @@ const (
 var _ = register(func(p Params) engine.Scenario {
 	perSecond := 5.0
 	if p.Rate != nil && *p.Rate > 0 {
-		perSecond = *p.Rate
+		perSecond = *p.Rate / 2 // of all changes, half are births
 	}
 	return engine.Scenario{
 		Name:     "short lives",
 		Doc:      "Pods are born at a steady rate, five a second, and live 1 to 20 s, drawn from the seed; time stands still for each check, after every 25 births.",
-		Labels:   []string{Identity, Churn, Slow},
+		Labels:   []engine.Label{Identity, Churn, Slow},
 		Timeout:  10 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 4, Local: 4, DualStack: true}),
 		Steps: []engine.Step{func() engine.Step {

@@ -118,7 +118,7 @@ func onInput(name, doc string, moves ...move) bool {
 		for _, m := range moves {
 			steps = append(steps, engine.Step{Name: m.name, Moves: m.moves, Do: m.do})
 		}
-		return engine.Scenario{Name: name, Doc: doc, Labels: []string{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
+		return engine.Scenario{Name: name, Doc: doc, Labels: []engine.Label{Calc}, Timeout: brief, Topology: stage, Arrange: arrangeStage, Steps: steps}
 	})
 }
 

@@ -12,18 +12,13 @@ var _ = register(func(p Params) engine.Scenario {
 	return engine.Scenario{
 		Name:     "thousand pods in and out",
 		Doc:      "A thousand pods on ten nodes go, are seen to be gone, and a thousand new ones come, ten times.",
-		Labels:   []string{Churn, Scale, Slow},
+		Labels:   []engine.Label{Churn, Scale, Slow},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 20, PodsPerNamespace: 50, Local: 100}),
 		Steps: []engine.Step{{Name: "out and in", Repeat: or(p.Cycles, 10), Settle: true, Do: func(ctx context.Context, w *engine.World) error {
-			old := w.Plan.Ring(w.Fleet.State())
-			fresh := make([]workloads.Pod, 0, len(old))
-			for _, pod := range old {
-				next, err := w.Plan.Successor(pod)
-				if err != nil {
-					return err
-				}
-				fresh = append(fresh, next)
+			fresh, err := w.Plan.Successors(w.Plan.Ring(w.Fleet.State()))
+			if err != nil {
+				return err
 			}
 			if err := w.Fleet.RemovePods(ctx, w.Fleet.State().Pods().Keys(), workloads.Graceful); err != nil {
 				return err

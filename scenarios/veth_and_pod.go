@@ -10,22 +10,16 @@ import (
 var _ = register(func(p Params) engine.Scenario {
 	var late []workloads.Pod // the pods whose veths are to come
 	newcomers := func(w *engine.World, bare bool) ([]workloads.Pod, error) {
-		var pods []workloads.Pod
-		for _, position := range []int{server, localClient} {
-			old := onStage(w, 0, position)
-			pod, err := w.Plan.Successor(old)
-			if err != nil {
-				return nil, err
-			}
-			pod.Labels, pod.Bare = old.Labels, bare
-			pods = append(pods, pod)
+		pods, err := w.Plan.Successors([]workloads.Pod{onStage(w, 0, server), onStage(w, 0, localClient)})
+		for i := range pods {
+			pods[i].Bare = bare
 		}
-		return pods, nil
+		return pods, err
 	}
 	return engine.Scenario{
 		Name:     "veth and pod in either order",
 		Doc:      "Veths come before their pods, which the SUT must not count or route, and pods before their veths, which it must count and not route; both are served in the end.",
-		Labels:   []string{Identity},
+		Labels:   []engine.Label{Identity},
 		Timeout:  brief,
 		Topology: stage, Arrange: arrangeStage,
 		Steps: []engine.Step{

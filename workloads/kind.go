@@ -26,7 +26,7 @@ type Descriptor interface {
 	// Word is what one is called in reports and errors.
 	Word() string
 	// Feature is what a target is to have for the kind to be of use to it, where clusters may lack the kind; empty: each cluster has it.
-	Feature() string
+	Feature() Feature
 	// Namespaced says whether such objects are in namespaces.
 	Namespaced() bool
 	// Rights are what is needed to make, change, remove and list such objects.
@@ -83,7 +83,7 @@ type Clients struct {
 type kind[T Object, A any] struct {
 	name            Kind
 	word            string
-	feature         string
+	feature         Feature
 	group, resource string
 	namespaced      bool
 
@@ -125,7 +125,7 @@ var errUnknown = errors.New("the cluster does not know this kind")
 
 func (k *kind[T, A]) Kind() Kind       { return k.name }
 func (k *kind[T, A]) Word() string     { return k.word }
-func (k *kind[T, A]) Feature() string  { return k.feature }
+func (k *kind[T, A]) Feature() Feature { return k.feature }
 func (k *kind[T, A]) Namespaced() bool { return k.namespaced }
 
 func (k *kind[T, A]) Rights() []rbacv1.PolicyRule {

@@ -11,12 +11,6 @@ import (
 // AdminKind is the kind of the older policies of the Admin tier.
 const AdminKind Kind = "AdminNetworkPolicy"
 
-// The features of targets that cluster-wide policies need.
-const (
-	adminFeature   = "admin-network-policy"
-	clusterFeature = "cluster-network-policy"
-)
-
 // AdminPolicy is an AdminNetworkPolicy. Of several with one priority the first by name comes first: the specification leaves that
 // open.
 type AdminPolicy struct {
@@ -31,7 +25,7 @@ func (p AdminPolicy) Part() Part { return AdminKind.Named(p.Name) }
 func (s State) AdminPolicies() Objects[AdminPolicy] { return Objects[AdminPolicy]{s, AdminKind} }
 
 var adminPolicies = &kind[AdminPolicy, policyv1alpha1.AdminNetworkPolicy]{
-	name: AdminKind, word: "admin policy", feature: adminFeature, group: policyv1alpha1.GroupName, resource: "adminnetworkpolicies",
+	name: AdminKind, word: "admin policy", feature: AdminPolicies, group: policyv1alpha1.GroupName, resource: "adminnetworkpolicies",
 	object: func(_ *Fleet, p AdminPolicy) *policyv1alpha1.AdminNetworkPolicy {
 		return &policyv1alpha1.AdminNetworkPolicy{ObjectMeta: meta(p.Part().Key, nil), Spec: p.Spec}
 	},

@@ -27,7 +27,7 @@ func (p BaselinePolicy) Part() Part { return BaselineKind.Named(p.Name) }
 func (s State) Baseline() Objects[BaselinePolicy] { return Objects[BaselinePolicy]{s, BaselineKind} }
 
 var baselinePolicies = &kind[BaselinePolicy, policyv1alpha1.BaselineAdminNetworkPolicy]{
-	name: BaselineKind, word: "baseline", feature: adminFeature, group: policyv1alpha1.GroupName, resource: "baselineadminnetworkpolicies",
+	name: BaselineKind, word: "baseline", feature: AdminPolicies, group: policyv1alpha1.GroupName, resource: "baselineadminnetworkpolicies",
 	object: func(_ *Fleet, p BaselinePolicy) *policyv1alpha1.BaselineAdminNetworkPolicy {
 		return &policyv1alpha1.BaselineAdminNetworkPolicy{ObjectMeta: meta(p.Part().Key, nil), Spec: p.Spec}
 	},

@@ -27,7 +27,7 @@ func (s State) ClusterPolicies() Objects[ClusterPolicy] {
 }
 
 var clusterPolicies = &kind[ClusterPolicy, policyv1alpha2.ClusterNetworkPolicy]{
-	name: ClusterKind, word: "cluster policy", feature: clusterFeature, group: policyv1alpha2.GroupName, resource: "clusternetworkpolicies",
+	name: ClusterKind, word: "cluster policy", feature: ClusterPolicies, group: policyv1alpha2.GroupName, resource: "clusternetworkpolicies",
 	object: func(_ *Fleet, p ClusterPolicy) *policyv1alpha2.ClusterNetworkPolicy {
 		return &policyv1alpha2.ClusterNetworkPolicy{ObjectMeta: meta(p.Part().Key, nil), Spec: p.Spec}
 	},

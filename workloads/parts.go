@@ -43,6 +43,9 @@ type Part struct {
 	Key  Key
 }
 
+// String returns the kind and the name.
+func (p Part) String() string { return string(p.Kind) + " " + p.Key.String() }
+
 // Compare is the order of parts: by kind first.
 func (p Part) Compare(o Part) int {
 	return cmp.Or(strings.Compare(string(p.Kind), string(o.Kind)), p.Key.Compare(o.Key))

@@ -13,6 +13,8 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/mutants"
 	"github.com/nodefv/nodefv/metrics"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Options choose how a target is run. Each target refuses what it can't do.
@@ -35,13 +37,6 @@ const (
 	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
 )
 
-// Features that more than scenarios ask for.
-const (
-	// ForgetsConnections is the feature of a target that removes the kernel's connection tracking of addresses that its pods lose.
-	ForgetsConnections = "forgets-connections"
-	IPv6               = "ipv6"
-)
-
 // Presentation is how pods are presented to a target.
 type Presentation struct {
 	// OneWrite: a pod's address is in what Decorate adds, so that it is one from its first write on. Else its status is written as well.
@@ -60,7 +55,7 @@ type Driven interface {
 	// Gauges are our words for its metrics. Of those that every scenario looks at (see effects.Set) it may lack some.
 	Gauges() map[metrics.Gauge]metrics.Selector
 	Quiesce(ctx context.Context, addr netip.Addr) error // it releases what it can before an occupancy reading
-	Features() []string                                 // what some release of it has; of policies' kinds it has those that the cluster knows
+	Features() []workloads.Feature                      // what some release of it has; of policies' kinds it has those that the cluster knows
 }
 
 // Host is a target that decides by its own rules what passes between its node and the pods there: whether what the node sends

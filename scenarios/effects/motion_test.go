@@ -62,10 +62,10 @@ func (m *mirror) Gauges(context.Context) (metrics.Snapshot, error) {
 	_, err := m.see(Gauges{})
 	return metrics.Snapshot{metrics.Endpoints: 3, metrics.LocalEndpoints: 3, metrics.InSync: 1}, err
 }
-func (m *mirror) Quiesce(context.Context) error { return nil }
-func (m *mirror) Shows(metrics.Gauge) bool      { return true }
-func (m *mirror) HasFeature(string) bool        { return true }
-func (m *mirror) Links() ([]string, error)      { return nil, nil }
+func (m *mirror) Quiesce(context.Context) error     { return nil }
+func (m *mirror) Shows(metrics.Gauge) bool          { return true }
+func (m *mirror) HasFeature(workloads.Feature) bool { return true }
+func (m *mirror) Links() ([]string, error)          { return nil, nil }
 func (m *mirror) Programmed(context.Context) (*kernel.State, error) {
 	return kernel.New(), nil
 }

@@ -44,7 +44,7 @@ type gauge metrics.Snapshot
 func (g gauge) Gauges(context.Context) (metrics.Snapshot, error) { return metrics.Snapshot(g), nil }
 func (gauge) Quiesce(context.Context) error                      { return nil }
 func (gauge) Shows(metrics.Gauge) bool                           { return true }
-func (gauge) HasFeature(string) bool                             { return false }
+func (gauge) HasFeature(workloads.Feature) bool                  { return false }
 
 func TestProgrammed(t *testing.T) {
 	right := kernel.New()

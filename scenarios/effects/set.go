@@ -136,12 +136,10 @@ func watchOf(w *engine.World) *streamWatch {
 	return v
 }
 
-// JudgeAll excuses nothing from now on, whatever is known of the SUT.
-func JudgeAll(w *engine.World) {
+// JudgeAll excuses nothing of the running scenario, whatever is known of the SUT, and records why.
+func JudgeAll(w *engine.World, why string) {
+	w.Record(report.Entry{Unexcused: why})
 	if v := watchOf(w); v != nil {
 		v.judgeAll()
 	}
 }
-
-// Routing is the need of a scenario in which the SUT alone can know to which pod an address leads.
-const Routing = "routing to pods"

@@ -20,8 +20,8 @@ import (
 type Scenario struct {
 	Name     string // unique; lower case words
 	Doc      string // one sentence
-	Labels   []string
-	Needs    []string // features that the target must have, else the scenario is skipped with that reason
+	Labels   []Label
+	Needs    []workloads.Feature // else the scenario is skipped with that reason
 	Timeout  time.Duration
 	Topology workloads.Topology     // deployed before the first step
 	Arrange  func(*workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
@@ -32,6 +32,18 @@ type Scenario struct {
 	// stays. It is not called once the SUT has died or the run has ended. nil: none.
 	Explain func(context.Context, *World)
 }
+
+// LabelNames returns the labels as plain words.
+func (sc Scenario) LabelNames() []string {
+	names := make([]string, 0, len(sc.Labels))
+	for _, l := range sc.Labels {
+		names = append(names, string(l))
+	}
+	return names
+}
+
+// Label is a word by which scenarios are chosen.
+type Label string
 
 // Step is one part of a scenario. After each execution the world's Effects must hold.
 type Step struct {
@@ -113,7 +125,7 @@ type SUT interface {
 	Gauges(ctx context.Context) (metrics.Snapshot, error) // one scrape of its own metrics
 	Quiesce(ctx context.Context) error                    // asks it to release what it can
 	Shows(metrics.Gauge) bool                             // it has a metric for it
-	HasFeature(name string) bool
+	HasFeature(workloads.Feature) bool
 }
 
 // Agent is the SUT's program on the node.
@@ -122,9 +134,6 @@ type Agent interface {
 	Start(ctx context.Context) error // returns once it is ready
 }
 
-// Restarts is the need of a scenario that stops and starts the Agent.
-const Restarts = "restart of the agent"
-
 // World is what a step may use.
 type World struct {
 	Fleet   *workloads.Fleet
@@ -132,7 +141,7 @@ type World struct {
 	Rand    *rand.Rand // seeded; the same draws for the same seed
 	SUT     SUT
 	Effects Effects
-	Agent   Agent // nil: it can't be stopped, see Restarts and Away
+	Agent   Agent // nil: it can't be stopped, see workloads.Restarts and Away
 	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it; never nil. See Away.
 	Freeze func(do func() error) error
 	Wake   <-chan struct{} // fires when the kernel announced a change; nil: poll
@@ -162,6 +171,9 @@ func (w *World) Record(e report.Entry) {
 		w.run.Write(e)
 	}
 }
+
+// Measure records what a scenario or an effect measured. What has the same name, unit and labels adds up.
+func (w *World) Measure(m metrics.Measurement) { w.Record(report.Entry{Measurement: &m}) }
 
 // Watching returns what judges all along; nil: nothing.
 func (w *World) Watching() Watch { return w.watch }

@@ -11,7 +11,7 @@ import (
 
 // TestKnowsNoPolicy wants the engine to know of the model's words no more than what it hands on, and nothing of Kubernetes and of the kernel.
 func TestKnowsNoPolicy(t *testing.T) {
-	words := []string{"State", "Fleet", "Plan", "Topology", "Load"}
+	words := []string{"State", "Fleet", "Plan", "Topology", "Load", "Feature", "Restarts"}
 	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0)
 	if err != nil {
 		t.Fatal(err)

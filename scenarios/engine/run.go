@@ -35,7 +35,7 @@ const undoBound = 3 * time.Minute
 // what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
 func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	r.Write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{
-		Name: sc.Name, Doc: sc.Doc, Labels: sc.Labels, Started: time.Now(), Budgets: sc.Budgets,
+		Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Budgets: sc.Budgets,
 	}})
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()

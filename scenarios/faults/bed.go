@@ -37,7 +37,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		steps = append(steps, engine.Step{Name: "rest", Do: rest}, breaks)
 	}
 	return engine.Scenario{
-		Name: f.Name, Doc: "A fault made on purpose.", Labels: []string{"fault"}, Timeout: 3 * time.Minute,
+		Name: f.Name, Doc: "A fault made on purpose.", Labels: []engine.Label{"fault"}, Timeout: 3 * time.Minute,
 		Topology: workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8},
 		Steps:    steps,
 	}
@@ -69,14 +69,13 @@ func addPolicies(ctx context.Context, w *engine.World) error {
 func churn(ctx context.Context, w *engine.World) error {
 	ring := w.Plan.Ring(w.Fleet.State())
 	ring = ring[:max(1, len(ring)/4)]
+	fresh, err := w.Plan.Successors(ring)
+	if err != nil {
+		return err
+	}
 	var gone []workloads.Key
-	var fresh []workloads.Pod
 	for _, p := range ring {
-		next, err := w.Plan.Successor(p)
-		if err != nil {
-			return err
-		}
-		gone, fresh = append(gone, p.Key), append(fresh, next)
+		gone = append(gone, p.Key)
 	}
 	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
 }

@@ -151,10 +151,10 @@ func wideShape(seen map[string]int, s wideSpec) {
 
 // TestWideOfTheClusterAlone wants no kind of cluster-wide policies to be drawn that the cluster has not.
 func TestWideOfTheClusterAlone(t *testing.T) {
-	for w, want := range map[Wishes]map[string]bool{
-		{}: {}, {Admin: true}: {"admin-network-policy": true}, {Cluster: true}: {"cluster-network-policy": true},
+	for w, want := range map[Wishes]map[workloads.Feature]bool{
+		{}: {}, {Admin: true}: {workloads.AdminPolicies: true}, {Cluster: true}: {workloads.ClusterPolicies: true},
 	} {
-		got, g := map[string]bool{}, NewGenerator(1, w)
+		got, g := map[workloads.Feature]bool{}, NewGenerator(1, w)
 		for _, op := range g.Batch(500) {
 			if d := workloads.Find(op.part().Kind); d != nil && d.Feature() != "" {
 				got[d.Feature()] = true

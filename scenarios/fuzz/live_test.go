@@ -105,7 +105,7 @@ func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = fa
 
 func (*node) Quiesce(context.Context) error                     { return nil }
 func (n *node) Shows(metrics.Gauge) bool                        { return true }
-func (n *node) HasFeature(string) bool                          { return !n.plain }
+func (n *node) HasFeature(workloads.Feature) bool               { return !n.plain }
 func (*node) Links() ([]string, error)                          { return nil, nil }
 func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.New(), nil }
 func (*node) Backend() kernel.Backend                           { return kernel.IPTablesNFT }

@@ -8,6 +8,8 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Order is what a run of the fuzzer shall do: draw operations from the run's seed, or replay a failure.
@@ -39,7 +41,7 @@ func (o Order) Scenario(seed uint64, means Means) (engine.Scenario, error) {
 		}
 		f.plant = &p
 	}
-	sc := engine.Scenario{Labels: []string{"fuzz"}, Topology: smallest}
+	sc := engine.Scenario{Labels: []engine.Label{"fuzz"}, Topology: smallest}
 	if o.Replay != nil {
 		sc.Name, sc.Doc = "replay", "Operations that failed before, on an empty cluster each time."
 		sc.Timeout = restTime + time.Duration(o.Times)*(time.Minute+time.Duration(count(o.Replay.Batches))*time.Second)
@@ -68,9 +70,9 @@ type fuzzing struct {
 func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	f.world = w
 	if f.Known {
-		effects.JudgeAll(w)
+		effects.JudgeAll(w, "nothing is excused: operations were drawn that are known to break the agent")
 	}
-	f.Admin, f.Cluster = w.SUT.HasFeature("admin-network-policy"), w.SUT.HasFeature("cluster-network-policy")
+	f.Admin, f.Cluster = w.SUT.HasFeature(workloads.AdminPolicies), w.SUT.HasFeature(workloads.ClusterPolicies)
 	f.begin()
 	gen, begun, made := NewGenerator(f.seed, f.Wishes), time.Now(), 0
 	for (f.Ops == 0 || made < f.Ops) && (f.For == 0 || time.Since(begun) < f.For) {

@@ -187,7 +187,7 @@ func Scenario(name, doc string, batches [][]Op) engine.Scenario {
 			return m.perform(ctx, Actor{Fleet: w.Fleet, Restart: func(context.Context) error { return errors.New("no scenario restarts the agent") }}, ops)
 		}})
 	}
-	return engine.Scenario{Name: name, Doc: doc, Labels: []string{"fuzz"}, Timeout: 10 * time.Minute, Topology: smallest, Steps: steps}
+	return engine.Scenario{Name: name, Doc: doc, Labels: []engine.Label{"fuzz"}, Timeout: 10 * time.Minute, Topology: smallest, Steps: steps}
 }
 
 // smallest is the least that can be deployed; emptied removes it.

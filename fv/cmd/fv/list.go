@@ -28,7 +28,7 @@ func listCommand() *cobra.Command {
 				}
 				rows := []row{}
 				for _, s := range all {
-					rows = append(rows, row{s.Name, s.Labels, s.Doc})
+					rows = append(rows, row{s.Name, s.LabelNames(), s.Doc})
 				}
 				e := json.NewEncoder(c.OutOrStdout())
 				e.SetIndent("", "  ")
@@ -36,7 +36,7 @@ func listCommand() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, s := range all {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, strings.Join(s.Labels, ","), s.Doc)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, strings.Join(s.LabelNames(), ","), s.Doc)
 			}
 			return w.Flush()
 		},

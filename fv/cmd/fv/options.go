@@ -94,7 +94,7 @@ func (o *suiteOptions) resolve() (map[string]string, error) {
 		return nil, err
 	}
 	if o.labels == "" && o.focus == "" {
-		o.labels = "!" + scenarios.Slow
+		o.labels = "!" + string(scenarios.Slow)
 	}
 	for o.seed == 0 {
 		o.seed = rand.Uint64() >> 32
@@ -129,7 +129,7 @@ func checkLabels(filter string, all []engine.Scenario) error {
 	}
 	var known []string
 	for _, s := range all {
-		known = append(known, s.Labels...)
+		known = append(known, s.LabelNames()...)
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
@@ -140,7 +140,7 @@ func checkLabels(filter string, all []engine.Scenario) error {
 			}
 		}
 	}
-	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.Labels) }) {
+	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.LabelNames()) }) {
 		return fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
 	}
 	return nil
@@ -224,7 +224,7 @@ func ginkgoFlags(args []string) []string {
 // repeatCommand is the command that runs the same again.
 func repeatCommand(e environmentOptions, s suiteOptions, params map[string]string) string {
 	words := append([]string{"bin/fv run", "--seed", strconv.FormatUint(s.seed, 10)}, environmentWords(e)...)
-	if s.labels != "" && s.labels != "!"+scenarios.Slow {
+	if s.labels != "" && s.labels != "!"+string(scenarios.Slow) {
 		words = append(words, "--labels", "'"+s.labels+"'")
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {

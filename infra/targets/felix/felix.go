@@ -20,6 +20,8 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/infra/targets/felix/mutants"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Felix's ports; metrics and health are its standard ones.
@@ -196,6 +198,8 @@ func annotate(annotations *map[string]string, key, value string) {
 }
 
 // Features are those of all its releases: which kinds of cluster-wide policies one has, its CRDs say.
-func (felix) Features() []string {
-	return []string{targets.IPv6, "network-policy", "admin-network-policy", "cluster-network-policy", targets.ForgetsConnections}
+func (felix) Features() []workloads.Feature {
+	return []workloads.Feature{
+		workloads.IPv6, workloads.NetworkPolicies, workloads.AdminPolicies, workloads.ClusterPolicies, workloads.ForgetsConnections,
+	}
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 const (
@@ -139,7 +141,7 @@ func (router) KnownIssues() []report.KnownIssue {
 		known = append(known, report.KnownIssue{
 			Name: "new pods are open", Reference: "docs/agents.md#new-pods-are-open",
 			Releases: []report.Releases{{From: "v2.0.0", Before: "v2.2.0"}},
-			Excuses:  report.Violation{Met: report.Passed, After: verb},
+			Excuses:  report.ViolationClass{Met: report.Passed, After: verb},
 		})
 	}
 	return known
@@ -170,4 +172,6 @@ func (router) Gauges() map[metrics.Gauge]metrics.Selector {
 	}
 }
 
-func (router) Features() []string { return []string{"network-policy"} }
+func (router) Features() []workloads.Feature {
+	return []workloads.Feature{workloads.NetworkPolicies}
+}

@@ -75,7 +75,7 @@ var rules = []mutants.Mutant{
 	{
 		Name: "groups-of-one-name", Class: mutants.FailOpen,
 		Bug:   "two groups of as many policies that begin alike have one chain",
-		Cause: `pod \S+ (in|e)gress`,
+		Cause: `pod \S+ (in|e)gress|Failed to program iptables`,
 		Edits: []mutants.Edit{{
 			File: endpointRules,
 			Old: `	for _, name := range g.PolicyNames {

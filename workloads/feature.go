@@ -1,0 +1,15 @@
+package workloads
+
+// Feature is something that not every SUT can do, or not every machine: a scenario names those that it needs.
+type Feature string
+
+// The features.
+const (
+	IPv6               Feature = "ipv6"
+	NetworkPolicies    Feature = "network-policy"
+	AdminPolicies      Feature = "admin-network-policy" // AdminNetworkPolicy and BaselineAdminNetworkPolicy
+	ClusterPolicies    Feature = "cluster-network-policy"
+	ForgetsConnections Feature = "forgets-connections"  // it removes the kernel's connection tracking of addresses that its pods lose
+	Routing            Feature = "routing to pods"      // it alone can know to which pod an address leads
+	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
+)
