@@ -397,6 +397,55 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 	}
 }
 
+// TestVerdictsThatAreKept wants what is kept from packet to packet to be what would be found out anew, whatever comes, goes and is forgotten in
+// between.
+func TestVerdictsThatAreKept(t *testing.T) {
+	begun, kept := time.Now(), 0
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		s, stream := town()
+		s.Put(workloads.Namespace{Name: "other"})
+		h, now := newHistory(s, 30*time.Second), begun
+		verdicts, writing := h.verdictsOf(stream), []*change(nil)
+		for range 60 {
+			now = now.Add(time.Duration(r.IntN(3000)) * time.Millisecond)
+			switch r.IntN(6) {
+			case 0, 1:
+				s = drawChanges(r, s, 1)
+				if c := h.begin("test", now, s); c != nil {
+					writing = append(writing, c)
+				}
+			case 2:
+				for _, c := range writing {
+					h.acknowledge(c, now)
+				}
+				writing = nil
+			case 3:
+				h.converged(now.Add(-time.Second), now)
+			case 4:
+				h.leave(now)
+				h.back(now.Add(time.Second))
+			case 5:
+				now = now.Add(time.Duration(r.IntN(20)) * time.Second)
+				h.forget(now)
+			}
+			sent := now.Add(-time.Duration(r.IntN(300)) * time.Millisecond)
+			at := span{sent, sent.Add(time.Duration(r.IntN(50)) * time.Millisecond)}
+			before := verdicts.last
+			got, want := verdicts.at(at), h.verdictsOf(stream).at(at)
+			if got.legal != want.legal || got.crowded != want.crowded {
+				t.Fatalf("seed %d: got %+v, want %+v", seed, got, want)
+			}
+			if before.last == got.last && before.revision != got.revision && !got.crowded {
+				kept++
+			}
+		}
+	}
+	if kept < 1000 {
+		t.Errorf("only %d were kept while others changed", kept)
+	}
+}
+
 // idle returns whether a part is an admin policy that selects nobody with an address of the flow: the others alone may make it unclear who is meant.
 func idle(f Flow, parts []any) func(any) bool {
 	return func(part any) bool {
