@@ -3,11 +3,14 @@ package driver
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, or the library with the user's parameters. The driver need
@@ -28,6 +31,13 @@ func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 		sc, err := d.Fuzzing(order)
 		return []engine.Scenario{sc}, err
 	}
+	if d.handoff.Traffic != nil {
+		var order load.Order
+		if err := json.Unmarshal(d.handoff.Traffic, &order); err != nil {
+			return nil, fmt.Errorf("read the order for traffic: %w", err)
+		}
+		return []engine.Scenario{scenarios.OrderedTraffic(order, d.tellTraffic)}, nil
+	}
 	params, err := scenarios.ParseParams(d.handoff.Parameters)
 	if err != nil {
 		return nil, err
@@ -41,4 +51,14 @@ func (d *Driver) Fuzzing(order fuzz.Order) (engine.Scenario, error) {
 		Saboteur: saboteur{d}, Mourner: mourner{d}, Out: d.handoff.Out,
 		Tell: func(format string, a ...any) { fmt.Fprintf(d.out, "\n"+format+"\n", a...) },
 	})
+}
+
+// tellTraffic tells what became of ordered traffic: for people on the output, and as traffic.json in the record.
+func (d *Driver) tellTraffic(r load.Report) error {
+	fmt.Fprintf(d.out, "\n%s\n", r)
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.handoff.Out, "traffic.json"), append(data, '\n'), 0o644)
 }

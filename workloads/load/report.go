@@ -74,6 +74,28 @@ type Sample struct {
 // Bearable is the lateness, of one message in a hundred, above which the load itself is the bottleneck.
 const Bearable = time.Millisecond
 
+// Measurements are what the report says in numbers, under the name of the traffic.
+func (r Report) Measurements(name string) []metrics.Measurement {
+	labels := []metrics.Label{{Name: "traffic", Value: name}, {Name: "protocol", Value: string(r.Spec.Protocol)}}
+	sample := func(v float64) []metrics.Sample { return []metrics.Sample{{At: r.Began, Value: v}} }
+	all := []metrics.Measurement{
+		{Name: "longest hole", Unit: metrics.Seconds, Doc: "The longest time in which no message of a connection that was due was answered in time.",
+			Samples: sample(r.Hole.Took.Seconds())},
+		{Name: "messages lost", Doc: "Messages without an answer, and those that could not be sent.", Samples: sample(float64(r.Count.Lost()))},
+		{Name: "connections failed", Doc: "Connections that ended before the traffic did.", Samples: sample(float64(r.Failed()))},
+	}
+	for _, m := range []metrics.Measurement{r.Latency, r.Lateness, r.Connect} {
+		if m.N() > 0 {
+			m.Name = "traffic " + m.Name
+			all = append(all, m)
+		}
+	}
+	for i := range all {
+		all[i].Labels, all[i].Invalid = labels, r.Bottleneck
+	}
+	return all
+}
+
 // Lost returns how many messages were lost in either direction or could not be sent.
 func (c Count) Lost() uint64 { return c.Missed + c.There.Lost + c.Back.Lost }
 
@@ -89,10 +111,10 @@ func (r Report) Failed() (n int) {
 
 // Budget is what traffic may suffer at most. What is nil has no bound.
 type Budget struct {
-	Lost   *uint64        // messages
-	Failed *int           // connections
-	Hole   *time.Duration // the longest
-	P99    *time.Duration // of the latency
+	Lost   *uint64        `json:"lost,omitempty"`   // messages
+	Failed *int           `json:"failed,omitempty"` // connections
+	Hole   *time.Duration `json:"hole,omitempty"`   // the longest
+	P99    *time.Duration `json:"p99,omitempty"`    // of the latency
 }
 
 // Breaks says in which points the traffic was worse than a budget allows.
