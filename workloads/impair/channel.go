@@ -26,8 +26,10 @@ type channel struct {
 	random                      *rand.Rand
 	taken, number               uint64 // frames read since the channel was made, and since it was changed
 	order                       uint64 // of the next frame
-	last                        int64  // when the last one entered
-	free                        int64  // when the line has sent all that it took, by the rate
+	quietAt                     uint64 // notes when there was no frame to read, and since when
+	quietSince                  int64
+	last                        int64 // when the last one entered
+	free                        int64 // when the line has sent all that it took, by the rate
 	waiting                     frames
 	buffer                      [virtioHeader + 1<<16 + 64]byte
 	released                    // since it was changed
@@ -84,9 +86,8 @@ func (c *channel) take(most int) error {
 	for range most {
 		n, err := unix.Read(c.fd, c.buffer[:])
 		switch {
-		case errors.Is(err, unix.EAGAIN): // all that had entered has been read, however many frames it was
-			c.taken = max(c.taken, entered)
-			c.memory.store(offTaken, c.taken)
+		case errors.Is(err, unix.EAGAIN):
+			c.catchUp(entered)
 			return nil
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -98,6 +99,20 @@ func (c *channel) take(most int) error {
 		c.decide(c.buffer[:n], c.cameAt())
 	}
 	return nil
+}
+
+// catchUp is called when there is no frame to read, with how many notes there were before that was found. The frame of the
+// last note may still be on its way between the note and the device, so that they are matched anew after a quiet time alone.
+// Where there are more frames than notes, none is matched.
+func (c *channel) catchUp(entered uint64) {
+	now := monotonic()
+	if c.quality.whole() || entered == c.quietAt && now-c.quietSince > int64(time.Millisecond) {
+		c.taken = entered
+		c.memory.store(offTaken, c.taken)
+	}
+	if entered != c.quietAt {
+		c.quietAt, c.quietSince = entered, now
+	}
 }
 
 // cameAt returns when the frame that was just read entered, of which the kernel took a note. Where it cuts trains into

@@ -207,7 +207,7 @@ func (r *rule) entering(mark uint32, isRead bool) (*ebpf.Program, error) {
 		asm.LoadMem(asm.R1, asm.R7, offEntered, asm.DWord),
 		taken,
 		asm.Sub.Reg(asm.R1, asm.R2),
-		asm.JGE.Imm(asm.R1, room, "impair-full"),
+		asm.JSGE.Imm(asm.R1, room, "impair-full"), // signed: see channel.catchUp
 		asm.FnKtimeGetNs.Call(),
 	}
 	code = append(code, fetchAdd(offEntered)...)

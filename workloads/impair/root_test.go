@@ -220,7 +220,7 @@ func count(t testing.TB, from, to netnstest.Pod, packets int, pace time.Duration
 		must(t, err)
 		if pace > 0 {
 			time.Sleep(pace)
-		} else if i%100 == 99 {
+		} else if pace == 0 && i%100 == 99 {
 			time.Sleep(time.Millisecond) // the receiver's share of the processor
 		}
 	}
@@ -424,4 +424,21 @@ func impairUntilKilled(t *testing.T) {
 	}
 	fmt.Print(ready)
 	select {}
+}
+
+// TestNothingIsDroppedOnADetour sends as fast as it goes, so that packets enter a detour while it is found empty.
+func TestNothingIsDroppedOnADetour(t *testing.T) {
+	_, pods := netnstest.Pods(t, 2)
+	l := openLink(t, pods[0].Namespace)
+	const packets = 50_000
+	filter := Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}
+	must(t, l.Set(Impairment{Name: "slow", Filter: filter, Quality: Quality{Delay: time.Millisecond}}))
+	count(t, pods[0], pods[1], packets, -1)
+	r := report(t, l, "slow")
+	if r.Counters.Packets != packets || r.Held.Sent != packets || r.Held.Dropped != 0 || r.Held.Waiting != 0 {
+		t.Errorf("%+v, %+v", r.Counters, *r.Held)
+	}
+	if got := r.Held.KernelDelay; got < time.Millisecond {
+		t.Errorf("the kernel's mean delay is %v", got)
+	}
 }

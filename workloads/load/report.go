@@ -84,14 +84,17 @@ func (r Report) Measurements(name string) []metrics.Measurement {
 		{Name: "messages lost", Doc: "Messages without an answer, and those that could not be sent.", Samples: sample(float64(r.Count.Lost()))},
 		{Name: "connections failed", Doc: "Connections that ended before the traffic did.", Samples: sample(float64(r.Failed()))},
 	}
-	for _, m := range []metrics.Measurement{r.Latency, r.Lateness, r.Connect} {
-		if m.N() > 0 {
-			m.Name = "traffic " + m.Name
-			all = append(all, m)
-		}
+	all[0].Invalid = r.Bottleneck // what was lost is known all the same
+	if latency := r.Latency; latency.N() > 0 && !r.Spec.Idle {
+		latency.Name, latency.Invalid = "traffic latency", r.Bottleneck
+		all = append(all, latency)
+	}
+	if connect := r.Connect; connect.N() > 0 {
+		connect.Name = "traffic connect"
+		all = append(all, connect)
 	}
 	for i := range all {
-		all[i].Labels, all[i].Invalid = labels, r.Bottleneck
+		all[i].Labels = labels
 	}
 	return all
 }

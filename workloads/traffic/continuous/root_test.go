@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -281,5 +282,29 @@ func BenchmarkLateness(b *testing.B) {
 				b.ReportMetric(float64(r.Count.Lost()), "lost")
 			}
 		})
+	}
+}
+
+// BenchmarkIdle keeps connections open that say nothing.
+func BenchmarkIdle(b *testing.B) {
+	plugger, pods := netnstest.Pods(b, 2)
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s := between(pods, load.TCP)
+		for i := range 4 { // a source port leads to each target once
+			s.Pairs = append(s.Pairs, load.Pair{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V6, uint16(port+i))})
+		}
+		s.Idle, s.Connections, s.ConnectRate, s.Duration = true, 50_000, 20_000, time.Second
+		l, err := Start(b.Context(), plugger, s)
+		if err != nil {
+			b.Skip(err)
+		}
+		r, err := l.Wait()
+		must(b, err)
+		runtime.ReadMemStats(&after)
+		whole(b, r)
+		b.ReportMetric(float64(after.Sys-before.Sys)/50_000, "B/connection")
+		b.ReportMetric(50_000/r.Connections[49_999].Begun.Sub(r.Connections[0].Begun).Seconds(), "begun/s")
 	}
 }

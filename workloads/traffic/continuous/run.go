@@ -261,11 +261,12 @@ func (l *Traffic) finish(err error) {
 		l.report.Count.Add(c.Count)
 		l.report.Connections = append(l.report.Connections, c.Connection)
 	}
-	l.report.Latency = measured("latency", "from when a message was due until its answer came", l.latencies)
-	l.report.Lateness = measured("lateness", "how much later than due a message was sent", l.lateness)
-	l.report.Connect = measured("connect", "from the first packet until the connection stood", l.connects)
+	l.report.Latency = measured("latency", "From when a message was due until its answer came.", l.latencies)
+	l.report.Lateness = measured("lateness", "How much later than due a message was sent.", l.lateness)
+	l.report.Connect = measured("connect", "From the first packet until the connection stood.", l.connects)
 	l.report.Samples = l.samples
-	if m := l.report.Lateness; m.N() > 0 && m.Quantile(0.99) > load.Bearable.Seconds() {
+	// The last words of idle connections are due all at once.
+	if m := l.report.Lateness; m.N() > 0 && !l.spec.Idle && m.Quantile(0.99) > load.Bearable.Seconds() {
 		l.report.Bottleneck = fmt.Sprintf("one message in a hundred was sent %v or more after it was due",
 			time.Duration(m.Quantile(0.99)*float64(time.Second)).Round(10*time.Microsecond))
 	}
