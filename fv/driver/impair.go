@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
 )
@@ -28,6 +30,46 @@ type ImpairOrder struct {
 type LinkReport struct {
 	Pod         string          `json:"pod"`
 	Impairments []impair.Report `json:"impairments"`
+}
+
+// spell is a time in which a pod's link was impaired.
+type spell struct {
+	pod      workloads.Key
+	from, to time.Time // zero: it goes on
+}
+
+// note notes from when and until when a pod's link is impaired; the lock is held.
+func (w *Wire) note(pod workloads.Key, impaired bool) {
+	for i := range w.bad {
+		if s := &w.bad[i]; s.pod == pod && s.to.IsZero() {
+			if !impaired {
+				s.to = time.Now()
+			}
+			return
+		}
+	}
+	if impaired {
+		w.bad = append(w.bad, spell{pod: pod, from: time.Now()})
+	}
+}
+
+// excused reports whether a packet did not arrive on a path that was impaired, so that nobody can say who dropped it; the lock is held. One
+// that arrived is judged as any other.
+func (w *Wire) excused(o effects.Observation) bool {
+	return !o.Arrived && slices.ContainsFunc(w.bad, func(s spell) bool {
+		return (s.pod == o.Flow.From.Key || s.pod == o.Flow.To.Key) && !o.Gone.Before(s.from.Add(-effects.CertainAfter)) &&
+			(s.to.IsZero() || !o.Sent.After(s.to.Add(effects.CertainAfter)))
+	})
+}
+
+// mendAll ends all impairments.
+func (w *Wire) mendAll() (err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.links {
+		err = errors.Join(err, w.mend(k))
+	}
+	return err
 }
 
 // obey carries an order out and returns what is in force on the links that it is about.
@@ -54,6 +96,7 @@ func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.note(pod, true)
 	name := cmp.Or(o.Name, "default")
 	if !o.Both {
 		err = put(link, name, "", o)
@@ -119,6 +162,9 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 				return nil, err
 			}
 			cleared++
+		}
+		if left, err := link.Show(); err == nil && len(left) == 0 {
+			w.note(k, false)
 		}
 	}
 	if cleared == 0 && o.Name != "" {
@@ -193,5 +239,7 @@ func (w *Wire) mend(pod workloads.Key) error {
 		return nil
 	}
 	delete(w.links, pod)
-	return l.Close()
+	err := l.Close()
+	w.note(pod, false)
+	return err
 }

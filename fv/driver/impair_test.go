@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
@@ -91,4 +92,31 @@ func TestOrders(t *testing.T) {
 	if got, err = order(ImpairOrder{Do: "clear"}); err != nil || got.Impairments != nil {
 		t.Errorf("all cleared: %+v, %v", got, err)
 	}
+}
+
+// TestLossByOrderIsNoVerdict wants a packet that is lost on an impaired path to be nobody's fault, and one that arrives to be judged.
+func TestLossByOrderIsNoVerdict(t *testing.T) {
+	bad, good := workloads.Key{Name: "bad"}, workloads.Key{Name: "good"}
+	w := &Wire{}
+	before := time.Now().Add(-time.Minute)
+	w.note(bad, true)
+	w.note(bad, true)
+	during := time.Now()
+	seen := func(from, to workloads.Key, at time.Time, arrived bool) effects.Observation {
+		return effects.Observation{Flow: effects.Flow{From: effects.End{Key: from}, To: effects.End{Key: to}}, Sent: at, Gone: at, Arrived: arrived}
+	}
+	check := func(o effects.Observation, want bool) {
+		t.Helper()
+		if got := w.excused(o); got != want {
+			t.Errorf("%+v: excused %v", o, got)
+		}
+	}
+	check(seen(bad, good, during, false), true)
+	check(seen(good, bad, during, false), true)
+	check(seen(good, bad, during, true), false)
+	check(seen(good, good, during, false), false)
+	check(seen(bad, good, before, false), false)
+	w.note(bad, false)
+	check(seen(bad, good, during, false), true)
+	check(seen(bad, good, time.Now().Add(time.Minute), false), false)
 }

@@ -53,8 +53,12 @@ func (d *Driver) Fuzzing(order fuzz.Order) (engine.Scenario, error) {
 	})
 }
 
-// tellTraffic tells what became of ordered traffic: for people on the output, and as traffic.json in the record.
+// tellTraffic tells what became of ordered traffic: for people on the output, and as traffic.json in the record. Impairments end with it, so
+// that they don't disturb what is checked at the end.
 func (d *Driver) tellTraffic(r load.Report) error {
+	if err := d.wire.mendAll(); err != nil {
+		return err
+	}
 	fmt.Fprintf(d.out, "\n%s\n", r)
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -31,6 +31,7 @@ type Wire struct {
 	stream    *traffic.Stream              // nil: none yet
 	listening map[workloads.Key][]uint16   // the zero Key is the node
 	links     map[workloads.Key]*impair.Link
+	bad       []spell // in which links were impaired
 }
 
 // NewWire opens a wire in the network namespace of this process, which routes to the pods itself if the SUT does not.
@@ -189,10 +190,7 @@ func (w *Wire) Ready(e effects.End, ports ...uint16) error {
 // Close closes all. A flow of which it was last said that it is dropped, and whose packets came after all, is an error: a check may
 // have passed for it.
 func (w *Wire) Close(ctx context.Context) error {
-	var errs error
-	for k := range w.links {
-		errs = errors.Join(errs, w.mend(k))
-	}
+	errs := w.mendAll()
 	if w.stream != nil {
 		_, err := w.stream.Stop()
 		errs = errors.Join(errs, err)

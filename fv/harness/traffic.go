@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
@@ -49,7 +52,7 @@ func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order
 }
 
 // Control passes an order on to the driver that is at work in the kept environment of that run, or the only one there is, and its answer to
-// out, as JSON or for people. An order that is refused is a usage error: out says why.
+// out, as JSON or for people. An order that is refused is a usage error.
 func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, asJSON bool, out io.Writer) error {
 	env, o, err := h.attach(ctx, run)
 	if err != nil {
@@ -69,9 +72,14 @@ func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, as
 	if asJSON {
 		spec.Env[controlJSONEnv] = "1"
 	}
-	exit, err := env.Exec(ctx, spec, out)
-	if err == nil && exit.Code != 0 {
-		err = usage(fmt.Errorf("the order was refused"))
+	var answer bytes.Buffer
+	exit, err := env.Exec(ctx, spec, &answer)
+	if err != nil {
+		return err
 	}
+	if exit.Code != 0 {
+		return usage(errors.New(strings.TrimSpace(answer.String())))
+	}
+	_, err = answer.WriteTo(out)
 	return err
 }

@@ -26,6 +26,7 @@ type channel struct {
 	random                      *rand.Rand
 	taken, number               uint64 // frames read since the channel was made, and since it was changed
 	order                       uint64 // of the next frame
+	since                       uint64 // how often it was changed
 	quietAt                     uint64 // notes when there was no frame to read, and since when
 	quietSince                  int64
 	last                        int64 // when the last one entered
@@ -58,6 +59,7 @@ func newChannel(fd int, m *memory) *channel {
 // set begins to count anew. What is held goes at once if nothing is to be held any more.
 func (c *channel) set(q Quality) {
 	c.quality, c.number, c.free = q, 0, 0
+	c.since++
 	c.random = rand.New(rand.NewPCG(q.Seed, 'c'))
 	stream := func(of uint64) *rand.Rand { return rand.New(rand.NewPCG(q.Seed, of)) }
 	c.jitter = correlated(stream('j'), q.Correlation)
@@ -145,7 +147,7 @@ func (c *channel) decide(data []byte, entered int64) {
 			c.dropped++
 			continue
 		}
-		f := frame{data: append([]byte(nil), data...), due: entered, entered: entered, number: c.order}
+		f := frame{data: append([]byte(nil), data...), due: entered, entered: entered, number: c.order, since: c.since}
 		c.order++
 		if q.Reordering.hits(number, c.reorder) {
 			c.reordered++
@@ -202,6 +204,10 @@ func (c *channel) release() int64 {
 		f := c.waiting.first()
 		if _, err := unix.Write(c.fd, f.data); err != nil {
 			c.dropped++ // the interface is down, or the kernel has no memory
+			continue
+		}
+		if f.since != c.since { // it was decided on before the last change
+			c.base.left, c.base.leftAt = c.base.left+1, c.base.leftAt+uint64(monotonic())
 			continue
 		}
 		c.sent++

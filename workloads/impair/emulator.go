@@ -178,6 +178,7 @@ type frame struct {
 	due     int64
 	entered int64
 	number  uint64 // of its coming; of two that are due at once, the first goes first
+	since   uint64 // the channel's, when it came
 }
 
 type frames []frame
