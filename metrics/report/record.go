@@ -64,10 +64,11 @@ type Scenario struct {
 	Findings     []Finding             `json:"findings,omitempty"`
 	Measurements []metrics.Measurement `json:"measurements,omitempty"`
 	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
-	Skipped      string                `json:"skipped,omitempty"`   // why it was not run
-	Unexcused    string                `json:"unexcused,omitempty"` // why no known issue excuses anything in it
-	Verdict      metrics.Verdict       `json:"verdict"`             // what follows from all the rest
-	Reason       string                `json:"reason,omitempty"`    // of the verdict, in one line
+	Connections  *Connections          `json:"connections,omitempty"` // of one that failed
+	Skipped      string                `json:"skipped,omitempty"`     // why it was not run
+	Unexcused    string                `json:"unexcused,omitempty"`   // why no known issue excuses anything in it
+	Verdict      metrics.Verdict       `json:"verdict"`               // what follows from all the rest
+	Reason       string                `json:"reason,omitempty"`      // of the verdict, in one line
 }
 
 // Step is one execution of a step; a repeated step has one per cycle.
@@ -160,6 +161,7 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Connections *Connections         `json:"connections,omitempty"` // between pods, once the scenario has failed
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`
 	Event       *Event               `json:"event,omitempty"`
