@@ -6,7 +6,7 @@ type Connections struct {
 	Flows  int      `json:"flows"`  // how many were tried
 	Pods   []string `json:"pods"`   // namespace/name
 	// Rows has a row for each pod, in the order of Pods, with a sign for each pod that it sent to: "." all is as it must be, "+" something passes
-	// and must not, "-" something is dropped and must pass, "?" something else, " " nothing was tried.
+	// and must not, "-" something is dropped and must pass, "?" something else or both, " " nothing was tried.
 	Rows        []string     `json:"rows"`
 	Differences []Connection `json:"differences,omitempty"` // the first of the flows that are not as they must be, at most 200
 	Differing   int          `json:"differing,omitempty"`   // how many are not

@@ -108,7 +108,7 @@ func (rec Record) difference(d Difference) page.Difference {
 }
 
 // told tells a change and how long before a time it was made.
-func (c Change) told(at time.Time) string {
+func (c ModelChange) told(at time.Time) string {
 	s := fmt.Sprintf("%s, begun %s before", c.Verb, at.Sub(c.Begun).Round(time.Millisecond))
 	if !c.Acknowledged.IsZero() {
 		s += fmt.Sprintf(", acknowledged after %s", c.Acknowledged.Sub(c.Begun).Round(time.Millisecond))
