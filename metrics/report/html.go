@@ -76,7 +76,7 @@ func (rec Record) worstFirst() []int {
 
 func (rec Record) lead() []string {
 	r := rec.Run
-	words := []string{plain(strings.TrimSpace(r.Target + " " + r.Versions[r.Target])), plain(r.Runtime), fmt.Sprintf("seed %d", r.Seed)}
+	words := []string{plain(strings.TrimSpace(r.Target + " " + brief(r.Versions[r.Target]))), plain(r.Runtime), fmt.Sprintf("seed %d", r.Seed)}
 	if !r.Started.IsZero() {
 		words = append(words, r.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
@@ -86,6 +86,12 @@ func (rec Record) lead() []string {
 		words = append(words, "its end was not recorded")
 	}
 	return slices.DeleteFunc(words, func(w string) bool { return w == "" })
+}
+
+// brief is the first word of a version: of a binary that was given, where it lies and what it is follow.
+func brief(version string) string {
+	first, _, _ := strings.Cut(version, " ")
+	return first
 }
 
 func (rec Record) counts() []page.Count {
@@ -116,9 +122,11 @@ func (rec Record) facts() []page.Fact {
 	}
 	add("version of ", r.Versions)
 	add("parameter ", r.Parameters)
+	if m.CPUs > 0 {
+		facts = append(facts, page.Fact{Name: "machine", Value: fmt.Sprintf("%d × %s, %s, %s", m.CPUs, m.CPU, metrics.CgroupBytes.Format(float64(m.MemoryBytes)), m.Arch)},
+			page.Fact{Name: "system", Value: m.OS + ", kernel " + m.Kernel}, page.Fact{Name: "engine", Value: m.Engine})
+	}
 	facts = append(facts,
-		page.Fact{Name: "machine", Value: fmt.Sprintf("%d × %s, %s, %s", m.CPUs, m.CPU, metrics.CgroupBytes.Format(float64(m.MemoryBytes)), m.Arch)},
-		page.Fact{Name: "system", Value: m.OS + ", kernel " + m.Kernel}, page.Fact{Name: "engine", Value: m.Engine},
 		page.Fact{Name: "known issues", Value: rec.Issues()}, page.Fact{Name: "samples", Value: rec.sampled()},
 	)
 	if measured := rec.believed(); measured != "" {

@@ -186,7 +186,7 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 
 // marks are what concerns every plot: when something was wrong, when a container ended or began, and where a scrape failed.
 func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) []page.Bar {
-	var marks []page.Bar
+	marks := []page.Bar{}
 	for i, p := range rec.Points {
 		if len(p.Gaps) > 0 && i > 0 && !p.At.Before(from) && !p.At.After(to) {
 			marks = append(marks, page.Bar{From: rec.since(later(from, rec.Points[i-1].At)), To: rec.since(p.At), Kind: "gap", Text: plain(p.Gaps[0].Source + ": " + p.Gaps[0].Reason)})

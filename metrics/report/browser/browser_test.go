@@ -117,12 +117,12 @@ func ask[T any](p *tab, expression string) T {
 	return run(p, chromedp.Evaluate[T](expression))
 }
 
-// open loads a file and says how long that took, from the request until the first timeline was drawn.
+// open loads a file and says how long that took, from the request until the timeline of the run was drawn.
 func (p *tab) open(path string) time.Duration {
 	p.t.Helper()
 	begun := time.Now()
 	p.do(chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()))
-	run(p, chromedp.Poll[bool](`window.report && window.report.timelines.size > 0`))
+	run(p, chromedp.Poll[bool](`window.report && (window.report.open(document.querySelector('[data-timeline=run]')), true)`))
 	return time.Since(begun)
 }
 

@@ -4,7 +4,9 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const root = document.documentElement;
 const broken = new Set(data.gaps.map(g => g.point));
 const settled = new Set(data.settled);
-const laneHeight = 22, axisWidth = 62, topAxis = 24;
+// The steps of an axis of times, in seconds.
+const times = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+const laneHeight = 22, rowHeight = 84, axisWidth = 62, topAxis = 24;
 
 // style is a colour of the page, which changes with the reader's preference.
 const style = name => getComputedStyle(root).getPropertyValue('--' + name).trim();
@@ -48,6 +50,16 @@ function slice(series, from, to) {
 	return {xs, ys, at, n, min, max, last};
 }
 
+// sort returns the series that have values in the time of a timeline: those that change and those that don't.
+function sort(t) {
+	const moving = [], still = [];
+	for (const s of data.series) {
+		const cut = slice(s, t.from, t.to);
+		if (cut.n > 0) (cut.min === cut.max && cut.n > 1 ? still : moving).push([s, cut]);
+	}
+	return {moving, still};
+}
+
 const timelines = new Map();
 let keys = 0;
 
@@ -60,13 +72,9 @@ class Timeline {
 		el.tabIndex = 0;
 		this.tools();
 		this.lanes();
-		if (t.rates.values && t.rates.values.some(v => v > 0)) this.rates();
-		const still = [];
-		for (const s of data.series) {
-			const cut = slice(s, t.from, t.to);
-			if (cut.n === 0) continue;
-			if (cut.min === cut.max && cut.n > 1) still.push([s, cut]); else this.series(this.el, s, cut, 84);
-		}
+		if (t.rates.values.some(v => v > 0)) this.rates();
+		const {moving, still} = sort(t);
+		for (const [s, cut] of moving) this.series(this.el, s, cut, rowHeight);
 		if (still.length) this.still(still);
 		el.addEventListener('keydown', e => this.key_(e));
 		new ResizeObserver(() => this.resize()).observe(el);
@@ -114,7 +122,7 @@ class Timeline {
 		const xs = rates.values.map((_, i) => from + i * rates.width), ys = rates.values.slice();
 		xs.push(from + ys.length * rates.width); ys.push(ys[ys.length - 1]);
 		const max = Math.max(...rates.values);
-		this.value(this.el, {title: 'changes a second', name: 'changes', unit: ''}, [xs, ys], 84, 'at most ' + show('', +max.toPrecision(3)), null, {
+		this.value(this.el, {title: 'changes a second', name: 'changes', unit: ''}, [xs, ys], rowHeight, 'at most ' + show('', +max.toPrecision(3)), null, {
 			paths: uPlot.paths.stepped({align: 1}), fill: () => style('fill'), points: {show: false},
 		});
 	}
@@ -165,7 +173,7 @@ class Timeline {
 	// axis is one of times; without numbers it gives the grid alone, so that all plots have the same lines.
 	axis(side, size, numbers) {
 		return {
-			side, size, scale: 'x', stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 4, space: 70,
+			side, size, scale: 'x', incrs: times, stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 4, space: 70,
 			grid: {stroke: () => style('grid'), width: 1}, ticks: {show: false},
 			values: (u, vs) => { if (!numbers) return []; const d = vs.length > 1 && vs[1] - vs[0] < 1 ? (vs[1] - vs[0] < 0.1 ? 2 : 1) : 0; return vs.map(v => clock(v, d)); },
 		};
@@ -198,7 +206,7 @@ class Timeline {
 	range(min, max) {
 		if (min == null || !isFinite(min)) return [0, 1];
 		if (min >= 0 && min < 0.4 * max) min = 0;
-		const pad = (max - min || Math.abs(max) || 1) * 0.12;
+		const pad = (max - min > 1e-6 * Math.abs(max) ? max - min : Math.abs(max) || 1) * 0.12;
 		return [min === 0 ? 0 : min - pad, max + pad];
 	}
 
@@ -206,7 +214,7 @@ class Timeline {
 		const {ctx, bbox} = u, px = devicePixelRatio;
 		ctx.save();
 		ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
-		ctx.font = 11 * px + 'px system-ui, sans-serif'; ctx.textBaseline = 'middle';
+		ctx.font = 11 * px + 'px system-ui, sans-serif'; ctx.textBaseline = 'middle'; ctx.textAlign = 'left';
 		this.t.lanes.forEach((lane, i) => {
 			const y = bbox.top + i * laneHeight * px, h = (laneHeight - 4) * px;
 			lane.bars.forEach((bar, j) => {
@@ -232,7 +240,7 @@ class Timeline {
 		const {ctx, bbox} = u, px = devicePixelRatio;
 		ctx.save();
 		ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
-		for (const [from, to, kind] of this.t.marks || []) {
+		for (const [from, to, kind] of this.t.marks) {
 			const x0 = u.valToPos(from, 'x', true), x1 = u.valToPos(to, 'x', true);
 			if (x1 - x0 > 2 * px) { ctx.fillStyle = style(kind === 'gap' ? 'gap' : 'shade'); ctx.fillRect(x0, bbox.top, x1 - x0, bbox.height); continue; }
 			ctx.fillStyle = style(kind);
@@ -325,12 +333,18 @@ class Timeline {
 function open(el) {
 	if (timelines.has(el)) return;
 	timelines.set(el, new Timeline(el, data.timelines[el.dataset.timeline]));
+	el.style.minHeight = '';
 }
 
 const soon = new IntersectionObserver(list => {
 	for (const e of list) if (e.isIntersecting) { soon.unobserve(e.target); open(e.target); }
 }, {rootMargin: '600px'});
-for (const el of document.querySelectorAll('.timeline')) soon.observe(el);
+for (const el of document.querySelectorAll('.timeline')) {
+	const t = data.timelines[el.dataset.timeline];
+	el.replaceChildren();
+	el.style.minHeight = 150 + laneHeight * t.lanes.length + (rowHeight + 1) * sort(t).moving.length + 'px'; // so that drawing moves nothing
+	soon.observe(el);
+}
 
 // A link to what is folded unfolds it.
 function unfold() {

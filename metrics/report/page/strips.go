@@ -39,7 +39,8 @@ const (
 	stripWidth  = 1160
 	stripLeft   = 300
 	stripRow    = 20
-	stripTop    = 44
+	headline    = 26
+	stripTop    = 50
 	stripBottom = 30
 	stripGap    = 28
 )
@@ -47,24 +48,29 @@ const (
 // Inline returns the strips as an element of a page, whose colours they take.
 func (s Strips) Inline() template.HTML {
 	var b bytes.Buffer
-	s.draw(&b, "")
+	s.draw(&b, headline, "")
 	return template.HTML(b.String())
 }
 
 // Write writes the strips as SVG.
 func (s Strips) Write(w io.Writer) error {
 	var b bytes.Buffer
-	s.draw(&b, svgStyle+fmt.Sprintf(`<rect class="ground" width="%d" height="%d"/>`+"\n", stripWidth, s.height()))
+	s.draw(&b, 0, svgStyle)
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func (s Strips) height() int { return stripTop + stripRow*len(s.Rows) + stripBottom }
 
-func (s Strips) draw(b *bytes.Buffer, ground string) {
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", stripWidth, s.height(), stripWidth, s.height())
-	fmt.Fprintf(b, "<title>%s</title>\n%s", html.EscapeString(s.Title), ground)
-	text(b, 0, 16, `font-size="13" font-weight="600" fill="var(--fg)"`, s.Title)
+// draw draws from a height on: the page has the headline in its own words.
+func (s Strips) draw(b *bytes.Buffer, from int, style string) {
+	height := s.height() - from
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 %d %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", from, stripWidth, height, stripWidth, height)
+	fmt.Fprintf(b, "<title>%s</title>\n%s", html.EscapeString(s.Title), style)
+	if from == 0 {
+		fmt.Fprintf(b, `<rect class="ground" width="%d" height="%d"/>`+"\n", stripWidth, height)
+		text(b, 12, 18, `font-size="14" font-weight="600" fill="var(--fg)"`, s.Title)
+	}
 	for i, row := range s.Rows {
 		text(b, stripLeft-12, float64(stripTop+stripRow*i)+14, `text-anchor="end" fill="var(--fg)"`, row.Label)
 	}

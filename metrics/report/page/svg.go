@@ -50,8 +50,8 @@ func (c Chart) Write(w io.Writer) error {
 		fmt.Fprintf(&b, `<path d="M%d %.1fH%d" stroke="var(--grid)"/>`, plotLeft, y.at(v), plotRight)
 		text(&b, plotLeft-8, y.at(v)+4, `text-anchor="end" fill="var(--muted)"`, shown(c.Unit, v))
 	}
-	for _, v := range round(x.from, x.to, 8, false) {
-		text(&b, x.at(v), plotBottom+18, `text-anchor="middle" fill="var(--muted)"`, clock(v, x.to-x.from < 8))
+	for _, v := range wholeTimes(x.from, x.to) {
+		text(&b, x.at(v), plotBottom+18, `text-anchor="middle" fill="var(--muted)"`, clock(v, x.to-x.from < 10))
 	}
 	c.drawMarks(&b, x)
 	c.drawLine(&b, x, y)
@@ -145,6 +145,21 @@ func (s scale) at(v float64) float64 {
 	return s.left + (v-s.from)/(s.to-s.from)*(s.right-s.left)
 }
 
+// wholeTimes returns at most ten times between two at which people look at a clock.
+func wholeTimes(from, to float64) []float64 {
+	step := 0.1
+	for _, s := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600} {
+		if step = s; (to-from)/s <= 10 {
+			break
+		}
+	}
+	var times []float64
+	for i := math.Ceil(from / step); i*step <= to; i++ {
+		times = append(times, i*step)
+	}
+	return times
+}
+
 // round returns about n round values between two; binary: multiples of a power of two.
 func round(from, to float64, n int, binary bool) []float64 {
 	if !(to > from) {
@@ -162,7 +177,7 @@ func round(from, to float64, n int, binary bool) []float64 {
 	}
 	var values []float64
 	for i := math.Ceil(from / step); i*step <= to; i++ {
-		values = append(values, i*step)
+		values = append(values, i*step+0) // not -0
 	}
 	return values
 }
