@@ -13,6 +13,7 @@ import (
 // The most that the page lists of one kind.
 const (
 	mostSteps      = 300
+	mostSingle     = 12 // differences that are told one by one; of more, the first of each kind is
 	mostOperations = 30 // around a failure
 	leadOperations = 10 // of them before it
 )
@@ -42,10 +43,18 @@ func (rec Record) shown(i int) page.Scenario {
 	for _, e := range rec.deaths(sc) {
 		p.Deaths = append(p.Deaths, rec.death(e))
 	}
+	var told []page.Operation
 	for _, f := range ranked(sc.Findings) {
-		if f.broken() != "" {
-			p.Failures = append(p.Failures, rec.failure(sc, f))
+		if f.broken() == "" {
+			continue
 		}
+		failure := rec.failure(sc, f)
+		if slices.Equal(failure.Operations, told) {
+			failure.Operations = nil // they stand above
+		} else {
+			told = failure.Operations
+		}
+		p.Failures = append(p.Failures, failure)
 	}
 	return p
 }
@@ -79,11 +88,14 @@ func (sc Scenario) judged() string {
 
 func (rec Record) failure(sc Scenario, f Finding) page.Failure {
 	p := page.Failure{Title: plain(f.title()), Extent: plain(f.broken())}
-	firsts, told := kinds(f.Differences)
-	for _, d := range firsts {
-		p.Differences = append(p.Differences, rec.difference(d))
+	listed, told := f.Differences, len(f.Differences)
+	if len(listed) > mostSingle || len(listed) < f.Differing {
+		listed, told = kinds(listed)
 	}
-	if len(firsts) > 0 {
+	for _, d := range listed {
+		p.Differences = append(p.Differences, rec.difference(d, len(listed) == f.Differing))
+	}
+	if len(listed) > 0 {
 		p.More = max(f.Differing-told, 0)
 	}
 	p.Operations = rec.around(sc, f)
@@ -94,8 +106,13 @@ func (rec Record) failure(sc Scenario, f Finding) page.Failure {
 	return p
 }
 
-func (rec Record) difference(d Difference) page.Difference {
-	p := page.Difference{Fact: plain(d.what()), Want: plain(d.Want), Got: plain(d.Got)}
+// difference returns a difference alone, or as one that stands for all that are alike.
+func (rec Record) difference(d Difference, alone bool) page.Difference {
+	fact := d.what()
+	if alone {
+		fact = d.Fact
+	}
+	p := page.Difference{Fact: plain(fact), Want: plain(d.Want), Got: plain(d.Got)}
 	if !d.From.IsZero() {
 		p.When = fmt.Sprintf("at %s, for %s", rec.clock(d.From), d.Until.Sub(d.From).Round(time.Millisecond))
 	}
@@ -152,10 +169,23 @@ func (rec Record) around(sc Scenario, f Finding) []page.Operation {
 			break
 		}
 		list = append(list, page.Operation{
-			At: rec.clock(o.At), Step: plain(inStep(o.Step, o.Cycle)), What: plain(o.what()), Objects: plain(o.some()), Took: short(o.Took), Error: plain(o.Error),
+			At: rec.clock(o.At), Step: plain(sc.stepOf(o)), What: plain(o.what()), Objects: plain(o.some()), Took: short(o.Took), Error: plain(o.Error),
 		})
 	}
 	return list
+}
+
+// stepOf names the step in which an operation was made: as it says itself or, if it does not, by its time.
+func (sc Scenario) stepOf(o Operation) string {
+	if o.Step != "" {
+		return inStep(o.Step, o.Cycle)
+	}
+	for _, s := range slices.Backward(sc.Steps) {
+		if !s.Started.After(o.At) {
+			return inStep(s.Name, s.Cycle)
+		}
+	}
+	return ""
 }
 
 func inStep(step string, cycle int) string {
@@ -184,27 +214,24 @@ func (o Operation) some() string {
 
 // steps returns the scenario's steps with what was done and found in each, and how many more there are.
 func (rec Record) steps(sc Scenario) (list []page.Step, more int) {
-	type key struct {
-		step  string
-		cycle int
-	}
-	operations, findings := map[key]int{}, map[key][]Finding{}
+	operations, findings := map[string]int{}, map[string][]Finding{}
 	for _, o := range sc.Operations {
-		operations[key{o.Step, o.Cycle}] += o.Count
+		operations[sc.stepOf(o)] += o.Count
 	}
 	for _, f := range sc.Findings {
-		findings[key{f.Step, f.Cycle}] = append(findings[key{f.Step, f.Cycle}], f)
+		step := inStep(f.Step, f.Cycle)
+		findings[step] = append(findings[step], f)
 	}
 	for i, s := range sc.Steps {
 		if i == mostSteps {
 			return list, len(sc.Steps) - i
 		}
-		k := key{s.Name, s.Cycle}
-		p := page.Step{Name: plain(inStep(s.Name, s.Cycle)), Began: rec.clock(s.Started), Took: "did not end", Operations: fmt.Sprint(operations[k])}
+		step := inStep(s.Name, s.Cycle)
+		p := page.Step{Name: plain(step), Began: rec.clock(s.Started), Took: "did not end", Operations: fmt.Sprint(operations[step])}
 		if !s.Ended.IsZero() {
 			p.Took = short(s.Ended.Sub(s.Started))
 		}
-		p.Checks, p.Verdict = checks(findings[k])
+		p.Checks, p.Verdict = checks(findings[step])
 		list = append(list, p)
 	}
 	return list, 0

@@ -120,7 +120,7 @@ type Finding struct {
 	Excused    []Excused        `json:"excused,omitempty"` // violations that a known issue of the SUT's release explains; they don't decide
 	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
 	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
-	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over
+	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
 	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
 

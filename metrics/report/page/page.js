@@ -366,7 +366,11 @@ for (const b of document.querySelectorAll('.copy')) {
 
 const redraw = () => { for (const t of timelines.values()) t.redraw(); };
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-addEventListener('beforeprint', () => { root.dataset.light = ''; for (const t of timelines.values()) t.resize(560); redraw(); });
+addEventListener('beforeprint', () => {
+	for (const el of document.querySelectorAll('.timeline')) if (el.offsetParent) open(el);
+	root.dataset.light = ''; for (const t of timelines.values()) t.resize(560);
+	redraw();
+});
 addEventListener('afterprint', () => { delete root.dataset.light; for (const t of timelines.values()) t.resize(); redraw(); });
 
 // What tests ask of the page.
