@@ -119,7 +119,7 @@ func (f fit) slows() bool { return f.slope > 0 && f.curve < -f.slope/2 }
 
 // more is about how many cycles, besides those read, let the interval shrink so far that it lies on one side: the noise taken to stay as it is.
 func (f fit) more(q Question, level float64) int {
-	need := max(f.slope, q.See-f.slope)
+	need := max(f.slope, min(q.See, q.See-f.slope))
 	if need <= 0 {
 		return 0
 	}
