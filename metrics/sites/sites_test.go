@@ -1,0 +1,138 @@
+package sites
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/leak"
+)
+
+// build makes the program in testdata that keeps what it is told to.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "leaky")
+	if out, err := exec.Command("go", "build", "-o", program, "./testdata/leaky").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// start runs the program, which counts every allocation, until the test ends.
+func start(t *testing.T, program, keep string) (base string, pid int) {
+	t.Helper()
+	cmd := exec.Command(program, "-keep", keep)
+	cmd.Env = append(os.Environ(), "GODEBUG=memprofilerate=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + strings.TrimSpace(line), cmd.Process.Pid
+}
+
+// lineOf is the number of the line of the program that has this text.
+func lineOf(t *testing.T, text string) int {
+	t.Helper()
+	data, err := os.ReadFile("testdata/leaky/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(data), text)
+	if !found {
+		t.Fatalf("the program has no %q", text)
+	}
+	return 1 + strings.Count(before, "\n")
+}
+
+// observed is what was read of a program that churned.
+type observed struct {
+	sites               map[Kind]*Series
+	cycles, descriptors []float64
+}
+
+// churn lets the program make and remove objects, cycle after cycle, and reads it after each.
+func churn(t *testing.T, base string, pid, cycles, objects int) observed {
+	t.Helper()
+	o := observed{sites: map[Kind]*Series{Heap: {}, Goroutines: {}}}
+	process := metrics.NewProcess(func() (int, error) { return pid, nil })
+	for c := range cycles {
+		response, err := http.Get(fmt.Sprintf("%s/churn?n=%d", base, objects))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		for k, s := range o.sites {
+			table, _, err := Fetch(t.Context(), http.DefaultClient, base, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !table.Exact {
+				t.Fatal("not every object was counted")
+			}
+			s.Add(c+1, table)
+		}
+		snap, err := process.Scrape(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.cycles, o.descriptors = append(o.cycles, float64(c+1)), append(o.descriptors, snap[metrics.FDs])
+	}
+	return o
+}
+
+// TestLeakyProgram wants what a program keeps for each churned object to be found, with function and line, and nothing where it keeps nothing.
+func TestLeakyProgram(t *testing.T) {
+	const cycles, churned = 12, 50
+	program := build(t)
+	for keep, want := range map[string]struct {
+		kind    Kind
+		text    string  // of the line
+		site    string  // the function
+		objects float64 // per churned object
+	}{
+		"bytes":       {Heap, "] = make([]byte, size)", "main.keepEntry", 2}, // the entry and its key
+		"goroutines":  {Goroutines, "<-block }", "main.wait", 1},
+		"descriptors": {Heap, "os.Open(", "main.keepDescriptor", 1},
+		"nothing":     {},
+	} {
+		t.Run(keep, func(t *testing.T) {
+			base, pid := start(t, program, keep)
+			o := churn(t, base, pid, cycles, churned)
+			found := false
+			for k, s := range o.sites {
+				for _, g := range s.Growing(leak.Level(1)) {
+					t.Logf("%s: %s: %.2f objects, %.0f bytes for each", k, g.Site, g.Answer.Slope/churned, g.BytesPerCycle/churned)
+					if keep == "nothing" {
+						t.Errorf("%s grows", g.Site)
+					}
+					found = found || k == want.kind && g.Function == want.site && g.Line == lineOf(t, want.text) && g.Answer.Slope/churned > 0.99*want.objects
+				}
+			}
+			if !found && want.site != "" {
+				t.Errorf("%s is not among them", want.site)
+			}
+			a := leak.Judge(leak.Question{Gauge: metrics.FDs, Quantum: 1}, o.cycles, o.descriptors, leak.Level(1))
+			if leaks := keep == "descriptors"; leaks != (a.Verdict == metrics.Fail) {
+				t.Errorf("descriptors: %+v", a)
+			}
+		})
+	}
+}
