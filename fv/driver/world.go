@@ -49,7 +49,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 		e.Tracked = netns.Tracked
 	}
 	w := &engine.World{
-		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Inspect: inspector{d}, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}

@@ -27,6 +27,9 @@ func (s *Series) Last() Table {
 	return s.tables[len(s.tables)-1]
 }
 
+// Cycles returns those whose tables were taken.
+func (s *Series) Cycles() []float64 { return slices.Clone(s.cycles) }
+
 // Growing is a site that holds more with each cycle.
 type Growing struct {
 	Growth                    // from the end of the warm-up to the last cycle
@@ -48,6 +51,9 @@ func (s *Series) Growing(level float64) []Growing {
 		values := make([]float64, n)
 		for i, t := range s.tables {
 			values[i] = float64(t.Held[site].Objects)
+		}
+		if values[n-1] <= values[n/2] {
+			continue // most places: this costs less
 		}
 		a := leak.Judge(leak.Question{Gauge: "objects", Quantum: 1}, s.cycles, values, level/float64(len(last)))
 		if a.Verdict != metrics.Fail {

@@ -7,12 +7,15 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics/sites"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Scenario is one load pattern with what must hold under it. It is a value: running it twice with one seed does
@@ -52,6 +55,10 @@ type Step struct {
 	Do     func(context.Context, *World) error
 	Moves  Moves // what the step moves: all else must stay as it is, all the time; nil: not looked at
 	Settle bool  // take a settled occupancy reading after each cycle
+	// Read looks at what is there after each cycle, once the effects hold; nil: nothing more.
+	Read func(context.Context, *World) error
+	// Enough is asked after each cycle and ends the step before Repeat does; nil: it does not.
+	Enough func() bool
 
 	Patience time.Duration // how long each effect may take to hold; 0 means DefaultBound
 }
@@ -134,6 +141,18 @@ type Agent interface {
 	Start(ctx context.Context) error // returns once it is ready
 }
 
+// Inspector reads what the SUT holds.
+type Inspector interface {
+	Sample(ctx context.Context) metrics.Point                               // of all gauges, marked as settled
+	Profile(ctx context.Context, k sites.Kind) (sites.Table, []byte, error) // garbage is collected before; ErrNoProfile: it has none
+	Census(ctx context.Context) (kernel.Census, error)                      // of what the node's kernel holds
+	Keep(name string, data []byte) error                                    // writes a file into the run's folder
+	Restart(ctx context.Context) error                                      // of the API server
+}
+
+// ErrNoProfile says that the SUT shows no profiles.
+var ErrNoProfile = errors.New("the SUT shows no profiles")
+
 // World is what a step may use.
 type World struct {
 	Fleet   *workloads.Fleet
@@ -141,7 +160,8 @@ type World struct {
 	Rand    *rand.Rand // seeded; the same draws for the same seed
 	SUT     SUT
 	Effects Effects
-	Agent   Agent // nil: it can't be stopped, see workloads.Restarts and Away
+	Inspect Inspector // nil: a SUT is not looked into
+	Agent   Agent     // nil: it can't be stopped, see workloads.Restarts and Away
 	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it; never nil. See Away.
 	Freeze func(do func() error) error
 	Wake   <-chan struct{} // fires when the kernel announced a change; nil: poll

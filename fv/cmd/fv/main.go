@@ -118,7 +118,7 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 		return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
 	})
 	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), listCommand(),
-		doctorCommand(), imagesCommand(), judgeCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), replayCommand(), benchCommand())
+		doctorCommand(), imagesCommand(), judgeCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand())
 	checkArguments(root)
 	return root
 }
