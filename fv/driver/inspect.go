@@ -11,7 +11,7 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/sites"
-	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -19,7 +19,7 @@ import (
 // inspector looks into the SUT and the node's kernel.
 type inspector struct{ *Driver }
 
-var _ engine.Inspector = inspector{}
+var _ effects.Inspector = inspector{}
 
 func (i inspector) Sample(ctx context.Context) metrics.Point { return i.sampler.Sample(ctx, true) }
 
@@ -29,7 +29,7 @@ const profileBound = 30 * time.Second
 func (i inspector) Profile(ctx context.Context, k sites.Kind) (sites.Table, []byte, error) {
 	port := i.handoff.Target.DebugPort
 	if port == 0 {
-		return sites.Table{}, nil, engine.ErrNoProfile
+		return sites.Table{}, nil, effects.ErrNoProfile
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, profileBound, fmt.Errorf("no %s profile within %v", k, profileBound))
 	defer cancel()
@@ -52,4 +52,4 @@ func (i inspector) Keep(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(i.handoff.Out, name), data, 0o644)
 }
 
-func (i inspector) Restart(ctx context.Context) error { return i.restart(ctx, infra.RoleAPIServer) }
+func (i inspector) RestartAPI(ctx context.Context) error { return i.restart(ctx, infra.RoleAPIServer) }

@@ -43,13 +43,13 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	e := &effects.Set{
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
-		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Known: d.known,
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Inspect: inspector{d}, Known: d.known,
 	}
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
 	}
 	w := &engine.World{
-		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Inspect: inspector{d}, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
+		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}

@@ -49,6 +49,15 @@ type Table struct {
 	Exact bool
 }
 
+// Total is what all sites hold together.
+func (t Table) Total() Held {
+	var sum Held
+	for _, h := range t.Held {
+		sum.Objects, sum.Bytes = sum.Objects+h.Objects, sum.Bytes+h.Bytes
+	}
+	return sum
+}
+
 // deepest is how many frames of a stack are kept.
 const deepest = 12
 

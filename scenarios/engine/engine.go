@@ -7,15 +7,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/metrics/sites"
 	"github.com/nodefv/nodefv/workloads"
-	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Scenario is one load pattern with what must hold under it. It is a value: running it twice with one seed does
@@ -141,18 +138,6 @@ type Agent interface {
 	Start(ctx context.Context) error // returns once it is ready
 }
 
-// Inspector reads what the SUT holds.
-type Inspector interface {
-	Sample(ctx context.Context) metrics.Point                               // of all gauges, marked as settled
-	Profile(ctx context.Context, k sites.Kind) (sites.Table, []byte, error) // garbage is collected before; ErrNoProfile: it has none
-	Census(ctx context.Context) (kernel.Census, error)                      // of what the node's kernel holds
-	Keep(name string, data []byte) error                                    // writes a file into the run's folder
-	Restart(ctx context.Context) error                                      // of the API server
-}
-
-// ErrNoProfile says that the SUT shows no profiles.
-var ErrNoProfile = errors.New("the SUT shows no profiles")
-
 // World is what a step may use.
 type World struct {
 	Fleet   *workloads.Fleet
@@ -160,8 +145,7 @@ type World struct {
 	Rand    *rand.Rand // seeded; the same draws for the same seed
 	SUT     SUT
 	Effects Effects
-	Inspect Inspector // nil: a SUT is not looked into
-	Agent   Agent     // nil: it can't be stopped, see workloads.Restarts and Away
+	Agent   Agent // nil: it can't be stopped, see workloads.Restarts and Away
 	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it; never nil. See Away.
 	Freeze func(do func() error) error
 	Wake   <-chan struct{} // fires when the kernel announced a change; nil: poll

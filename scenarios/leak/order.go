@@ -46,6 +46,7 @@ type churn struct {
 	objects   int     // in each cycle, if the order does not say
 	see       float64 // bytes of each that must be seen; 0: SeeBytes
 	topology  workloads.Topology
+	bare      bool // no policies stand meanwhile
 	needs     []workloads.Feature
 	// turn brings the objects of a cycle. What it returns removes them; nil: they are gone already.
 	turn func(context.Context, *engine.World, *course) (down func() error, err error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -14,20 +15,25 @@ import (
 	"github.com/nodefv/nodefv/metrics/leak"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/metrics/sites"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
-// asked is what is asked of each gauge: see leak.Question. see is per churned object; 0: whatever can be told.
+// asked is what is asked of each gauge: see leak.Question. see is per churned object; 0: whatever can be told. The heap as the SUT's runtime tells it
+// includes what became garbage since the last collection, so it is asked about only where there is no better.
 var asked = []struct {
 	gauge   metrics.Gauge
 	quantum float64
 	see     float64
 }{
-	{metrics.HeapBytes, 8, 1}, // times Order.See
-	{metrics.HeapObjects, 1, 0}, {metrics.Goroutines, 1, 0.1}, {metrics.Threads, 1, 0}, {metrics.FDs, 1, 0.1}, {metrics.RSSBytes, 4096, 0},
+	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, 0}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, 0}, {metrics.Goroutines, 1, 0.1}, {metrics.Threads, 1, 0},
+	{metrics.FDs, 1, 0.1}, {metrics.RSSBytes, 4096, 0},
 }
+
+// bytes stands for Order.See.
+const bytes = -1
 
 // counted are the classes of which the numbers are judged. eBPF objects belong to the whole machine, and say nothing of the SUT.
 var counted = []kernel.Class{
@@ -51,7 +57,7 @@ type reader struct {
 }
 
 func (r *reader) baseline(ctx context.Context, w *engine.World) (err error) {
-	if w.Inspect == nil {
+	if effects.Of(w).Inspect == nil {
 		return errors.New("nobody looks into the SUT")
 	}
 	r.series, r.profiles = map[metrics.Gauge]*leak.Series{}, map[sites.Kind]*sites.Series{sites.Heap: {}, sites.Goroutines: {}}
@@ -65,21 +71,20 @@ const (
 	settlePause = 700 * time.Millisecond
 )
 
+// reading is what is read of the SUT at one time.
+type reading struct {
+	values  metrics.Snapshot
+	heap    sites.Table
+	profile []byte // of the heap; nil: the SUT has none
+}
+
 // read reads everything once after a cycle, as soon as the SUT has settled.
 func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
-	point, err := r.settled(ctx, w)
+	now, err := r.settled(ctx, w)
 	if err != nil {
 		return err
 	}
-	for _, q := range asked {
-		if v, ok := point.Values[q.gauge]; ok {
-			see := q.see * float64(c.objects)
-			if q.gauge == metrics.HeapBytes {
-				see *= c.order.See
-			}
-			r.add(q.gauge, q.quantum, see, c.cycle, v)
-		}
-	}
+	r.addGauges(now.values, c)
 	r.previous = r.last
 	if r.last, err = census(ctx, w); err != nil {
 		return err
@@ -89,13 +94,31 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 			r.add(metrics.Gauge("kernel "+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
 		}
 	}
-	if err := r.profile(ctx, w, c.cycle); err != nil {
+	if err := r.places(ctx, w, c.cycle, now); err != nil {
 		return err
 	}
 	r.trial.Cycles = c.cycle
 	told := r.told()
 	w.Record(report.Entry{Leak: &told})
 	return nil
+}
+
+func (r *reader) addGauges(values metrics.Snapshot, c *course) {
+	_, live := values[metrics.LiveBytes]
+	for _, q := range asked {
+		v, ok := values[q.gauge]
+		if !ok {
+			continue
+		}
+		see := q.see * float64(c.objects)
+		switch {
+		case live && q.gauge == metrics.HeapBytes:
+			see = 0
+		case q.see == bytes:
+			see = c.order.See * float64(c.objects)
+		}
+		r.add(q.gauge, q.quantum, see, c.cycle, v)
+	}
 }
 
 func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64) {
@@ -107,67 +130,74 @@ func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64
 	s.Add(cycle, v)
 }
 
-// settled reads the gauges until two readings in a row agree: an agent may clean up for seconds after what it served is gone.
-func (r *reader) settled(ctx context.Context, w *engine.World) (metrics.Point, error) {
-	before := metrics.Point{}
-	for until := time.Now().Add(settleFor); ; {
-		if err := w.SUT.Quiesce(ctx); err != nil {
-			return before, fmt.Errorf("ask the SUT to collect garbage: %w", err)
-		}
-		point := w.Inspect.Sample(ctx)
-		if agree(before, point) {
-			return point, nil
-		}
-		if time.Now().After(until) {
-			r.trial.Restless++
-			return point, nil
-		}
-		before = point
+// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone.
+func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
+	before, err := r.now(ctx, w)
+	for until := time.Now().Add(settleFor); err == nil; {
 		select {
 		case <-time.After(settlePause):
 		case <-ctx.Done():
-			return point, context.Cause(ctx)
+			return before, context.Cause(ctx)
 		}
+		var now reading
+		if now, err = r.now(ctx, w); err != nil || agree(before.values, now.values) {
+			return now, err
+		}
+		if time.Now().After(until) {
+			r.trial.Restless++
+			return now, nil
+		}
+		before = now
 	}
+	return before, err
 }
 
-// agree reports whether two readings are the same but for what a scrape itself costs.
-func agree(a, b metrics.Point) bool {
-	const scrape = 64 << 10 // bytes of heap
-	if a.Values == nil {
-		return false
+// now reads the SUT once, after it has collected garbage. A heap profile tells what that left, whatever was allocated since.
+func (r *reader) now(ctx context.Context, w *engine.World) (reading, error) {
+	var now reading
+	var err error
+	if !r.none {
+		now.heap, now.profile, err = effects.Of(w).Inspect.Profile(ctx, sites.Heap)
+		r.none = errors.Is(err, effects.ErrNoProfile)
 	}
-	for _, g := range []metrics.Gauge{metrics.Goroutines, metrics.FDs} {
-		if a.Values[g] != b.Values[g] {
-			return false
-		}
+	if r.none {
+		err = w.SUT.Quiesce(ctx)
 	}
-	return math.Abs(a.Values[metrics.HeapBytes]-b.Values[metrics.HeapBytes]) <= scrape
+	if err != nil {
+		return now, fmt.Errorf("ask the SUT to collect garbage: %w", err)
+	}
+	now.values = maps.Clone(effects.Of(w).Inspect.Sample(ctx).Values)
+	if now.heap.Exact {
+		total := now.heap.Total()
+		now.values[metrics.LiveBytes], now.values[metrics.LiveObjects] = float64(total.Bytes), float64(total.Objects)
+	}
+	return now, nil
 }
 
-// profile takes both profiles. A SUT without any is read by its gauges alone.
-func (r *reader) profile(ctx context.Context, w *engine.World, cycle int) error {
+// agree reports whether two readings are the same but for what being read costs.
+func agree(a, b metrics.Snapshot) bool {
+	near := func(g metrics.Gauge, most float64) bool { return math.Abs(a[g]-b[g]) <= most }
+	if _, live := a[metrics.LiveBytes]; live {
+		return near(metrics.LiveBytes, 32<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
+	}
+	return near(metrics.HeapBytes, 256<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
+}
+
+// places takes note of where the heap is held, and the goroutines.
+func (r *reader) places(ctx context.Context, w *engine.World, cycle int, now reading) error {
 	if r.none {
 		return nil
 	}
-	for _, k := range []sites.Kind{sites.Heap, sites.Goroutines} {
-		table, data, err := w.Inspect.Profile(ctx, k)
-		if errors.Is(err, engine.ErrNoProfile) {
-			r.none = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r.profiles[k].Add(cycle, table)
-		if k == sites.Heap {
-			r.trial.Exact, r.late = table.Exact, data
-			if r.early == nil || cycle <= early {
-				r.early = data
-			}
-		}
+	r.profiles[sites.Heap].Add(cycle, now.heap)
+	r.trial.Exact, r.late = now.heap.Exact, now.profile
+	if r.early == nil || cycle <= early {
+		r.early = now.profile
 	}
-	return nil
+	table, _, err := effects.Of(w).Inspect.Profile(ctx, sites.Goroutines)
+	if err == nil {
+		r.profiles[sites.Goroutines].Add(cycle, table)
+	}
+	return err
 }
 
 // early is the cycle whose heap profile the last one is compared with: caches are full by then.
@@ -230,7 +260,7 @@ func (r *reader) finish(w *engine.World) error {
 	if r.late != nil {
 		r.trial.Profiles = []string{"heap-early.pb.gz", "heap-late.pb.gz"}
 		for i, data := range [][]byte{r.early, r.late} {
-			if err := w.Inspect.Keep(r.trial.Profiles[i], data); err != nil {
+			if err := effects.Of(w).Inspect.Keep(r.trial.Profiles[i], data); err != nil {
 				return err
 			}
 		}
@@ -242,7 +272,7 @@ func (r *reader) finish(w *engine.World) error {
 
 // census counts what the kernel holds; of neighbours and connections, those of addresses that pods had and no pod has.
 func census(ctx context.Context, w *engine.World) (kernel.Census, error) {
-	c, err := w.Inspect.Census(ctx)
+	c, err := effects.Of(w).Inspect.Census(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -20,7 +21,7 @@ var (
 		name: "api-restarts", doc: "The API server is killed and started; what the SUT holds must not grow with each new connection.",
 		thing: "restart", objects: 1, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.Restarts},
 		turn: func(ctx context.Context, w *engine.World, _ *course) (func() error, error) {
-			return nil, w.Away(func() error { return w.Inspect.Restart(ctx) })
+			return nil, w.Away(func() error { return effects.Of(w).Inspect.RestartAPI(ctx) })
 		},
 	})
 )

@@ -15,8 +15,8 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Labels of the scenario; those of package scenarios, which can't be asked here.
-const label engine.Label = "leak"
+// The scenario's labels: those of package scenarios, which stands above this one.
+var labels = []engine.Label{"leak", "slow"}
 
 // mostCycles end an order that names only a time.
 const mostCycles = 10000
@@ -38,10 +38,10 @@ func (o Order) Scenario() (engine.Scenario, error) {
 	c.reader.trial = leak.Trial{Churn: churn.name, Thing: churn.thing, Churned: c.objects, Identities: o.Identities, UntilSure: o.UntilSure}
 	var began time.Time
 	return engine.Scenario{
-		Name: "leak by " + churn.name, Doc: churn.doc, Labels: []engine.Label{label, "slow"}, Needs: churn.needs,
+		Name: "leak by " + churn.name, Doc: churn.doc, Labels: labels, Needs: churn.needs,
 		Timeout: cmp.Or(o.For, 24*time.Hour) + grace, Topology: churn.topology,
 		Steps: []engine.Step{
-			{Name: "stand", Do: stand, Read: func(ctx context.Context, w *engine.World) error {
+			{Name: "stand", Do: c.stand, Read: func(ctx context.Context, w *engine.World) error {
 				began = time.Now()
 				return c.reader.baseline(ctx, w)
 			}},
@@ -79,7 +79,10 @@ func (c *course) upAndDown(ctx context.Context, w *engine.World) error {
 }
 
 // stand puts a policy in force in each namespace, so that the SUT has sets whose members come and go with the pods.
-func stand(ctx context.Context, w *engine.World) error {
+func (c *course) stand(ctx context.Context, w *engine.World) error {
+	if c.churn.bare {
+		return nil
+	}
 	talkers := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 		Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"api", "web"},
 	}}}
