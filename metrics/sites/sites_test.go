@@ -2,6 +2,7 @@ package sites
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,9 +26,9 @@ func build(t *testing.T) string {
 }
 
 // start runs the program, which counts every allocation, until the test ends.
-func start(t *testing.T, program, keep string) (base string, pid int) {
+func start(t *testing.T, program, keep string, more ...string) (base string, pid int) {
 	t.Helper()
-	cmd := exec.Command(program, "-keep", keep)
+	cmd := exec.Command(program, append([]string{"-keep", keep}, more...)...)
 	cmd.Env = append(os.Environ(), "GODEBUG=memprofilerate=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -68,12 +69,12 @@ type observed struct {
 	cycles, descriptors []float64
 }
 
-// churn lets the program make and remove objects, cycle after cycle, and reads it after each.
-func churn(t *testing.T, base string, pid, cycles, objects int) observed {
+// churn lets the program make and remove objects, cycle after cycle until enough, and reads it after each.
+func churn(t *testing.T, base string, pid, objects int, enough func(cycle int, o observed) bool) observed {
 	t.Helper()
 	o := observed{sites: map[Kind]*Series{Heap: {}, Goroutines: {}}}
 	process := metrics.NewProcess(func() (int, error) { return pid, nil })
-	for c := range cycles {
+	for c := 0; !enough(c, o); c++ {
 		response, err := http.Get(fmt.Sprintf("%s/churn?n=%d", base, objects))
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +116,7 @@ func TestLeakyProgram(t *testing.T) {
 	} {
 		t.Run(keep, func(t *testing.T) {
 			base, pid := start(t, program, keep)
-			o := churn(t, base, pid, cycles, churned)
+			o := churn(t, base, pid, churned, func(cycle int, _ observed) bool { return cycle == cycles })
 			found := false
 			for k, s := range o.sites {
 				for _, g := range s.Growing(leak.Level(1)) {
@@ -135,4 +136,55 @@ func TestLeakyProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+var runs = flag.Int("runs", 1, "how often TestHonesty runs each program")
+
+// TestHonesty wants programs that leak to be called so, and others not, at looks that end a run: with a quiet heap and with one that wanders
+// by megabytes. Verdicts may stay open, and must not be wrong.
+func TestHonesty(t *testing.T) {
+	const churned, most = 50, 16
+	program := build(t)
+	for _, wander := range []string{"0", "5000000"} {
+		for _, keep := range []string{"bytes", "goroutines", "descriptors", "nothing"} {
+			count := map[metrics.Verdict]int{}
+			for range *runs {
+				base, pid := start(t, program, keep, "-wander", wander)
+				verdict := metrics.Inconclusive
+				churn(t, base, pid, churned, func(cycle int, o observed) bool {
+					if leak.Look(cycle) > 0 {
+						verdict, _ = o.trial(cycle, churned).Judge()
+					}
+					return verdict != metrics.Inconclusive || cycle == most
+				})
+				count[verdict]++
+			}
+			t.Logf("wander %s, keeps %s: %v", wander, keep, count)
+			if wrong := map[bool]metrics.Verdict{true: metrics.Fail, false: metrics.Pass}[keep == "nothing"]; count[wrong] > 0 {
+				t.Errorf("wander %s, keeps %s: %v", wander, keep, count)
+			}
+			if keep != "nothing" && count[metrics.Fail] < *runs {
+				t.Errorf("wander %s, keeps %s: %v, want a leak each time", wander, keep, count)
+			}
+		}
+	}
+}
+
+// trial is what was read, as a run keeps it.
+func (o observed) trial(cycle, churned int) leak.Trial {
+	bytes := leak.Series{Gauge: metrics.LiveBytes, Quantum: 8, See: 64 * float64(churned), Cycles: o.cycles}
+	for _, table := range o.sites[Heap].tables {
+		bytes.Values = append(bytes.Values, float64(table.Total().Bytes))
+	}
+	descriptors := leak.Series{Gauge: metrics.FDs, Quantum: 1, See: 0.1 * float64(churned), Cycles: o.cycles, Values: o.descriptors}
+	t := leak.Trial{
+		Thing: "object", Churned: churned, UntilSure: true, Cycles: cycle, Gauges: []leak.Series{bytes, descriptors}, Exact: true,
+		Places: len(o.sites[Heap].Last().Held),
+	}
+	for k, s := range o.sites {
+		for _, g := range s.Growing(t.Level()) {
+			t.Sites = append(t.Sites, leak.Place{Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Series: leak.Series{Gauge: "objects", Quantum: 1, Cycles: o.cycles, Values: g.Values}})
+		}
+	}
+	return t
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	_ "net/http/pprof"
@@ -41,15 +42,27 @@ func keepDescriptor() {
 // scratch is garbage, as an agent at work makes.
 func scratch() []byte { return make([]byte, 4096) }
 
-var sink []byte
+var (
+	sink    []byte
+	ballast []byte  // what the heap wanders by
+	swing   float64 // from -1 to 1
+)
+
+// sway makes the heap a little larger or smaller, as a cache does.
+func sway(most int) {
+	swing = 0.8*swing + 0.2*(2*rand.Float64()-1)*3
+	ballast = make([]byte, int(float64(most)*(1+max(min(swing, 1), -1))))
+}
 
 func main() {
 	what := flag.String("keep", "nothing", "bytes, goroutines, descriptors or nothing, for each object")
 	size := flag.Int("size", 256, "of an entry in bytes")
+	wander := flag.Int("wander", 0, "how far the heap goes up and down, in bytes")
 	flag.Parse()
 	http.HandleFunc("/churn", func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
+		sway(*wander)
 		n, _ := strconv.Atoi(r.URL.Query().Get("n"))
 		for range n {
 			sink = scratch()
