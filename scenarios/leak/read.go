@@ -178,7 +178,7 @@ func (r *reader) now(ctx context.Context, w *engine.World) (reading, error) {
 func agree(a, b metrics.Snapshot) bool {
 	near := func(g metrics.Gauge, most float64) bool { return math.Abs(a[g]-b[g]) <= most }
 	if _, live := a[metrics.LiveBytes]; live {
-		return near(metrics.LiveBytes, 32<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
+		return near(metrics.LiveBytes, 128<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
 	}
 	return near(metrics.HeapBytes, 256<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
 }
