@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -37,7 +37,7 @@ func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
 func Report(run, out string) (path string, err error) {
 	rec, dir, err := find(run, out, func(dir string) (report.Record, error) {
 		rec, err := report.Load(dir)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) {
 			return report.ReadFile(filepath.Join(dir, report.JSON{}.File()))
 		}
 		return rec, err
@@ -48,17 +48,25 @@ func Report(run, out string) (path string, err error) {
 	return filepath.Join(dir, report.HTML{}.File()), report.WriteAll(dir, engine.Judge(rec))
 }
 
-// find loads the record in the folder run or, failing that, that of this name below out.
+// find loads the record in the folder run or, if run is a name and not there, that of this name below out.
 func find(run, out string, load func(dir string) (report.Record, error)) (rec report.Record, dir string, err error) {
 	dir = run
-	if rec, err = load(dir); err != nil {
+	rec, err = load(dir)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(run, filepath.Separator) {
 		dir = filepath.Join(out, run)
-		if rec, err = load(dir); err != nil {
-			return rec, dir, usage(fmt.Errorf("no record in %s: %w", dir, err))
-		}
+		rec, err = load(dir)
 	}
-	return rec, dir, nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
+	case err != nil:
+		err = usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
+	}
+	return rec, dir, err
 }
+
+// oneLine is what an error says, in one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // begin writes down what is run, on what and how.
 func (s *session) begin(ctx context.Context, agent string) error {

@@ -33,6 +33,7 @@ func (rec Record) shown(i int) page.Scenario {
 	p.Timeline = rec.timeline(sc)
 	p.Steps, p.MoreSteps = rec.steps(sc)
 	p.Connections = sc.Connections.shown()
+	p.Leak = sc.leaks()
 	for _, b := range sc.Budgets {
 		verdict, why := b.Judge(rec.pointsOf(sc))
 		p.Budgets = append(p.Budgets, page.Budget{Verdict: verdict.String(), Text: plain(why)})
@@ -292,4 +293,25 @@ func (c *Connections) pod(i int) string {
 		return "?"
 	}
 	return c.Pods[i]
+}
+
+// leaks returns what was learnt of leaks as the page has it; nil if that was not asked.
+func (sc Scenario) leaks() *page.Leak {
+	if sc.Leak == nil {
+		return nil
+	}
+	p := &page.Leak{Intro: plain(leakIntro(*sc.Leak))}
+	for i, h := range leakHeads {
+		p.Heads = append(p.Heads, page.Head{Text: h, Number: i > 1 && i < len(leakHeads)-1})
+	}
+	for _, r := range leakRows(*sc.Leak) {
+		for i := range r {
+			r[i] = plain(r[i])
+		}
+		p.Rows = append(p.Rows, r)
+	}
+	for _, line := range leakPlaces(*sc.Leak) {
+		p.Places = append(p.Places, plain(line))
+	}
+	return p
 }

@@ -247,8 +247,8 @@ func (rec Record) known() []string {
 		if sc.Unexcused != "" {
 			lines = append(lines, plain(sc.Name+": "+sc.Unexcused))
 		}
-		for _, line := range sc.Excused() {
-			lines = append(lines, plain(sc.Name+": "+line))
+		for _, e := range sc.Excused() {
+			lines = append(lines, plain(sc.Name)+": "+e.String())
 		}
 	}
 	return lines

@@ -166,6 +166,8 @@ func (sc *Scenario) add(e Entry) error {
 		return sc.addMeasurement(*e.Measurement)
 	case e.Connections != nil:
 		sc.Connections = e.Connections
+	case e.Leak != nil:
+		sc.Leak = e.Leak
 	case e.Unexcused != "":
 		sc.Unexcused = e.Unexcused
 	case e.End != nil:

@@ -39,6 +39,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&b, rec)
+	writeLeaks(&b, rec)
 	fold(&b, "Packets judged", func(b *bytes.Buffer) { writePackets(b, rec) })
 	for _, t := range rec.measured() {
 		fold(&b, t.title(), t.markdown)
@@ -191,6 +192,7 @@ func Table(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&out, rec)
+	tableLeaks(&out, rec)
 	for _, t := range rec.measured() {
 		t.text(&out)
 	}

@@ -52,6 +52,7 @@ type Scenario struct {
 	Deaths                     []Death
 	Failures                   []Failure
 	Connections                *Connections
+	Leak                       *Leak
 	Budgets                    []Budget
 	Remarks                    []string
 	Steps                      []Step
@@ -99,6 +100,14 @@ type Connections struct {
 // Connection is what became of the flows from one pod to another. The sign is "": none was tried; ".": all are as they must be; "+": one passes
 // and must not; "-": one is dropped and must pass; "?": something else.
 type Connection struct{ Sign, Text string }
+
+// Leak is what was learnt of leaks: a row for each gauge, and the places that hold more and more.
+type Leak struct {
+	Intro  string
+	Heads  []Head
+	Rows   [][]string
+	Places []string
+}
 
 // Budget is the limit on a gauge, and how it was kept.
 type Budget struct{ Verdict, Text string }
