@@ -29,15 +29,15 @@ var titles = map[metrics.Gauge]string{
 
 // series returns all that was sampled, and a note on how, if it is not shown as it is. Of what counts up it is how fast.
 func (rec Record) series() (page.Points, string) {
-	p := page.Points{Began: rec.began().UnixMilli(), Times: []page.Seconds{}, Series: []page.Series{}, Gaps: []page.Gap{}, Settled: []int{}}
+	p := page.Points{Began: rec.began().UnixMilli(), Times: []page.Seconds{}, Series: []page.Series{}, Gaps: []int{}, Settled: []int{}}
 	gauges := map[metrics.Gauge]bool{}
 	for i, point := range rec.Points {
 		p.Times = append(p.Times, rec.since(point.At))
 		if point.Settled {
 			p.Settled = append(p.Settled, i)
 		}
-		for _, g := range point.Gaps {
-			p.Gaps = append(p.Gaps, page.Gap{Point: i, Text: plain(g.Source + ": " + g.Reason)})
+		if len(point.Gaps) > 0 {
+			p.Gaps = append(p.Gaps, i)
 		}
 		for g := range point.Values {
 			gauges[g] = true
@@ -114,13 +114,10 @@ func speed(values page.Values, times []page.Seconds) page.Values {
 func thin(p page.Points, most int) (page.Points, int) {
 	few := (2*len(p.Times) + most - 1) / most
 	alone := map[int]bool{}
-	for _, i := range p.Settled {
+	for _, i := range slices.Concat(p.Settled, p.Gaps) {
 		alone[i] = true
 	}
-	for _, g := range p.Gaps {
-		alone[g.Point] = true
-	}
-	out := page.Points{Began: p.Began, Gaps: []page.Gap{}, Settled: []int{}}
+	out := page.Points{Began: p.Began, Gaps: []int{}, Settled: []int{}}
 	for _, s := range p.Series {
 		s.Values = nil
 		out.Series = append(out.Series, s)
@@ -148,9 +145,8 @@ func thin(p page.Points, most int) (page.Points, int) {
 	for _, i := range p.Settled {
 		out.Settled = append(out.Settled, moved[i])
 	}
-	for _, g := range p.Gaps {
-		g.Point = moved[g.Point]
-		out.Gaps = append(out.Gaps, g)
+	for _, i := range p.Gaps {
+		out.Gaps = append(out.Gaps, moved[i])
 	}
 	return out, few
 }

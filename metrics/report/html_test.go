@@ -83,7 +83,7 @@ func TestSeriesOfWhatCountsUpAreHowFast(t *testing.T) {
 var nan = math.NaN()
 
 func TestThinKeepsExtremesAndWhatIsSpecial(t *testing.T) {
-	p := page.Points{Series: []page.Series{{Name: "a"}}, Settled: []int{500}, Gaps: []page.Gap{{Point: 700, Text: "x"}}}
+	p := page.Points{Series: []page.Series{{Name: "a"}}, Settled: []int{500}, Gaps: []int{700}}
 	for i := range 1000 {
 		p.Times, p.Series[0].Values = append(p.Times, page.Seconds(i)), append(p.Series[0].Values, 1)
 	}
@@ -99,7 +99,7 @@ func TestThinKeepsExtremesAndWhatIsSpecial(t *testing.T) {
 	if at := out.Settled[0]; out.Times[at] != 500 || out.Series[0].Values[at] != 5 {
 		t.Errorf("the settled point is %v, %v", out.Times[at], out.Series[0].Values[at])
 	}
-	if at := out.Gaps[0].Point; out.Times[at] != 700 || !math.IsNaN(out.Series[0].Values[at]) {
+	if at := out.Gaps[0]; out.Times[at] != 700 || !math.IsNaN(out.Series[0].Values[at]) {
 		t.Errorf("the gap is at %v, %v", out.Times[at], out.Series[0].Values[at])
 	}
 	if !slices.IsSorted(out.Times) {

@@ -85,9 +85,9 @@ func part(points page.Points, s page.Series, from, to page.Seconds) page.Points 
 			cut.Settled = append(cut.Settled, at)
 		}
 	}
-	for _, g := range points.Gaps {
-		if at, in := moved[g.Point]; in {
-			cut.Gaps = append(cut.Gaps, page.Gap{Point: at, Text: g.Text})
+	for _, i := range points.Gaps {
+		if at, in := moved[i]; in {
+			cut.Gaps = append(cut.Gaps, at)
 		}
 	}
 	s.Values = values

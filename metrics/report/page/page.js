@@ -2,7 +2,7 @@
 'use strict';
 const data = JSON.parse(document.getElementById('data').textContent);
 const root = document.documentElement;
-const broken = new Set(data.gaps.map(g => g.point));
+const broken = new Set(data.gaps);
 const settled = new Set(data.settled);
 // The steps of an axis of times, in seconds.
 const times = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
@@ -19,11 +19,11 @@ function show(unit, v) {
 	if (unit === 'bytes') {
 		let i = 0;
 		while (Math.abs(v) >= 1024 && i < prefixes.length - 1) { v /= 1024; i++; }
-		return (i ? v.toFixed(Math.abs(v) < 100 ? 1 : 0) : v.toFixed(0)) + ' ' + prefixes[i];
+		return (i ? v.toFixed(Math.abs(v) < 100 ? 1 : 0) : v.toFixed(0)) + '\u00a0' + prefixes[i];
 	}
 	if (unit === 'cores') return v.toFixed(2);
 	const text = Number.isInteger(v) ? v.toLocaleString('en-US') : String(+v.toPrecision(4));
-	return unit === 'seconds' ? text + ' s' : text;
+	return unit === 'seconds' ? text + '\u00a0s' : text;
 }
 
 // clock writes a time since the run began.
@@ -48,6 +48,16 @@ function slice(series, from, to) {
 		xs.push(t); ys.push(v); at.push(i);
 	}
 	return {xs, ys, at, n, min, max, last};
+}
+
+// nearest returns the value of a point or, where a gauge is read more seldom than others, that of the nearest; null where it could not be read.
+function nearest(ys, i) {
+	if (ys[i] !== undefined) return ys[i];
+	for (let d = 1; d < ys.length; d++) {
+		if (ys[i - d] != null) return ys[i - d];
+		if (ys[i + d] != null) return ys[i + d];
+	}
+	return null;
 }
 
 // sort returns the series that have values in the time of a timeline: those that change and those that don't.
@@ -142,7 +152,7 @@ class Timeline {
 		const u = this.plot(plot, s.name, xy, {
 			height,
 			axes: [this.axis(2, 2, false), {
-				size: axisWidth, space: 26, stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 6,
+				size: axisWidth, space: 20, stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 6,
 				grid: {stroke: () => style('grid'), width: 1}, ticks: {show: false},
 				incrs: s.unit === 'bytes' ? Array.from({length: 45}, (_, i) => 2 ** i) : undefined,
 				values: (_, vs) => vs.map(v => show(s.unit, v)),
@@ -154,7 +164,7 @@ class Timeline {
 			hooks: {
 				drawClear: [v => this.drawMarks(v)],
 				draw: [v => cut && this.drawSettled(v, cut)],
-				setCursor: [v => { const i = v.cursor.idx; now.textContent = i == null || v.cursor.left < 0 ? idle : show(s.unit, xy[1][i]); }],
+				setCursor: [v => { const i = v.cursor.idx; now.textContent = i == null || v.cursor.left < 0 ? idle : show(s.unit, nearest(xy[1], i)); }],
 			},
 		});
 		u.over.setAttribute('aria-hidden', 'true');
@@ -270,6 +280,7 @@ class Timeline {
 		for (const lane of this.t.lanes) {
 			for (const bar of lane.bars) if (t >= bar[0] - near && t <= bar[1] + near && told.length < 6) told.push(bar[3]);
 		}
+		for (const bar of this.t.marks) if (bar[2] === 'gap' && t >= bar[0] && t <= bar[1]) told.push('not read: ' + bar[3]);
 		this.now = t;
 		this.out.replaceChildren();
 		const b = this.out.appendChild(document.createElement('b'));

@@ -80,11 +80,11 @@ func (c Chart) drawMarks(b *bytes.Buffer, x scale) {
 func (c Chart) drawLine(b *bytes.Buffer, x, y scale) {
 	var path, dots strings.Builder
 	values := c.Points.Series[0].Values
-	few := len(values)-count(values, math.NaN()) <= 60
+	few := len(values) <= 60
 	pen := "M"
 	for i, v := range values {
 		if math.IsNaN(v) {
-			if slices.ContainsFunc(c.Points.Gaps, func(g Gap) bool { return g.Point == i }) {
+			if slices.Contains(c.Points.Gaps, i) {
 				pen = "M"
 			}
 			continue
@@ -102,16 +102,6 @@ func (c Chart) drawLine(b *bytes.Buffer, x, y scale) {
 		pen = "L"
 	}
 	fmt.Fprintf(b, `<path d="%s" fill="none" stroke="var(--series)" stroke-width="1.5" stroke-linejoin="round"/>%s`+"\n", path.String(), dots.String())
-}
-
-// count counts values that are not a number, which are not even equal to themselves, or those that equal one.
-func count(values []float64, is float64) (n int) {
-	for _, v := range values {
-		if v == is || math.IsNaN(v) && math.IsNaN(is) {
-			n++
-		}
-	}
-	return n
 }
 
 // bounds are what the axis of values reaches from and to: from 0 unless that leaves the lower part empty.

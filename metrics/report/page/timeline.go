@@ -19,7 +19,7 @@ type Points struct {
 	Began   int64     `json:"began"` // the run, in milliseconds since 1970
 	Times   []Seconds `json:"times"` // ascending
 	Series  []Series  `json:"series"`
-	Gaps    []Gap     `json:"gaps"`    // scrapes that failed, in the order of their times
+	Gaps    []int     `json:"gaps"`    // which of the points lack something that could not be read
 	Settled []int     `json:"settled"` // which of the points were taken once the target had come to rest
 }
 
@@ -48,12 +48,6 @@ func (v Values) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return append(out, ']'), nil
-}
-
-// Gap is a scrape that failed.
-type Gap struct {
-	Point int    `json:"point"` // which of the points it belongs to
-	Text  string `json:"text"`
 }
 
 // Timeline is what went on for a time: lanes of bars, the rate of changes, and below them all series of the run for that time.
