@@ -13,26 +13,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/nodefv/nodefv/fv/driver"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
 )
 
 // The benchmarks measure what the driver does beside the bare thing that it is made of, in one run. They are run by `make bench`
 // inside a node's namespace; without a handoff they are skipped.
 
-// benchDriver is the driver of one benchmark.
-func benchDriver(b *testing.B) *driver {
+// benchDriver is the driver of one benchmark, which draws from this seed.
+func benchDriver(b *testing.B, seed uint64) *driver.Driver {
 	b.Helper()
-	if handoff == nil {
+	if suite == nil {
 		b.Skip("not inside a node's network namespace: run `make bench`")
 	}
-	h := *handoff
-	h.Out = b.TempDir() // what is measured here is not a run's
-	d, err := newDriver(b.Context(), h)
-	if err != nil {
+	h := suite.Handoff()
+	h.Seed, h.Out = seed, b.TempDir() // what is measured here is not a run's
+	d := driver.New(h, b.Output())
+	if err := d.Open(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := d.close(context.Background()); err != nil {
+		if err := d.Close(context.Background()); err != nil {
 			b.Error(err)
 		}
 	})
@@ -51,27 +53,27 @@ const benchPods = 3000
 func BenchmarkCreatePods(b *testing.B) {
 	for _, way := range []string{"ours", "bare", "bare", "ours", "alone"} { // what the server is slower at by then slows both
 		b.Run(way, func(b *testing.B) {
-			d := benchDriver(b)
+			d := benchDriver(b, 1)
 			if way == "alone" {
 				stopAgent(b, d)
 			}
-			plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 1, Namespaces: 30, PodsPerNamespace: benchPods / 30}, d.handoff.Node)
+			plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 1, Namespaces: 30, PodsPerNamespace: benchPods / 30}, d.Handoff().Node)
 			if err != nil {
 				b.Fatal(err)
 			}
-			fleet := workloads.NewFleet(workloads.Config{Client: d.client, Decorate: d.target.Decorate, OneWrite: true}, workloads.NewState(d.handoff.Node))
+			fleet := workloads.NewFleet(workloads.Config{Client: d.Client(), Decorate: d.Target().Decorate, OneWrite: true}, workloads.NewState(d.Handoff().Node))
 			state := plan.State()
 			pods := slices.Collect(maps.Values(state.Pods))
 			clear(state.Pods)
 			if err := fleet.Apply(b.Context(), state); err != nil {
 				b.Fatal(err)
 			}
-			objects := d.barePods(pods)
+			objects := barePods(d, pods)
 			for b.Loop() {
 				if way == "ours" {
 					err = fleet.AddPods(b.Context(), pods)
 				} else {
-					err = d.bareCreate(b.Context(), objects)
+					err = bareCreate(b.Context(), d, objects)
 				}
 				if err != nil {
 					b.Fatal(err)
@@ -86,23 +88,27 @@ func BenchmarkCreatePods(b *testing.B) {
 }
 
 // stopAgent stops the SUT's process until the benchmark ends.
-func stopAgent(b *testing.B, d *driver) {
+func stopAgent(b *testing.B, d *driver.Driver) {
 	b.Helper()
-	alive, err := d.take(b.Context())
+	pid, err := metrics.FindProcess(d.Handoff().Target.Process)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := unix.PidfdSendSignal(alive.fd, unix.SIGSTOP, nil, 0); err != nil {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := errors.Join(unix.PidfdSendSignal(alive.fd, unix.SIGCONT, nil, 0), unix.Close(alive.fd)); err != nil {
+		if err := errors.Join(unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0), unix.Close(fd)); err != nil {
 			b.Error(err)
 		}
 	})
 }
 
-func (d *driver) barePods(pods []workloads.Pod) []*corev1.Pod {
+func barePods(d *driver.Driver, pods []workloads.Pod) []*corev1.Pod {
 	no, grace := false, int64(0)
 	objects := make([]*corev1.Pod, 0, len(pods))
 	for _, p := range pods {
@@ -116,13 +122,13 @@ func (d *driver) barePods(pods []workloads.Pod) []*corev1.Pod {
 			},
 			Status: corev1.PodStatus{PodIP: p.IPs[0].String(), PodIPs: []corev1.PodIP{{IP: p.IPs[0].String()}}},
 		}
-		d.target.Decorate(pod)
+		d.Target().Decorate(pod)
 		objects = append(objects, pod)
 	}
 	return objects
 }
 
-func (d *driver) bareCreate(ctx context.Context, objects []*corev1.Pod) error {
+func bareCreate(ctx context.Context, d *driver.Driver, objects []*corev1.Pod) error {
 	const goroutines = 48 // as the Fleet has
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -133,7 +139,7 @@ func (d *driver) bareCreate(ctx context.Context, objects []*corev1.Pod) error {
 				if i >= len(objects) {
 					return nil
 				}
-				if _, err := d.client.CoreV1().Pods(objects[i].Namespace).Create(ctx, objects[i], metav1.CreateOptions{}); err != nil {
+				if _, err := d.Client().CoreV1().Pods(objects[i].Namespace).Create(ctx, objects[i], metav1.CreateOptions{}); err != nil {
 					return err
 				}
 			}

@@ -8,7 +8,7 @@ import (
 
 // TestDependencies holds the two rules on what the binaries link. It needs the sources, so it does not run in a container.
 func TestDependencies(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil || handoff != nil {
+	if _, err := exec.LookPath("go"); err != nil || suite != nil {
 		t.Skip("no go command here")
 	}
 	for _, c := range []struct {

@@ -11,17 +11,17 @@ import (
 // BenchmarkFuzz makes 300 drawn operations, with everything compared after each ten.
 func BenchmarkFuzz(b *testing.B) {
 	const ops = 300
-	d := benchDriver(b)
-	sc, err := fuzz.Order{Ops: ops}.Scenario(1, fuzz.Means{Saboteur: saboteur{}, Out: d.handoff.Out, Tell: b.Logf})
+	d := benchDriver(b, 1)
+	sc, err := d.Fuzzing(fuzz.Order{Ops: ops})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if verdict, why := d.run(b.Context(), sc); verdict != metrics.Pass {
+		if verdict, why := d.Run(b.Context(), sc); verdict != metrics.Pass {
 			b.Fatalf("%v: %s", verdict, why)
 		}
 	}
-	rec, err := report.Load(d.handoff.Out)
+	rec, err := report.Load(d.Handoff().Out)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,35 +11,31 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nodefv/nodefv/fv/driver"
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
-
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// handoff is nil where the suite was not started by the harness: then it can list its specs and nothing else.
-var handoff *infra.Handoff
-
-var suite *driver
+// suite is nil where it was not started by the harness: then it can list its specs and nothing else.
+var suite *driver.Driver
 
 func TestFV(t *testing.T) {
 	RegisterFailHandler(Fail)
-	if handoff == nil && strings.Contains(os.Getenv("FV_REQUIRE"), "fv") {
+	if suite == nil && strings.Contains(os.Getenv("FV_REQUIRE"), "fv") {
 		t.Fatalf("FV_REQUIRE asks for the fv tier: run `make fv`, which sets %s", infra.HandoffEnv)
 	}
 	RunSpecs(t, "nodefv")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	if handoff == nil {
+	if suite == nil {
 		Skip("not inside a node's network namespace: run `make fv`, or `fv test` against a kept environment")
 	}
-	var err error
-	suite, err = newDriver(ctx, *handoff)
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(suite.close)
+	Expect(suite.Open(ctx)).To(Succeed())
+	DeferCleanup(suite.Close)
 })
 
 // One spec per scenario, with no container around them, so that the whole text of a spec, which --focus matches, is the scenario's name.
@@ -50,8 +46,8 @@ func init() {
 		return
 	}
 	for _, sc := range all {
-		It(sc.Name, labelsOf(sc), priority(sc), NodeTimeout(sc.Timeout+undoGrace), func(ctx SpecContext) {
-			verdict, reason := suite.run(ctx, sc)
+		It(sc.Name, labelsOf(sc), priority(sc), NodeTimeout(sc.Timeout+driver.UndoGrace), func(ctx SpecContext) {
+			verdict, reason := suite.Run(ctx, sc)
 			switch verdict {
 			case metrics.Pass:
 				AddReportEntry("verdict", reason)
@@ -68,49 +64,27 @@ func init() {
 // sooner. Else the seed alone decides.
 func priority(sc engine.Scenario) SpecPriority {
 	long := slices.ContainsFunc(sc.Labels, func(l engine.Label) bool { return l == scenarios.Churn || l == scenarios.Scale }) || slices.Contains(sc.Needs, workloads.Restarts)
-	if handoff != nil && handoff.QuickFirst && !long {
+	if suite != nil && suite.Handoff().QuickFirst && !long {
 		return 1
 	}
 	return 0
 }
 
-// selection reads the handoff, if there is one, and returns the scenarios with the user's parameters.
+// selection reads the handoff, if there is one, and returns what it asks for.
 func selection() ([]engine.Scenario, error) {
-	values := map[string]string{}
-	if path := os.Getenv(infra.HandoffEnv); path != "" {
-		h, err := infra.ReadHandoff(path)
-		if err != nil {
-			return nil, err
-		}
-		handoff, values = &h, h.Parameters
+	path := os.Getenv(infra.HandoffEnv)
+	if path == "" {
+		return scenarios.All(scenarios.Params{})
 	}
-	if handoff != nil && handoff.Fault != "" {
-		return bed(handoff.Fault)
-	}
-	if handoff != nil && handoff.Fuzz != nil {
-		return fuzzing(*handoff)
-	}
-	params, err := scenarios.ParseParams(values)
+	h, err := infra.ReadHandoff(path)
 	if err != nil {
 		return nil, err
 	}
-	return scenarios.All(params)
+	suite = driver.New(h, os.Stdout)
+	return suite.Scenarios()
 }
 
 func labelsOf(sc engine.Scenario) Labels {
 	labels := Labels{}
 	return append(labels, sc.LabelNames()...)
-}
-
-// skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it.
-func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
-	for _, need := range sc.Needs {
-		switch {
-		case need == workloads.Restarts && !obeyed:
-			return "nobody stops and starts the agent for a driver that was not started by the harness"
-		case need != workloads.Restarts && !sut.HasFeature(need):
-			return "the target has no " + string(need)
-		}
-	}
-	return ""
 }

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/fv/driver"
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
@@ -26,11 +27,10 @@ import (
 
 // benchCluster deploys twenty local pods and waits until all hear each other. It returns them, and all flows between them on three ports
 // by TCP and UDP.
-func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Pod, flows []traffic.Flow) {
+func benchCluster(b *testing.B) (d *driver.Driver, w *engine.World, pods []workloads.Pod, flows []traffic.Flow) {
 	b.Helper()
-	d = benchDriver(b)
-	d.handoff.Seed = benchSeed.Add(1) // other names: a pod that comes back under its own at once may never be served (docs/findings.md)
-	w, err := d.world(engine.Scenario{Name: b.Name(), Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: 20, Local: -1}})
+	d = benchDriver(b, benchSeed.Add(1)) // other names: a pod that comes back under its own at once may never be served (docs/findings.md)
+	w, err := d.World(engine.Scenario{Name: b.Name(), Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: 20, Local: -1}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -46,11 +46,9 @@ func benchCluster(b *testing.B) (d *driver, w *engine.World, pods []workloads.Po
 	pods = w.Plan.Ring(state)
 	ports := append(slices.Clone(effects.Ports), benchPort)
 	for _, p := range pods {
-		ns, _ := d.wire.plugger.Namespace(p.Key)
-		if err := d.wire.prober.Listen(ns, ports); err != nil {
+		if err := d.Wire().Ready(effects.End{Key: p.Key}, ports...); err != nil {
 			b.Fatal(err)
 		}
-		d.wire.listening[p.Key] = ports
 	}
 	for _, from := range pods {
 		for _, to := range pods {
@@ -73,10 +71,10 @@ var benchSeed atomic.Uint64
 const benchPort = 10100
 
 // benchAwait waits until all flows end in one way.
-func benchAwait(b *testing.B, d *driver, flows []traffic.Flow, want error) {
+func benchAwait(b *testing.B, d *driver.Driver, flows []traffic.Flow, want error) {
 	b.Helper()
 	err := lifecycle.Wait(b.Context(), "the same end of all flows", time.Minute, func(ctx context.Context) error {
-		for i, r := range d.wire.prober.Probe(ctx, flows) {
+		for i, r := range d.Wire().Prober().Probe(ctx, flows) {
 			if !errors.Is(r.Err, want) {
 				return fmt.Errorf("%+v: got %v, want %v", flows[i], r.Err, want)
 			}
@@ -106,7 +104,7 @@ func BenchmarkMatrix(b *testing.B) {
 			}
 			benchAwait(b, d, flows, c.want)
 			for b.Loop() {
-				d.wire.prober.Probe(b.Context(), flows)
+				d.Wire().Prober().Probe(b.Context(), flows)
 			}
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s")
 			perSecond(b, "verdicts/s", len(flows))
@@ -125,7 +123,7 @@ func BenchmarkStreams(b *testing.B) {
 			var cpu, wall time.Duration
 			received := 0
 			for b.Loop() {
-				stream, err := d.wire.prober.Stream(effects.CertainAfter)
+				stream, err := d.Wire().Prober().Stream(effects.CertainAfter)
 				if err != nil {
 					b.Fatal(err)
 				}

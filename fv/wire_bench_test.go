@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodefv/nodefv/fv/driver"
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/workloads"
 	nodens "github.com/nodefv/nodefv/workloads/netns"
@@ -29,7 +30,7 @@ const benchWorkloads = 1000
 func BenchmarkPlug(b *testing.B) {
 	for _, way := range []string{"ours", "raw", "raw", "ours"} {
 		b.Run(way, func(b *testing.B) {
-			d := benchDriver(b)
+			d := benchDriver(b, 1)
 			stopAgent(b, d)
 			plugs := benchPlugs(b, d)
 			if way == "raw" {
@@ -42,10 +43,10 @@ func BenchmarkPlug(b *testing.B) {
 	}
 }
 
-func benchOurs(b *testing.B, d *driver, plugs []workloads.Plug) {
+func benchOurs(b *testing.B, d *driver.Driver, plugs []workloads.Plug) {
 	b.Helper()
 	for b.Loop() {
-		if err := d.wire.Plug(b.Context(), plugs); err != nil {
+		if err := d.Wire().Plug(b.Context(), plugs); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -55,7 +56,7 @@ func benchOurs(b *testing.B, d *driver, plugs []workloads.Plug) {
 		keys = append(keys, p.Pod)
 	}
 	begun := time.Now()
-	if err := d.wire.Unplug(b.Context(), keys); err != nil {
+	if err := d.Wire().Unplug(b.Context(), keys); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(benchWorkloads/time.Since(begun).Seconds(), "unplugs/s")
@@ -76,9 +77,9 @@ func benchRaw(b *testing.B, plugs []workloads.Plug) {
 	}
 }
 
-func benchPlugs(b *testing.B, d *driver) []workloads.Plug {
+func benchPlugs(b *testing.B, d *driver.Driver) []workloads.Plug {
 	b.Helper()
-	plan, err := workloads.NewPlan(1, workloads.Topology{Namespaces: 1, PodsPerNamespace: benchWorkloads, Local: -1, DualStack: true}, d.handoff.Node)
+	plan, err := workloads.NewPlan(1, workloads.Topology{Namespaces: 1, PodsPerNamespace: benchWorkloads, Local: -1, DualStack: true}, d.Handoff().Node)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -18,18 +18,20 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/infra/runtimes/docker"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
 )
 
 func TestMain(m *testing.M) {
-	BecomeLauncher()
+	local.BecomeLauncher()
 	becomeMaker()
 	os.Exit(m.Run())
 }
 
 // implementations are all that this machine can run; each returns the reason if it can't.
 var implementations = map[string]func(*build.Builder) (infra.Runtime, error){
-	"docker": func(b *build.Builder) (infra.Runtime, error) { return NewDocker(context.Background(), b, nil) },
-	"local":  func(b *build.Builder) (infra.Runtime, error) { return NewLocal(b) },
+	"docker": func(b *build.Builder) (infra.Runtime, error) { return docker.New(context.Background(), b, nil) },
+	"local":  func(b *build.Builder) (infra.Runtime, error) { return local.New(b) },
 }
 
 // tiers are by what FV_REQUIRE asks for a runtime.
@@ -547,7 +549,7 @@ func TestSweepAfterTheMakerWasKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		maker := exec.Command(self)
+		maker := exec.Command("/proc/self/exe")
 		maker.Env = append(os.Environ(), makerEnv+"="+name+" "+run)
 		out, err := maker.StdoutPipe()
 		if err == nil {

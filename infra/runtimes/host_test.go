@@ -15,6 +15,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
@@ -33,11 +34,11 @@ func TestHostIsAsBefore(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, component := range []string{build.Etcd, build.Kubernetes, build.Node, "felix"} { // there is no way out of those namespaces
-		if err := rt.(*Local).Prepare(t.Context(), component); err != nil {
+		if err := rt.(*local.Runtime).Prepare(t.Context(), component); err != nil {
 			t.Fatal(err)
 		}
 	}
-	machine := exec.Command(self, "-test.v", "-test.run=^TestHostIsAsBefore$")
+	machine := exec.Command("/proc/self/exe", "-test.v", "-test.run=^TestHostIsAsBefore$")
 	machine.Env = append(os.Environ(), hostEnv+"=1")
 	machine.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}
 	out, err := machine.CombinedOutput()
@@ -57,11 +58,11 @@ func compareHost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := ip("link set lo up", "link add host0 type veth peer name host1", "addr add 172.30.0.2/24 dev host0", "link set host0 up",
-		"route add 10.128.0.0/10 dev host0", "rule add from 10.128.0.1 table 7"); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range []string{"iptables -A FORWARD -s 10.128.0.1 -j DROP", "ipset create host hash:ip", "nft add table inet host"} {
+	for _, command := range []string{
+		"ip link set lo up", "ip link add host0 type veth peer name host1", "ip addr add 172.30.0.2/24 dev host0", "ip link set host0 up",
+		"ip route add 10.128.0.0/10 dev host0", "ip rule add from 10.128.0.1 table 7",
+		"iptables -A FORWARD -s 10.128.0.1 -j DROP", "ipset create host hash:ip", "nft add table inet host",
+	} {
 		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", command, err, out)
 		}
@@ -171,7 +172,7 @@ func observe(t *testing.T, run string) map[string][]string {
 		"mounts":    lines("cat /proc/self/mountinfo"),
 		"processes": slices.DeleteFunc(lines("ps -eo pid,args"), func(l string) bool { return strings.Contains(l, "ps -eo") }),
 		"netfilter": comparable(lines("iptables-nft-save; iptables-legacy-save; ip6tables-nft-save; nft list ruleset; ipset list")),
-		"cgroups":   lines("find /sys/fs/cgroup -maxdepth 2 -name '" + label(run, "*") + "'"),
+		"cgroups":   lines("find /sys/fs/cgroup -maxdepth 2 -name 'nodefv." + run + ".*'"),
 		"names":     lines("hostname; cat /etc/hosts; ls /etc /run /var/lib /var/log"),
 	}
 }

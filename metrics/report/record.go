@@ -130,7 +130,9 @@ type Difference struct {
 	Got  string `json:"got,omitempty"`  // what was read; absent: the fact is missing
 
 	Aspect  Aspect `json:"aspect,omitempty"`  // what of the SUT's work it is about
-	Subject string `json:"subject,omitempty"` // what it is part of, such as a chain, a set or the flows between two pods; absent: it stands for itself
+	Kind    Kind   `json:"kind,omitempty"`    // of its subject
+	Subject string `json:"subject,omitempty"` // such as a pod, a set or a flow, in the words that name it
+	Part    string `json:"part,omitempty"`    // what of the subject, such as a member of a set; absent: the subject itself
 	Alike   int    `json:"alike,omitempty"`   // how many of the subject differ in the same way, this one among them; absent: it alone
 	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
 	From      time.Time  `json:"from,omitzero"`

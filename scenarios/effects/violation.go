@@ -56,7 +56,7 @@ func (b *violation) difference() report.Difference {
 		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, After: b.after.verb},
 		Flow:           b.flow.record(), Legal: report.Passed, Packets: b.packets, Times: b.times,
 	}
-	d := report.Difference{Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last, Violation: v}
+	d := report.Difference{Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, Kind: report.Flow, Subject: b.flow.String(), From: b.first, Until: b.last, Violation: v}
 	if b.arrived {
 		d.Want, v.Met, v.Legal = "no packet passes", report.Passed, report.Dropped
 	}
@@ -105,8 +105,8 @@ func (l *flowVerdicts) around(t span) []*change {
 }
 
 // record is the change as the record has it, for a flow whose verdict follows from some parts.
-func (c *change) record(parts []workloads.Part) report.Change {
-	r := report.Change{Verb: c.verb, Parts: len(c.moved), Begun: c.begun, Acknowledged: c.acked, InForce: c.held}
+func (c *change) record(parts []workloads.Part) report.ModelChange {
+	r := report.ModelChange{Verb: c.verb, Parts: len(c.moved), Begun: c.begun, Acknowledged: c.acked, InForce: c.held}
 	for _, p := range parts {
 		if _, moved := c.moved[p]; moved && len(r.Concerns) < maxAround {
 			r.Concerns = append(r.Concerns, p.Kind+" "+strings.TrimPrefix(p.Key.String(), "/"))
@@ -117,9 +117,9 @@ func (c *change) record(parts []workloads.Part) report.Change {
 }
 
 // record is the flow as the record has it.
-func (f Flow) record() report.Flow {
+func (f Flow) record() report.FlowEnds {
 	end := func(e End) report.FlowEnd {
 		return report.FlowEnd{Pod: e.String(), Addr: e.Addr.String(), Remote: e.Remote}
 	}
-	return report.Flow{From: end(f.From), To: end(f.To), Protocol: string(f.Protocol), Port: int(f.Port)}
+	return report.FlowEnds{From: end(f.From), To: end(f.To), Protocol: string(f.Protocol), Port: int(f.Port)}
 }

@@ -33,9 +33,9 @@ func TestViolationKeepsItsContext(t *testing.T) {
 	began := func(ms int) time.Time { return line.begin.Add(time.Duration(ms) * time.Millisecond) }
 	want := report.Violation{
 		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: "UDP", Met: report.Passed, After: "test"}, Legal: report.Dropped,
-		Flow:    report.Flow{From: report.FlowEnd{Pod: "ns/a", Addr: "10.0.0.0"}, To: report.FlowEnd{Pod: "ns/b", Addr: "10.0.0.1"}, Protocol: "UDP", Port: 8080},
+		Flow:    report.FlowEnds{From: report.FlowEnd{Pod: "ns/a", Addr: "10.0.0.0"}, To: report.FlowEnd{Pod: "ns/b", Addr: "10.0.0.1"}, Protocol: "UDP", Port: 8080},
 		Packets: maxTimes + 2, Times: sent[:maxTimes],
-		Changes: []report.Change{
+		Changes: []report.ModelChange{
 			{Verb: "test", Parts: 1, Concerns: []string{"NetworkPolicy ns/shut"}, Begun: began(100), Acknowledged: began(110)},
 			{Verb: "test", Parts: 1, Begun: began(200), Acknowledged: began(210)},
 		},

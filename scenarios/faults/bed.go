@@ -30,7 +30,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		{Name: "churn", Repeat: 2, Do: churn},
 	}
 	breaks := engine.Step{Name: "break", Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }}
-	if f.Cause == nil {
+	if len(f.Causes) == 0 {
 		steps = append(steps, breaks, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
 	} else {
 		breaks.Patience = patience

@@ -1,22 +1,19 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/infra/targets"
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/fv/harness"
 	"github.com/nodefv/nodefv/scenarios/faults"
 )
 
 func faultsCommand() *cobra.Command {
-	var o environmentOptions
+	var o harness.Options
 	var focus string
 	var repeat int
 	var seed uint64
@@ -33,10 +30,10 @@ was judged as it must be; 1: one was not.`,
 			if repeat < 1 {
 				return usage(fmt.Errorf("--repeat %d: must be at least 1", repeat))
 			}
-			return breakAll(c.Context(), o, re, repeat, seed, c.OutOrStdout())
+			return breakAll(c, o, re, repeat, seed)
 		},
 	}
-	o.flags(c.Flags())
+	environmentFlags(c.Flags(), &o)
 	c.Flags().StringVar(&focus, "focus", "", "make only the faults whose name matches this regular expression")
 	c.Flags().IntVar(&repeat, "repeat", 1, "how often to make each fault")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of everything that is drawn")
@@ -44,7 +41,7 @@ was judged as it must be; 1: one was not.`,
 }
 
 // breakAll makes the faults one after the other and prints the table as it grows.
-func breakAll(ctx context.Context, o environmentOptions, focus *regexp.Regexp, repeat int, seed uint64, out io.Writer) error {
+func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat int, seed uint64) error {
 	var chosen []faults.Fault
 	for _, f := range faults.All() {
 		if focus.MatchString(f.Name) {
@@ -54,16 +51,16 @@ func breakAll(ctx context.Context, o environmentOptions, focus *regexp.Regexp, r
 	if len(chosen) == 0 {
 		return usage(fmt.Errorf("--focus %q matches no fault", focus))
 	}
-	h, _, err := openHarness(ctx, o)
+	h, err := opened(c, o)
 	if err != nil {
 		return err
 	}
-	missed := 0
+	missed, out := 0, c.OutOrStdout()
 	fmt.Fprintf(out, "%-7s %-26s %-13s %6s  %s\n", "", "FAULT", "VERDICT", "TOOK", "FOUND")
 	for range repeat {
 		for _, f := range chosen {
 			begun := time.Now()
-			rec, err := h.breakOne(ctx, o, f, seed)
+			rec, err := h.Break(c.Context(), o, f, seed)
 			if err != nil {
 				return &exitError{exitInconclusive, fmt.Errorf("%s: %w", f.Name, err)}
 			}
@@ -89,11 +86,4 @@ func brief(told string) string {
 		told = told[:160] + "…"
 	}
 	return told
-}
-
-// breakOne makes one fault in an environment of its own and returns the judged record.
-func (h *harness) breakOne(ctx context.Context, o environmentOptions, f faults.Fault, seed uint64) (report.Record, error) {
-	o.settings, o.memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
-	_, rec, err := h.alone(ctx, o, suiteOptions{seed: seed}, func(s *session) { s.fault = f.Name })
-	return rec, err
 }

@@ -1,25 +1,19 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/infra/targets"
-	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/fv/harness"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 )
 
 func fuzzCommand() *cobra.Command {
-	var o environmentOptions
+	var o harness.Options
 	var order fuzz.Order
 	var seed uint64
 	c := &cobra.Command{
@@ -45,10 +39,14 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 			for seed == 0 {
 				seed = rand.Uint64() >> 32
 			}
-			return runOrder(c.Context(), o, seed, order, repeatFuzz(o, seed, order))
+			h, err := open(c)
+			if err != nil {
+				return err
+			}
+			return ended(h.Fuzz(c.Context(), o, seed, order))
 		},
 	}
-	o.flags(c.Flags())
+	environmentFlags(c.Flags(), &o)
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of all operations; 0 draws one and prints it")
 	c.Flags().IntVar(&order.Ops, "ops", 1000, "end after so many operations; 0: only --for ends it")
 	c.Flags().DurationVar(&order.For, "for", 0, "end after this time, if that comes first")
@@ -60,25 +58,8 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 	return c
 }
 
-func repeatFuzz(o environmentOptions, seed uint64, order fuzz.Order) string {
-	words := []string{"bin/fv fuzz --seed", strconv.FormatUint(seed, 10), "--ops", strconv.Itoa(order.Ops)}
-	if order.For > 0 {
-		words = append(words, "--for", order.For.String())
-	}
-	if order.Restarts {
-		words = append(words, "--restarts")
-	}
-	if order.Known {
-		words = append(words, "--known")
-	}
-	if order.Plant != "" {
-		words = append(words, "--plant", "'"+order.Plant+"'")
-	}
-	return strings.Join(append(words, environmentWords(o)...), " ")
-}
-
 func replayCommand() *cobra.Command {
-	var o environmentOptions
+	var o harness.Options
 	var times int
 	c := &cobra.Command{
 		Use: "replay repro.json", Short: "Repeat a failure that fuzz found", Args: cobra.ExactArgs(1),
@@ -96,56 +77,23 @@ time on an empty cluster, with everything compared after each batch. Exit codes 
 			}
 			given := c.Flags().Changed
 			if !given("target") {
-				o.target = repro.Target.Name
+				o.Target = repro.Target.Name
 			}
 			if !given("dataplane") {
-				o.dataplane = repro.Target.DataPlane
+				o.DataPlane = repro.Target.DataPlane
 			}
-			if o.extras == nil {
-				o.extras = repro.Target.Extras
+			if o.Extras == nil {
+				o.Extras = repro.Target.Extras
 			}
-			o.settings = repro.Target.Settings
-			command := strings.Join(append([]string{"bin/fv replay", args[0], "--times", strconv.Itoa(times)}, environmentWords(o)...), " ")
-			return runOrder(c.Context(), o, repro.Seed, fuzz.Order{Replay: &repro, Times: times}, command)
+			o.Settings = repro.Target.Settings
+			h, err := open(c)
+			if err != nil {
+				return err
+			}
+			return ended(h.Replay(c.Context(), o, repro, args[0], times))
 		},
 	}
-	o.flags(c.Flags())
+	environmentFlags(c.Flags(), &o)
 	c.Flags().IntVar(&times, "times", 1, "how often")
 	return c
-}
-
-// runOrder carries an order out in an environment of its own, which is removed.
-func runOrder(ctx context.Context, o environmentOptions, seed uint64, order fuzz.Order, command string) error {
-	if order.Replay == nil {
-		o.settings = []string{targets.NoResync}
-	}
-	h, target, err := openHarness(ctx, o)
-	if err != nil {
-		return err
-	}
-	order.Target = fuzz.Target{
-		Name: o.target, DataPlane: o.dataplane, Extras: o.extras, Runtime: h.runtime.Name(), Settings: slices.Clone(o.settings), Versions: h.versions(o.target),
-		Own: h.given(o.target),
-	}
-	sess, err := newSession(h, newRunID(), o, suiteOptions{seed: seed}, nil)
-	if err != nil {
-		return usage(err)
-	}
-	sess.fuzz, sess.command = &order, command
-	fmt.Fprintf(os.Stderr, "run %s: seed %d, record in %s\n", sess.id, seed, sess.dir)
-	env, err := h.up(ctx, target, o, sess.id, sess.dir, false)
-	if err != nil {
-		return sess.broken(ctx, err)
-	}
-	verdict, err := sess.drive(ctx, env, sess.suite.ginkgo())
-	if err = errors.Join(err, env.Down(ctx)); err != nil {
-		return &exitError{exitInconclusive, err}
-	}
-	if verdict != metrics.Pass && order.Replay == nil {
-		fmt.Fprintf(os.Stderr, "what repeats a failure, if there was one: bin/fv replay %s/repro.json\n", sess.dir)
-		if order.Target.Own {
-			fmt.Fprintln(os.Stderr, "replayed without your own agent, it tells whether the unchanged one fails too")
-		}
-	}
-	return verdictError(verdict)
 }

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"path/filepath"
-
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/fv/harness"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
 func judgeCommand() *cobra.Command {
@@ -20,42 +16,17 @@ func judgeCommand() *cobra.Command {
 the rules of this version, writes all formats again and prints the table. The known issues of the SUT's release excuse what they did during
 the run; --without-known judges without one of them. The journals keep them all, so judging again without the flag undoes that.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			dir := args[0]
-			rec, err := report.Load(dir)
+			rec, err := harness.Judge(args[0], out, without...)
 			if err != nil {
-				dir = filepath.Join(out, args[0])
-				if rec, err = report.Load(dir); err != nil {
-					return usage(fmt.Errorf("no record in %s: %w", dir, err))
-				}
-			}
-			for _, issue := range without {
-				var known bool
-				if rec, known = rec.Without(issue); !known {
-					return usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
-				}
-			}
-			rec = engine.Judge(rec)
-			if err := report.WriteAll(dir, rec); err != nil {
 				return err
 			}
 			if err := report.Table(c.OutOrStdout(), rec); err != nil {
 				return err
 			}
-			return verdictError(rec.Verdict)
+			return ended(rec.Verdict, nil)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "out", "directory of the records")
 	c.Flags().StringArrayVar(&without, "without-known", nil, "excuse nothing by the known issue of this name; may be given more than once")
 	return c
-}
-
-// verdictError turns a run's verdict, which the table has already told, into an exit code.
-func verdictError(v metrics.Verdict) error {
-	switch v {
-	case metrics.Pass:
-		return nil
-	case metrics.Fail:
-		return &exitError{code: exitFail}
-	}
-	return &exitError{code: exitInconclusive}
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodefv/nodefv/infra/runtimes"
+	"github.com/nodefv/nodefv/fv/harness"
+	"github.com/nodefv/nodefv/infra/runtimes/local"
+	"github.com/nodefv/nodefv/metrics"
 )
 
 // Exit codes of every subcommand.
@@ -44,8 +46,19 @@ func usage(err error) error {
 	return &exitError{exitUsage, err}
 }
 
+// ended turns a run's verdict, which the table has already told, into an exit code; an error that comes with it is told.
+func ended(v metrics.Verdict, err error) error {
+	switch {
+	case v == metrics.Fail:
+		return &exitError{exitFail, err}
+	case v == metrics.Pass || err != nil:
+		return err
+	}
+	return &exitError{code: exitInconclusive}
+}
+
 func main() {
-	runtimes.BecomeLauncher()
+	local.BecomeLauncher()
 	ctx, stop := signalContext()
 	err := command().ExecuteContext(ctx)
 	stop()
@@ -60,8 +73,12 @@ func exitCode(err error) int {
 		fmt.Fprintln(os.Stderr, "fv:", text)
 	}
 	var e *exitError
-	if errors.As(err, &e) {
+	var misused *harness.UsageError
+	switch {
+	case errors.As(err, &e):
 		return e.code
+	case errors.As(err, &misused):
+		return exitUsage
 	}
 	return exitInconclusive
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/fv/harness"
+)
+
+// open returns a harness that tells the user on the command's output what it finds, and on the error stream what it does. Images and
+// their commands are the user's, named by variables.
+func open(c *cobra.Command) (*harness.Harness, error) {
+	return harness.Open(c.Context(), harness.Config{Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr})
+}
+
+// opened returns a harness in which environments can be started with these options.
+func opened(c *cobra.Command, o harness.Options) (*harness.Harness, error) {
+	h, err := open(c)
+	if err == nil {
+		_, err = h.Prepare(c.Context(), o)
+	}
+	return h, err
+}
+
+func givenImages() map[string]string {
+	images := map[string]string{}
+	for _, c := range harness.Components() {
+		if image := os.Getenv(harness.ImageVariable(c)); image != "" {
+			images[c.Name] = image
+		}
+	}
+	return images
+}
+
+func givenCommands() map[string][]string {
+	commands := map[string][]string{}
+	for _, c := range harness.Components() {
+		commands[c.Name] = strings.Fields(os.Getenv(harness.CommandVariable(c)))
+	}
+	return commands
+}
+
+// shown runs a suite whose flags after -- are those of a dry run, for which nothing is started.
+func shown(ctx context.Context, c *cobra.Command, s *harness.Suite) (done bool, err error) {
+	if s.DryRun() {
+		return true, s.Show(ctx, c.OutOrStdout())
+	}
+	return false, s.CheckExtra(ctx)
+}

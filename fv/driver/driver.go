@@ -1,0 +1,142 @@
+// Package driver is a session from inside the node: it takes what the harness hands over, takes hold of the node's network namespace and
+// of the SUT's process, makes the world of each scenario, runs it and judges it.
+//
+// It runs in the namespace of the SUT's node, as a process that lives on when the SUT dies. It knows neither a test framework nor a
+// container engine. A Driver runs one scenario at a time; a Wire is safe for concurrent use.
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/infra/targets"
+	_ "github.com/nodefv/nodefv/infra/targets/all"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+// UndoGrace is how long a scenario may go on after its timeout, to remove what it made.
+const UndoGrace = 5 * time.Minute
+
+// Driver holds what all scenarios of a run share.
+type Driver struct {
+	handoff infra.Handoff
+	out     io.Writer  // which the harness listens to
+	addr    netip.Addr // of the node
+	target  targets.Target
+	client  kubernetes.Interface
+	admin   adminclient.Interface
+	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
+	known   []report.KnownIssue     // of the agent's release
+	journal *report.Journal
+	sampler *metrics.Sampler
+	gauges  *metrics.HTTP
+	layout  *effects.Layout // of a release that the target is not known to fit
+	wire    *Wire
+
+	restarting atomic.Bool // the end of the SUT is asked for
+	watcher    *netns.Watcher
+	undo       lifecycle.Undo
+
+	mu   sync.Mutex
+	pid  int // of the SUT's process
+	now  liveState
+	away chan struct{} // the SUT's program is held back until it is closed; nil: it is not
+	bad  error         // the first entry that could not be written
+
+	bereave context.CancelCauseFunc // of what is guarded by itself, see Guard; nil: the SUT's end is that of the scenario
+}
+
+// New returns a driver of what is handed over, which must be opened before it can run anything. The harness listens to out: status lines
+// and requests are written there.
+func New(h infra.Handoff, out io.Writer) *Driver {
+	return &Driver{handoff: h, out: out, layout: &effects.Layout{}}
+}
+
+// Open takes hold of everything that the handoff names. What it made is undone if it fails.
+func (d *Driver) Open(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close(ctx))
+		}
+	}()
+	h := d.handoff
+	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Version: h.Target.Version})
+	if err != nil {
+		return err
+	}
+	if d.journal, err = report.Create(filepath.Join(h.Out, "journal-driver.jsonl")); err != nil {
+		return err
+	}
+	d.undo.Push("close the journal", func(context.Context) error { return d.journal.Close() })
+	var unexcused string
+	d.known, unexcused = targets.KnownIssues(d.target, h.Target.Version)
+	d.write(report.Entry{Run: &report.Run{Known: d.known, Unexcused: unexcused}})
+	if err := d.openAPI(ctx); err != nil {
+		return err
+	}
+	if err := d.openKernel(ctx); err != nil {
+		return err
+	}
+	d.startSampling()
+	return nil
+}
+
+func (d *Driver) openAPI(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", d.handoff.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if d.client, err = workloads.NewClient(config); err != nil {
+		return err
+	}
+	if d.admin, err = workloads.NewAdminClient(config); err != nil {
+		return err
+	}
+	d.served, err = workloads.Served(ctx, d.admin)
+	return err
+}
+
+// Close undoes all that Open and the scenarios made, within a minute, even if ctx has ended.
+func (d *Driver) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(d.undo.Unwind(ctx), d.bad)
+}
+
+// write puts an entry into the journal. An entry that is lost makes the run's evidence incomplete, so that Close reports it.
+func (d *Driver) write(e report.Entry) {
+	if err := d.journal.Write(e); err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.bad = errors.Join(d.bad, err)
+	}
+}
+
+// Handoff returns what was handed over.
+func (d *Driver) Handoff() infra.Handoff { return d.handoff }
+
+// Target returns the target, once the driver is open.
+func (d *Driver) Target() targets.Target { return d.target }
+
+// Client returns the driver's client of the API server, once the driver is open.
+func (d *Driver) Client() kubernetes.Interface { return d.client }
+
+// Wire returns what connects the pods, once the driver is open.
+func (d *Driver) Wire() *Wire { return d.wire }

@@ -1,0 +1,48 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/kernel"
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+// openKernel takes hold of the node's network namespace, in which this process runs.
+func (d *Driver) openKernel(ctx context.Context) (err error) {
+	if d.addr, err = netip.ParseAddr(d.handoff.NodeAddr); err != nil {
+		return fmt.Errorf("the node's address: %w", err)
+	}
+	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
+		if pool.Contains(d.addr) {
+			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, d.addr)
+		}
+		undo, err := netns.Blackhole(pool)
+		if err != nil {
+			return err
+		}
+		d.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
+	}
+	watching, stop := context.WithCancel(context.Background())
+	d.undo.Push("end the watch of the kernel", func(context.Context) error { stop(); return nil })
+	if d.watcher, err = netns.Watch(watching); err != nil {
+		return err
+	}
+	if d.wire, err = NewWire(ctx, !d.target.Presentation().Routes); err != nil {
+		return err
+	}
+	d.undo.Push("unplug all", d.wire.Close)
+	return nil
+}
+
+// node is the kernel of the node's namespace.
+type node struct{ backend kernel.Backend }
+
+func (node) Routes() (map[string]string, error) { return netns.Routes() }
+func (node) Links() ([]string, error)           { return netns.Links() }
+
+func (n node) Programmed(ctx context.Context) (*kernel.State, error) {
+	return netns.Programmed(ctx, n.backend)
+}

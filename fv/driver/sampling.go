@@ -1,0 +1,43 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+)
+
+func (d *Driver) startSampling() {
+	d.gauges = metrics.NewHTTP(fmt.Sprintf("http://127.0.0.1:%d/metrics", d.handoff.Target.MetricsPort), d.target.Gauges())
+	d.sampler = metrics.NewSampler(time.Second, func(p metrics.Point) {
+		d.write(report.Entry{Scenario: p.Scenario, Point: &p})
+		d.live(p)
+	}, d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { d.sampler.Run(ctx); close(done) }()
+	d.undo.Push("end sampling", func(context.Context) error { stop(); <-done; return nil })
+}
+
+// take takes hold of the SUT's process, and reads it from now on.
+func (d *Driver) take(ctx context.Context) (*life, error) {
+	alive, err := watchLife(ctx, d.handoff.Target.Process)
+	if err == nil {
+		d.mu.Lock()
+		d.pid = alive.pid
+		d.mu.Unlock()
+	}
+	return alive, err
+}
+
+func (d *Driver) process() (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pid == 0 {
+		return 0, errors.New("the SUT does not run")
+	}
+	return d.pid, nil
+}

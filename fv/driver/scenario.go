@@ -1,0 +1,101 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Run runs one scenario and judges what it left in the journal. The driver must be open.
+func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Skipped: why}})
+		return metrics.Skip, why
+	}
+	if err := d.scenario(ctx, sc); err != nil {
+		fmt.Fprintln(d.out, sc.Name+":", err)
+	}
+	rec, err := report.Load(d.handoff.Out)
+	if err != nil {
+		return metrics.Inconclusive, err.Error()
+	}
+	judged := engine.Judge(rec).Scenarios
+	for i := len(judged) - 1; i >= 0; i-- {
+		if judged[i].Name == sc.Name {
+			return judged[i].Verdict, judged[i].Reason
+		}
+	}
+	return metrics.Inconclusive, "the scenario left nothing in the record"
+}
+
+func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
+	alive, err := d.take(ctx)
+	if err != nil {
+		now := time.Now()
+		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: now}})
+		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
+		return err
+	}
+	guarded, release := alive.guard(ctx, func(ctx context.Context) (*life, bool, error) {
+		if !d.restarting.Load() && !d.survived() {
+			return nil, false, nil
+		}
+		d.awaitBack(ctx)
+		next, err := d.take(ctx)
+		return next, true, err
+	})
+	defer release()
+	world, err := d.World(sc)
+	if err != nil {
+		return err
+	}
+	runner := engine.Runner{
+		World: world, Write: d.write,
+		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
+		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
+		Diagnose: func(ctx context.Context, name, why string) {
+			dir := filepath.Join(d.handoff.Out, "diagnostics", name)
+			if err := errors.Join(d.diagnose(ctx, dir), writeMatrix(ctx, world, dir)); err != nil {
+				fmt.Fprintln(d.out, "diagnostics are incomplete:", err)
+			}
+		},
+	}
+	if err = runner.Run(guarded, sc); err != nil && d.handoff.Obeyed && guarded.Err() == nil {
+		err = errors.Join(err, d.renew(guarded, world))
+	}
+	return err
+}
+
+// renewPatience is how long an agent has to agree that there is nothing any more, once a scenario has failed.
+const renewPatience = 5 * time.Second
+
+// renew restarts an agent that still holds what a failed scenario left in it: else each scenario after it would fail for the same cause.
+func (d *Driver) renew(ctx context.Context, w *engine.World) error {
+	err := w.Check(ctx, renewPatience, func(report.Finding) {})
+	if !errors.Is(err, engine.ErrBroken) {
+		return err
+	}
+	fmt.Fprintln(d.out, "the agent does not agree that all is gone, so it is restarted:", err)
+	return d.restart(ctx, infra.RoleAgent)
+}
+
+// skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it.
+func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
+	for _, need := range sc.Needs {
+		switch {
+		case need == workloads.Restarts && !obeyed:
+			return "nobody stops and starts the agent for a driver that was not started by the harness"
+		case need != workloads.Restarts && !sut.HasFeature(need):
+			return "the target has no " + string(need)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,49 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// Gauges scrapes the SUT's own metrics.
+func (d *Driver) Gauges(ctx context.Context) (metrics.Snapshot, error) {
+	d.mu.Lock()
+	gauges, pid := d.gauges, d.pid
+	d.mu.Unlock()
+	snap, err := gauges.Scrape(ctx)
+	if err != nil && stopped(pid) {
+		return nil, fmt.Errorf("%w (process %d has state T): %w", engine.ErrFrozen, pid, err)
+	}
+	return snap, err
+}
+
+// Shows reports whether the SUT has a metric for a gauge.
+func (d *Driver) Shows(g metrics.Gauge) bool {
+	_, shown := d.target.Gauges()[g]
+	return shown
+}
+
+// Quiesce asks the SUT to collect garbage.
+func (d *Driver) Quiesce(ctx context.Context) error {
+	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+}
+
+// kinds are the features that are kinds of cluster-wide policies.
+var kinds = map[workloads.Feature][]workloads.Kind{
+	workloads.AdminPolicies: {workloads.AdminKind, workloads.BaselineKind}, workloads.ClusterPolicies: {workloads.ClusterKind},
+}
+
+// HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
+func (d *Driver) HasFeature(name workloads.Feature) bool {
+	if name == workloads.Routing {
+		return d.target.Presentation().Routes
+	}
+	unknown := func(k workloads.Kind) bool { return !d.served[k] }
+	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(kinds[name], unknown)
+}

@@ -1,0 +1,16 @@
+package harness
+
+import (
+	"context"
+
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/faults"
+)
+
+// Break makes one fault in an environment of its own and returns the judged record. The harness must be prepared.
+func (h *Harness) Break(ctx context.Context, o Options, f faults.Fault, seed uint64) (report.Record, error) {
+	o.Settings, o.Memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
+	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault = f.Name })
+	return rec, err
+}

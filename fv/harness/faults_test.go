@@ -1,0 +1,19 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/scenarios/faults"
+)
+
+func TestFaultsAskForSettingsThatTheTargetKnows(t *testing.T) {
+	for _, f := range faults.All() {
+		if _, err := targets.New("felix", targets.Options{Settings: f.Settings}); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	if _, err := targets.New("felix", targets.Options{Settings: []string{"no such word"}}); err == nil {
+		t.Error("felix knows every word")
+	}
+}

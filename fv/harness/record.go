@@ -1,0 +1,96 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
+)
+
+// Judge judges a stored record anew, writes all its formats again and returns it. The record is that in the folder run, or else that of
+// the run of this name below out. Nothing is excused by the known issues of these names.
+func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
+	dir := run
+	rec, err := report.Load(dir)
+	if err != nil {
+		dir = filepath.Join(out, run)
+		if rec, err = report.Load(dir); err != nil {
+			return rec, usage(fmt.Errorf("no record in %s: %w", dir, err))
+		}
+	}
+	for _, issue := range withoutKnown {
+		var known bool
+		if rec, known = rec.Without(issue); !known {
+			return rec, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
+		}
+	}
+	rec = engine.Judge(rec)
+	return rec, report.WriteAll(dir, rec)
+}
+
+// begin writes down what is run, on what and how.
+func (s *session) begin(ctx context.Context, agent string) error {
+	name, version, err := s.h.runtime.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	machine, err := Machine()
+	if err != nil {
+		return err
+	}
+	machine.Engine = name + " " + version
+	versions := s.h.versions(s.options.Target)
+	if s.h.given(s.options.Target) {
+		versions[s.options.Target] = strings.TrimSpace(agent + " " + versions[s.options.Target])
+	} else if agent != "" {
+		versions[s.options.Target] = agent
+	}
+	return s.journal.Write(report.Entry{Run: &report.Run{
+		ID: s.id, Started: time.Now(), Seed: s.suite.Seed, Command: s.repeat(), Target: s.options.Target,
+		Runtime: name, Parameters: s.suite.Params, Machine: machine, Versions: versions,
+	}})
+}
+
+// finish judges what was recorded, writes every format and prints the table.
+func (s *session) finish() (metrics.Verdict, error) {
+	now := time.Now()
+	err := errors.Join(s.journal.Write(report.Entry{End: &now}), s.journal.Close())
+	rec, loadErr := report.Load(s.dir)
+	if loadErr != nil {
+		return metrics.Inconclusive, errors.Join(err, loadErr)
+	}
+	rec = engine.Judge(rec)
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec))
+	fmt.Fprintf(s.out, "record: %s\n", s.dir)
+	return rec.Verdict, err
+}
+
+// broken ends a session whose environment never came up, with the record of what there is: a failure if the SUT died, else
+// inconclusive.
+func (s *session) broken(ctx context.Context, cause error) (metrics.Verdict, error) {
+	verdict, err := s.record(ctx, cause)
+	if err == nil && verdict == metrics.Fail {
+		return metrics.Fail, cause
+	}
+	return metrics.Inconclusive, errors.Join(cause, err)
+}
+
+// record writes down why an environment did not come up, and judges that.
+func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, error) {
+	err := s.begin(context.WithoutCancel(ctx), "")
+	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
+	var died *infra.DiedError
+	if errors.As(cause, &died) && context.Cause(ctx) == nil {
+		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Cause: died.Cause, Log: died.Log}
+	}
+	err = errors.Join(err, s.journal.Write(report.Entry{Event: &event}))
+	verdict, finishErr := s.finish()
+	return verdict, errors.Join(err, finishErr)
+}

@@ -1,0 +1,127 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/fuzz"
+)
+
+// session is one run of the driver in an environment, and its record.
+type session struct {
+	h       *Harness
+	id, dir string
+	options Options
+	suite   Suite
+	fault   string      // of scenarios/faults, instead of the suite
+	fuzz    *fuzz.Order // instead of the suite
+	quick   bool        // scenarios that take long come last
+	command string      // repeats the session; empty: it follows from the options
+	journal *report.Journal
+
+	out, complaints io.Writer // what the user sees
+}
+
+// newSession begins a record; that it can't is a usage error.
+func (h *Harness) newSession(o Options, s Suite) (*session, error) {
+	id := NewRunID()
+	dir, err := filepath.Abs(filepath.Join(o.Out, id))
+	if err != nil {
+		return nil, usage(err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, usage(fmt.Errorf("make the record's folder: %w", err))
+	}
+	journal, err := report.Create(filepath.Join(dir, "journal-harness.jsonl"))
+	if err != nil {
+		return nil, usage(err)
+	}
+	latest := filepath.Join(o.Out, "latest")
+	_ = os.Remove(latest) // a link to the run before, or nothing
+	// There may be one again by now: of another run that has just begun.
+	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, usage(fmt.Errorf("link %s: %w", latest, err))
+	}
+	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress}, nil
+}
+
+// errPartDied interrupts a driver whose environment is no longer whole.
+var errPartDied = errors.New("a part of the environment died")
+
+// drive runs the driver to its end, watches the containers meanwhile, judges the record and writes it.
+func (s *session) drive(ctx context.Context, env *infra.Environment, args []string) (metrics.Verdict, error) {
+	order, err := s.order()
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
+	if err := s.begin(ctx, env.AgentVersion()); err != nil {
+		return metrics.Inconclusive, err
+	}
+	driving, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		env.Watch(watching, func(e report.Event) { s.happened(e, abort) })
+	}()
+	live := newLiveWriter(s.out)
+	if !live.terminal {
+		args = append(args, "--ginkgo.no-color")
+	}
+	exit, err := env.Drive(driving, infra.Handoff{
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: order, QuickFirst: s.quick,
+		Command: s.repeat(),
+	}, s.dir, args, live)
+	_ = live.Close()
+	stop()
+	<-watched
+	if errors.Is(err, errPartDied) {
+		err = nil // the verdict says so
+	}
+	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
+		err = fmt.Errorf("the driver ended with code %d", exit.Code)
+		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
+	}
+	verdict, finishErr := s.finish()
+	return verdict, errors.Join(err, finishErr)
+}
+
+// happened writes down what became of a container, and tells it if nobody asked for it.
+func (s *session) happened(e report.Event, abort context.CancelCauseFunc) {
+	_ = s.journal.Write(report.Entry{Event: &e}) // the last write reports the error
+	if e.Asked {
+		return
+	}
+	fmt.Fprintf(s.complaints, "\n%s\n", e.Describe(s.options.Target))
+	for _, line := range e.Log {
+		fmt.Fprintln(s.complaints, "   ", line)
+	}
+	if e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
+		abort(errPartDied)
+	}
+}
+
+// order is the order to the fuzzer as the driver reads it; nil: there is none.
+func (s *session) order() (json.RawMessage, error) {
+	if s.fuzz == nil {
+		return nil, nil
+	}
+	return json.Marshal(s.fuzz)
+}
+
+func (s *session) repeat() string {
+	if s.command != "" {
+		return s.command
+	}
+	return repeatRun(s.options, s.suite)
+}

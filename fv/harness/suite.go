@@ -1,0 +1,153 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/scenarios/engine"
+)
+
+// Suite chooses which scenarios run, and how. It must be resolved before it is used.
+type Suite struct {
+	Focus  string            // run those whose name matches this regular expression, slow ones too; empty: all
+	Labels string            // run those that this label filter of Ginkgo's selects; empty without a focus: all but slow ones
+	Seed   uint64            // of everything that is drawn; 0: one is drawn
+	Params map[string]string // of scenarios, as the user set them
+	Extra  []string          // flags of the user's, for Ginkgo
+
+	names []string // of the scenarios that the focus chooses
+}
+
+// Resolve checks the suite and fills in what was left open. That it is wrong is a usage error.
+func (s *Suite) Resolve() error {
+	params, err := scenarios.ParseParams(s.Params)
+	if err != nil {
+		return usage(err)
+	}
+	all, err := scenarios.All(params)
+	if err != nil {
+		return usage(err)
+	}
+	if s.names, err = focused(s.Focus, all); err != nil {
+		return usage(err)
+	}
+	if err := checkLabels(s.Labels, all); err != nil {
+		return usage(err)
+	}
+	if s.Labels == "" && s.Focus == "" {
+		s.Labels = "!" + string(scenarios.Slow)
+	}
+	for s.Seed == 0 {
+		s.Seed = rand.Uint64() >> 32
+	}
+	return nil
+}
+
+// focused returns the names of the scenarios that the regular expression matches, quoted for another.
+func focused(focus string, all []engine.Scenario) (names []string, err error) {
+	re, err := regexp.Compile(focus)
+	if err != nil {
+		return nil, fmt.Errorf("--focus %q: %w", focus, err)
+	}
+	for _, s := range all {
+		if re.MatchString(s.Name) {
+			names = append(names, regexp.QuoteMeta(s.Name))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("--focus %q matches no scenario; `fv list` shows them", focus)
+	}
+	return names, nil
+}
+
+var labelWord = regexp.MustCompile(`[A-Za-z][\w-]*`)
+
+// checkLabels refuses a filter that Ginkgo can't read, one with words that no scenario carries, and one that selects nothing.
+func checkLabels(filter string, all []engine.Scenario) error {
+	selects, err := types.ParseLabelFilter(filter)
+	if err != nil {
+		return fmt.Errorf("--labels %q is no label filter of Ginkgo's; write it as in 'churn && !slow'", filter)
+	}
+	var known []string
+	for _, s := range all {
+		known = append(known, s.LabelNames()...)
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	if !strings.Contains(filter, "/") { // else it holds a regular expression
+		for _, word := range labelWord.FindAllString(filter, -1) {
+			if !slices.Contains(known, word) {
+				return fmt.Errorf("--labels %q: no scenario has the label %q; there are: %s", filter, word, strings.Join(known, ", "))
+			}
+		}
+	}
+	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.LabelNames()) }) {
+		return fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// ginkgo returns the flags with which the driver runs what was chosen.
+func (s *Suite) ginkgo() []string {
+	args := []string{"--ginkgo.seed=" + strconv.FormatUint(s.Seed&0x7fffffff, 10), "--ginkgo.timeout=24h", "--test.timeout=0", "--test.run=^TestFV$"}
+	if s.Focus != "" {
+		// Ginkgo puts the suite's name before that of the spec: a focus that is anchored would not match.
+		args = append(args, `--ginkgo.focus=^\S+ (`+strings.Join(s.names, "|")+")$")
+	}
+	if s.Labels != "" {
+		args = append(args, "--ginkgo.label-filter="+s.Labels)
+	}
+	return append(args, s.Extra...)
+}
+
+// DryRun reports whether the specs shall only be shown.
+func (s *Suite) DryRun() bool {
+	return slices.ContainsFunc(s.Extra, func(a string) bool {
+		return a == "--ginkgo.dry-run" || a == "--ginkgo.dryRun" || strings.HasPrefix(a, "--ginkgo.dry-run=t")
+	})
+}
+
+// Show lets the suite show its specs, for which it needs no environment.
+func (s *Suite) Show(ctx context.Context, out io.Writer) error {
+	root, err := ProjectRoot()
+	if err != nil {
+		return usage(err)
+	}
+	args := s.ginkgo()
+	if !terminal(out) {
+		args = append(args, "--ginkgo.no-color")
+	}
+	suite := exec.CommandContext(ctx, filepath.Join(root, "bin", "fv.test"), args...)
+	suite.Stdout, suite.Stderr = out, out
+	if err := suite.Run(); err != nil {
+		return usage(fmt.Errorf("the suite: %w; `make build` makes it", err))
+	}
+	return nil
+}
+
+// CheckExtra lets the suite refuse flags that it does not know before anything is started for it.
+func (s *Suite) CheckExtra(ctx context.Context) error {
+	if len(s.Extra) == 0 {
+		return nil
+	}
+	var said bytes.Buffer
+	dry := *s
+	dry.Extra = append([]string{"--ginkgo.dry-run"}, s.Extra...)
+	if err := dry.Show(ctx, &said); err != nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+		return usage(fmt.Errorf("flags after --: %s", first))
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package harness
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/scenarios/fuzz"
+)
+
+// The command bin/fv in words: records say how they are repeated, and errors which flag to change.
+
+// VersionFlag, SourceFlag and BinaryFlag are the flags by which users choose a component's release, checkout and binary.
+func VersionFlag(c targets.Component) string { return c.Name + "-version" }
+
+// SourceFlag is as VersionFlag says.
+func SourceFlag(c targets.Component) string { return c.Name + "-source" }
+
+// BinaryFlag is as VersionFlag says.
+func BinaryFlag(component string) string { return component + "-binary" }
+
+// ImageVariable and CommandVariable are the variables by which users name an image of a component, and its command.
+func ImageVariable(c targets.Component) string { return "FV_" + c.Variable + "IMAGE" }
+
+// CommandVariable is as ImageVariable says.
+func CommandVariable(c targets.Component) string { return "FV_" + c.Variable + "COMMAND" }
+
+// words are the options that start such an environment again.
+func (o Options) words() []string {
+	words := []string{"--target", o.Target, "--dataplane", o.DataPlane}
+	for _, extra := range o.Extras {
+		words = append(words, "--"+extra)
+	}
+	if o.Runtime != "" && o.Runtime != RuntimeAuto {
+		words = append(words, "--runtime", o.Runtime)
+	}
+	for _, component := range slices.Sorted(maps.Keys(o.Binaries)) {
+		words = append(words, "--"+BinaryFlag(component), "'"+o.Binaries[component]+"'")
+	}
+	return append(words, agentWords(o.Agent)...)
+}
+
+// agentWords are the options that choose the same agent again.
+func agentWords(a infra.Choice) []string {
+	var words []string
+	c := targets.Component{Name: a.Component}
+	for _, o := range []struct{ flag, value string }{{VersionFlag(c), a.Release}, {SourceFlag(c), a.Source}, {"crds", a.CRDs}} {
+		if o.value != "" {
+			words = append(words, "--"+o.flag, "'"+o.value+"'")
+		}
+	}
+	return words
+}
+
+// repeatRun is the command that runs the same scenarios again.
+func repeatRun(o Options, s Suite) string {
+	words := append([]string{"bin/fv run", "--seed", strconv.FormatUint(s.Seed, 10)}, o.words()...)
+	if s.Labels != "" && s.Labels != "!"+string(scenarios.Slow) {
+		words = append(words, "--labels", "'"+s.Labels+"'")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
+		words = append(words, "--"+name, s.Params[name])
+	}
+	if s.Focus != "" {
+		words = append(words, "--focus", "'"+s.Focus+"'")
+	}
+	return strings.Join(words, " ")
+}
+
+// repeatFuzz is the command that draws the same operations again.
+func repeatFuzz(o Options, seed uint64, order fuzz.Order) string {
+	words := []string{"bin/fv fuzz --seed", strconv.FormatUint(seed, 10), "--ops", strconv.Itoa(order.Ops)}
+	if order.For > 0 {
+		words = append(words, "--for", order.For.String())
+	}
+	if order.Restarts {
+		words = append(words, "--restarts")
+	}
+	if order.Known {
+		words = append(words, "--known")
+	}
+	if order.Plant != "" {
+		words = append(words, "--plant", "'"+order.Plant+"'")
+	}
+	return strings.Join(append(words, o.words()...), " ")
+}
+
+// repeatReplay is the command that replays the same file again.
+func repeatReplay(o Options, file string, times int) string {
+	return strings.Join(append([]string{"bin/fv replay", file, "--times", strconv.Itoa(times)}, o.words()...), " ")
+}
