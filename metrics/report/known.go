@@ -54,8 +54,12 @@ func (f *Finding) Violated(d Difference, most int) {
 }
 
 // Excuse takes the violations that a known issue explains from the differences, which decide, to what is excused; and back to them those that
-// none of known explains. So what it returns depends on what was seen and on known alone, whatever was excused before.
+// none of known explains. So what it returns depends on what was seen and on known alone, whatever was excused before. A finding of schema 1,
+// whose violations are not counted by class, is left as it is.
 func (f Finding) Excuse(known []KnownIssue) Finding {
+	if len(f.Violations) == 0 {
+		return f
+	}
 	listed := slices.Clone(f.Differences)
 	for _, e := range f.Excused {
 		listed, f.Differing = append(listed, e.Examples...), f.Differing+e.Violations
