@@ -28,6 +28,7 @@ mutants: build ## put small bugs into Felix: which are found, how soon (variable
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
 	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
+	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
 
 test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
 	@scripts/test
