@@ -91,7 +91,7 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge("kernel "+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
