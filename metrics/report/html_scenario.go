@@ -304,7 +304,7 @@ func (sc Scenario) leaks() *page.Leak {
 	for i, h := range leakHeads {
 		p.Heads = append(p.Heads, page.Head{Text: h, Number: i > 1 && i < len(leakHeads)-1})
 	}
-	for _, r := range leakRows(*sc.Leak) {
+	for _, r := range leakRows(sc.Leak.Answers(), *sc.Leak) {
 		for i := range r {
 			r[i] = plain(r[i])
 		}
