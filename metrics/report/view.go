@@ -104,7 +104,7 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 			continue
 		}
 		for g, v := range p.Values {
-			if g != metrics.CPUSeconds && g != metrics.ProcessCPU {
+			if !cumulative(g) {
 				last[g] = v
 				continue
 			}
