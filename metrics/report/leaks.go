@@ -42,9 +42,13 @@ func leakRows(answers []leak.Answer, t leak.Trial) [][]string {
 
 // leakIntro says what the table is about.
 func leakIntro(t leak.Trial) string {
-	return fmt.Sprintf("%d cycles, each of which made and removed %d (%s, %s identities). What the agent holds was read after each, settled and collected. From and to are the"+
+	said := fmt.Sprintf("%d cycles, each of which made and removed %d (%s, %s identities). What the agent holds was read after each, settled and collected. From and to are the"+
 		" interval of the growth per %s; all intervals of a run hold together in %.0f%% of runs. A leak of less than the smallest visible would not have been seen.",
 		t.Cycles, t.Churned, t.Churn, t.Identities, t.Thing, 100*(1-leak.Alpha))
+	if t.Restless > 0 {
+		said += fmt.Sprintf(" After %d of the cycles no two readings in a row agreed.", t.Restless)
+	}
+	return said
 }
 
 // leakPlaces tells the places that hold more and more, and what is left in the kernel, a line each.
