@@ -14,6 +14,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/scenarios/leak"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -25,6 +26,7 @@ type session struct {
 	suite   Suite
 	fault   string      // of scenarios/faults, instead of the suite
 	fuzz    *fuzz.Order // instead of the suite
+	leak    *leak.Order // instead of the suite
 	traffic *load.Order // instead of the suite
 	quick   bool        // scenarios that take long come last
 	command string      // repeats the session; empty: it follows from the options
@@ -61,11 +63,15 @@ var errPartDied = errors.New("a part of the environment died")
 
 // drive runs the driver to its end, watches the containers meanwhile, judges the record and writes it.
 func (s *session) drive(ctx context.Context, env *infra.Environment, args []string) (metrics.Verdict, error) {
-	order, err := asOrder(s.fuzz)
+	fuzzing, err := ordered(s.fuzz)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	traffic, err := asOrder(s.traffic)
+	leaking, err := ordered(s.leak)
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
+	traffic, err := ordered(s.traffic)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
@@ -85,7 +91,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		args = append(args, "--ginkgo.no-color")
 	}
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: order, Traffic: traffic, QuickFirst: s.quick,
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
 		Command: s.repeat(),
 	}, s.dir, args, live)
 	_ = live.Close()
@@ -117,8 +123,8 @@ func (s *session) happened(e report.Event, abort context.CancelCauseFunc) {
 	}
 }
 
-// asOrder is an order as the driver reads it; nil: there is none.
-func asOrder[T any](order *T) (json.RawMessage, error) {
+// ordered is an order as the driver reads it; nil: there is none.
+func ordered[T any](order *T) (json.RawMessage, error) {
 	if order == nil {
 		return nil, nil
 	}
