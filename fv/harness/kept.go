@@ -85,10 +85,7 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		return metrics.Inconclusive, err
 	}
 	o.Out = out
-	if err := h.haveDriver(); err != nil {
-		return metrics.Inconclusive, usage(err)
-	}
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
+	if err := h.prepareDriver(ctx, o); err != nil {
 		return metrics.Inconclusive, err
 	}
 	verdict := metrics.Skip
