@@ -10,7 +10,7 @@ FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $
 	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults mutants bench test build lint unit root docker kill-test clean
+.PHONY: help fv fv-faults mutants bench test build lint unit root docker example kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ bench: build ## how fast we are beside the bare things, on every runtime (variab
 	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
 
-test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
+test: ## all tests: lint, unit, root, docker, a short run on the real SUT, and the example of the Go API
 	@scripts/test
 
 build: ## bin/fv (the harness) and bin/fv.test (the driver)
@@ -49,6 +49,9 @@ root: ## tests that need root and netlink
 
 docker: build ## tests that need a Docker engine
 	@scripts/test docker
+
+example: ## the example of the Go API: a test of another project, on the real SUT
+	@scripts/test example
 
 kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes; variable RUNTIME)
 	@scripts/kill-test

@@ -56,17 +56,18 @@ type Options struct {
 
 // Env is a running environment: a control plane, and a node on which the agent runs.
 type Env struct {
-	env     *infra.Environment
-	target  targets.Target
-	out     string
-	client  kubernetes.Interface
-	admin   adminclient.Interface
-	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
-	wire    inside.Wire
-	fleet   *workloads.Fleet
-	undo    lifecycle.Undo
-	plugged sync.Mutex // addresses are dealt and namespaces made one after the other
-	dealt   int        // addresses
+	env      *infra.Environment
+	target   targets.Target
+	nodeName string
+	out      string
+	client   kubernetes.Interface
+	admin    adminclient.Interface
+	served   map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
+	wire     inside.Wire
+	fleet    *workloads.Fleet
+	undo     lifecycle.Undo
+	plugged  sync.Mutex // addresses are dealt and namespaces made one after the other
+	dealt    int        // addresses
 
 	mu   sync.Mutex
 	died error // what ended first though nobody asked for it
@@ -154,6 +155,7 @@ func (e *Env) connect(ctx context.Context) (err error) {
 		return err
 	}
 	node := e.env.Node()
+	e.nodeName = node.Name
 	e.fleet = workloads.NewFleet(workloads.Config{
 		Client: e.client, Plugger: e.wire, HostInterface: e.target.HostInterface, Decorate: e.target.Decorate,
 		OneWrite: e.target.Presentation().OneWrite, LocalIP: node.Addr,
@@ -190,7 +192,7 @@ func (e *Env) Died() error {
 func (e *Env) Config() *rest.Config { return e.env.Config() }
 
 // Node returns the name of the node on which the agent runs.
-func (e *Env) Node() string { return e.env.Node().Name }
+func (e *Env) Node() string { return e.nodeName }
 
 // Logs returns the folder in which each part of the environment has its log: agent.log, apiserver.log and so on.
 func (e *Env) Logs() string { return filepath.Join(e.out, "logs") }

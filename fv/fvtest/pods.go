@@ -53,8 +53,8 @@ func (e *Env) haveNodes(ctx context.Context, pods []workloads.Pod) error {
 	known, missing := e.fleet.State().Nodes, []workloads.Node(nil)
 	for _, p := range pods {
 		has := func(n workloads.Node) bool { return n.Name == p.Node }
-		if _, ok := known[p.Node]; !ok && p.Node != e.Node() && !slices.ContainsFunc(missing, has) {
-			missing = append(missing, workloads.Node{Name: p.Node, IP: workloads.NodeAddress(len(known) + len(missing) + 1)})
+		if _, ok := known[p.Node]; !ok && !slices.ContainsFunc(missing, has) {
+			missing = append(missing, workloads.Node{Name: p.Node, IP: workloads.NodeAddress(len(known) + len(missing))})
 		}
 	}
 	return e.fleet.AddNodes(ctx, missing)
