@@ -17,7 +17,7 @@ import (
 
 	"github.com/nodefv/nodefv/fv/driver"
 	"github.com/nodefv/nodefv/infra/lifecycle"
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -153,8 +153,8 @@ func BenchmarkStreams(b *testing.B) {
 					}
 				}
 			}
-			b.ReportMetric(1000*report.Quantile(late, 0.5).Seconds(), "ms-late-P50")
-			b.ReportMetric(1000*report.Quantile(late, 0.99).Seconds(), "ms-late-P99")
+			b.ReportMetric(1000*metrics.Quantile(late, 0.5).Seconds(), "ms-late-P50")
+			b.ReportMetric(1000*metrics.Quantile(late, 0.99).Seconds(), "ms-late-P99")
 			b.ReportMetric(100*cpu.Seconds()/wall.Seconds(), "%CPU")
 			b.ReportMetric(float64(len(late))/wall.Seconds()/flows, "datagrams/s/flow")
 			b.ReportMetric(100*float64(received)/float64(len(late)), "%received")

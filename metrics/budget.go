@@ -9,7 +9,7 @@ import (
 
 // Budget is the limit on what a gauge may do in a scenario. It is judged on settled points only.
 type Budget struct {
-	Gauge         Gauge   `json:"gauge"`
+	Gauge         Gauge   `json:"gauge"`                     // what is limited
 	Step          string  `json:"step,omitempty"`            // whose settled points count; empty: those of all steps
 	Max           float64 `json:"max,omitempty"`             // no reading may be above it; 0: no ceiling
 	SlopePerCycle float64 `json:"slope_per_cycle,omitempty"` // most it may grow per cycle; 0: no limit

@@ -54,9 +54,9 @@ type Source interface {
 
 // Phase says to which part of a run a point belongs.
 type Phase struct {
-	Scenario string `json:"scenario,omitempty"`
-	Step     string `json:"step,omitempty"`
-	Cycle    int    `json:"cycle,omitempty"`
+	Scenario string `json:"scenario,omitempty"` // absent: it is between scenarios
+	Step     string `json:"step,omitempty"`     // of the scenario
+	Cycle    int    `json:"cycle,omitempty"`    // of the step, from 1
 	// Settled marks a reading taken on purpose after the target was asked to release what it can; budgets
 	// are judged on such points.
 	Settled bool `json:"settled,omitempty"`
@@ -64,14 +64,14 @@ type Phase struct {
 
 // Gap is a scrape that failed; it is recorded instead of being filled in.
 type Gap struct {
-	Source string `json:"source"`
-	Reason string `json:"reason"`
+	Source string `json:"source"` // its name
+	Reason string `json:"reason"` // why it could not be read
 }
 
 // Point is one sample of all sources.
 type Point struct {
-	At time.Time `json:"at"`
+	At time.Time `json:"at"` // the scrapes began
 	Phase
-	Values Snapshot `json:"values"`
+	Values Snapshot `json:"values"` // by gauge
 	Gaps   []Gap    `json:"gaps,omitempty"`
 }

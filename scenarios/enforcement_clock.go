@@ -151,7 +151,6 @@ func timePeers(ctx context.Context, t *timekeeper) error {
 		if err != nil {
 			return err
 		}
-		pod.Labels = old.Labels
 		stream := t.flow(pod, onStage(t.World, 0, server))
 		err = errors.Join(
 			t.time(ctx, kind.name+" added", stream, allows, func(ctx context.Context) error { return t.Fleet.AddPods(ctx, []workloads.Pod{pod}) }),
@@ -188,7 +187,6 @@ func ComeAndGo(ctx context.Context, w *engine.World, parent workloads.Pod, perSe
 		if err != nil {
 			return err
 		}
-		pod.Labels = parent.Labels
 		if err := w.Fleet.AddPods(finish, []workloads.Pod{pod}); err != nil {
 			return err
 		}

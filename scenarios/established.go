@@ -129,7 +129,6 @@ func (f *forbidder) byDeath(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		pod.Labels = old.Labels
 		if err := f.Fleet.AddPods(ctx, []workloads.Pod{pod}); err != nil {
 			return err
 		}

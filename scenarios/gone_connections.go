@@ -56,7 +56,6 @@ var _ = register(func(Params) engine.Scenario {
 			if err != nil {
 				return err
 			}
-			pod.Labels = old.Labels
 			if err := w.Fleet.AddPods(ctx, []workloads.Pod{pod}); err != nil {
 				return err
 			}

@@ -40,12 +40,10 @@ var _, _, _, _, _, _, _ = onInput("input: local pod added", "A client that comes
 // addLike adds a pod of the same kind as that of the first namespace at that position.
 func addLike(position int) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
-		old := onStage(w, 0, position)
-		pod, err := w.Plan.Successor(old)
+		pod, err := w.Plan.Successor(onStage(w, 0, position))
 		if err != nil {
 			return err
 		}
-		pod.Labels = old.Labels
 		return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 	}
 }

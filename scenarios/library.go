@@ -101,8 +101,8 @@ func rateParam(p *Params, s string) error {
 	if err != nil {
 		return fmt.Errorf("not a number")
 	}
-	if r < 0 {
-		return fmt.Errorf("must not be negative")
+	if err := (workloads.Load{Rate: r}).Validate(); err != nil {
+		return err
 	}
 	p.Rate = &r
 	return nil

@@ -107,6 +107,8 @@ func TestImpossibleParametersAreRefused(t *testing.T) {
 	}{
 		"no nodes":        {map[string]string{"nodes": "0"}, "at least 1"},
 		"negative rate":   {map[string]string{"rate": "-1"}, "negative"},
+		"endless rate":    {map[string]string{"rate": "Inf"}, "finite"},
+		"no rate":         {map[string]string{"rate": "NaN"}, "finite"},
 		"not a number":    {map[string]string{"pods": "many"}, "whole number"},
 		"unknown":         {map[string]string{"colour": "red"}, "unknown parameter"},
 		"too many pods":   {map[string]string{"namespaces": "100000", "pods": "1000"}, "addresses for"},

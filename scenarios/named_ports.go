@@ -72,12 +72,11 @@ var _ = register(func(Params) engine.Scenario {
 			}},
 			// A pod that numbers its ports like the other namespace; the 48 flows from and to it are facts that come.
 			{Name: "a pod comes", Moves: effects.Moves{Gauges: 2, Routes: 1, Connections: 48}, Do: func(ctx context.Context, w *engine.World) error {
-				old := onStage(w, 0, server)
-				pod, err := w.Plan.Successor(old)
+				pod, err := w.Plan.Successor(onStage(w, 0, server))
 				if err != nil {
 					return err
 				}
-				pod.Labels, pod.Ports = old.Labels, named(1, 0)
+				pod.Ports = named(1, 0)
 				return w.Fleet.AddPods(ctx, []workloads.Pod{pod})
 			}},
 			// Each of five local pods closes both ports that it served to its six peers, and opens the one that it calls alt.

@@ -21,16 +21,9 @@ var _ = register(func(p Params) engine.Scenario {
 				s := w.Fleet.State()
 				names := slices.Sorted(maps.Keys(s.Namespaces))
 				ns := s.Namespaces[names[(w.Cycle-1)%len(names)]]
-				var pods []workloads.Pod
-				for _, old := range w.Plan.Ring(s) {
-					if old.Namespace != ns.Name {
-						continue
-					}
-					fresh, err := w.Plan.Successor(old)
-					if err != nil {
-						return err
-					}
-					pods = append(pods, fresh)
+				pods, err := w.Plan.Successors(podsOf(s, ns.Name))
+				if err != nil {
+					return err
 				}
 				if err := w.Fleet.RemoveNamespaces(ctx, []string{ns.Name}); err != nil {
 					return err

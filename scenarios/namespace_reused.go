@@ -26,14 +26,9 @@ var _ = register(func(p Params) engine.Scenario {
 				s := w.Fleet.State()
 				ns := sortedNamespaces(s)[1]
 				ns.Labels = map[string]string{"tier": map[string]string{"front": "back", "back": "front"}[ns.Labels["tier"]]}
-				var pods []workloads.Pod
-				for _, old := range podsOf(s, ns.Name) {
-					next, err := w.Plan.Successor(old)
-					if err != nil {
-						return err
-					}
-					next.Labels = old.Labels
-					pods = append(pods, next)
+				pods, err := w.Plan.Successors(podsOf(s, ns.Name))
+				if err != nil {
+					return err
 				}
 				if err := w.Fleet.RemoveNamespaces(ctx, []string{ns.Name}); err != nil {
 					return err

@@ -54,13 +54,9 @@ func turnPodRing(ctx context.Context, w *engine.World) error {
 	if err := w.Fleet.RemovePods(ctx, gone[n/2:], workloads.Forced); err != nil {
 		return err
 	}
-	fresh := make([]workloads.Pod, 0, n)
-	for _, p := range pods[:n] {
-		next, err := w.Plan.Successor(p)
-		if err != nil {
-			return err
-		}
-		fresh = append(fresh, next)
+	fresh, err := w.Plan.Successors(pods[:n])
+	if err != nil {
+		return err
 	}
 	return w.Fleet.AddPods(ctx, fresh)
 }

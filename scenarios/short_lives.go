@@ -22,7 +22,7 @@ const (
 var _ = register(func(p Params) engine.Scenario {
 	perSecond := 5.0
 	if p.Rate != nil && *p.Rate > 0 {
-		perSecond = *p.Rate
+		perSecond = *p.Rate / 2 // of all changes, half are births
 	}
 	return engine.Scenario{
 		Name:     "short lives",

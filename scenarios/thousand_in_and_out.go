@@ -18,14 +18,9 @@ var _ = register(func(p Params) engine.Scenario {
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 20, PodsPerNamespace: 50, Local: 100}),
 		Steps: []engine.Step{{Name: "out and in", Repeat: or(p.Cycles, 10), Settle: true, Do: func(ctx context.Context, w *engine.World) error {
-			old := w.Plan.Ring(w.Fleet.State())
-			fresh := make([]workloads.Pod, 0, len(old))
-			for _, pod := range old {
-				next, err := w.Plan.Successor(pod)
-				if err != nil {
-					return err
-				}
-				fresh = append(fresh, next)
+			fresh, err := w.Plan.Successors(w.Plan.Ring(w.Fleet.State()))
+			if err != nil {
+				return err
 			}
 			if err := w.Fleet.RemovePods(ctx, slices.Collect(maps.Keys(w.Fleet.State().Pods)), workloads.Graceful); err != nil {
 				return err

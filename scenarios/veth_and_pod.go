@@ -10,17 +10,11 @@ import (
 var _ = register(func(p Params) engine.Scenario {
 	var late []workloads.Pod // the pods whose veths are to come
 	newcomers := func(w *engine.World, bare bool) ([]workloads.Pod, error) {
-		var pods []workloads.Pod
-		for _, position := range []int{server, localClient} {
-			old := onStage(w, 0, position)
-			pod, err := w.Plan.Successor(old)
-			if err != nil {
-				return nil, err
-			}
-			pod.Labels, pod.Bare = old.Labels, bare
-			pods = append(pods, pod)
+		pods, err := w.Plan.Successors([]workloads.Pod{onStage(w, 0, server), onStage(w, 0, localClient)})
+		for i := range pods {
+			pods[i].Bare = bare
 		}
-		return pods, nil
+		return pods, err
 	}
 	return engine.Scenario{
 		Name:     "veth and pod in either order",

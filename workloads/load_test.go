@@ -19,7 +19,6 @@ func TestLoad(t *testing.T) {
 	}{
 		"unthrottled":   {Load{}, 1000, 0},
 		"constant rate": {Load{Rate: 10}, 21, 2 * second},
-		"burst":         {Load{Rate: 10, Burst: 5}, 25, 2 * second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -37,26 +36,6 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestRamp wants the ramp to begin with the first change, however long after the fleet was made, and to end at the rate.
-func TestRamp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(Load{Rate: 100, Ramp: 10 * time.Second})
-		time.Sleep(time.Hour)
-		perSecond, begun := map[int]int{}, time.Now()
-		for time.Since(begun) < 15*time.Second {
-			if err := p.wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			perSecond[int(time.Since(begun)/time.Second)]++
-		}
-		for second, want := range map[int]int{0: 15, 5: 60, 12: 100} {
-			if got := perSecond[second]; got < want-6 || got > want+6 {
-				t.Errorf("second %d: %d changes, want about %d", second, got, want)
-			}
-		}
-	})
-}
-
 func TestLoadEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -66,7 +45,7 @@ func TestLoadEnds(t *testing.T) {
 }
 
 func TestLoadIsValidated(t *testing.T) {
-	for _, l := range []Load{{Rate: -1}, {Burst: -1}, {Ramp: -1}, {Rate: math.NaN()}, {Rate: math.Inf(1)}} {
+	for _, l := range []Load{{Rate: -1}, {Rate: math.NaN()}, {Rate: math.Inf(1)}} {
 		if err := l.Validate(); err == nil {
 			t.Errorf("%+v: no error", l)
 		}
@@ -74,7 +53,7 @@ func TestLoadIsValidated(t *testing.T) {
 			t.Errorf("%+v: a fleet would use it: %v", l, err)
 		}
 	}
-	if err := (Load{Rate: 5, Burst: 2, Ramp: time.Second}).Validate(); err != nil {
+	if err := (Load{Rate: 5}).Validate(); err != nil {
 		t.Error(err)
 	}
 }

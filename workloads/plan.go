@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -137,8 +138,8 @@ func (p *Plan) Ring(s State) []Pod {
 	return pods
 }
 
-// Successor returns a pod with a name and an address never used before, in the namespace and on the node of the old one. It
-// is an error if the addresses are used up.
+// Successor returns a pod with a name and an address never used before, in the namespace and on the node of the old one and with
+// its labels. It is an error if the addresses are used up.
 func (p *Plan) Successor(old Pod) (Pod, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,6 +147,20 @@ func (p *Plan) Successor(old Pod) (Pod, error) {
 		return Pod{}, fmt.Errorf("all %d pod addresses are used up", maxPods)
 	}
 	pod := p.pod(p.next, old.Namespace, old.Node)
+	pod.Labels = maps.Clone(old.Labels)
 	p.next++
 	return pod, nil
+}
+
+// Successors returns a Successor of each, in their order.
+func (p *Plan) Successors(old []Pod) ([]Pod, error) {
+	fresh := make([]Pod, 0, len(old))
+	for _, o := range old {
+		pod, err := p.Successor(o)
+		if err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, pod)
+	}
+	return fresh, nil
 }

@@ -15,14 +15,20 @@ import (
 )
 
 // Judge judges a stored record anew, writes all its formats again and returns it. The record is that in the folder run, or else that of
-// the run of this name below out.
-func Judge(run, out string) (report.Record, error) {
+// the run of this name below out. Nothing is excused by the known issues of these names.
+func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
 	dir := run
 	rec, err := report.Load(dir)
 	if err != nil {
 		dir = filepath.Join(out, run)
 		if rec, err = report.Load(dir); err != nil {
 			return rec, usage(fmt.Errorf("no record in %s: %w", dir, err))
+		}
+	}
+	for _, issue := range withoutKnown {
+		var known bool
+		if rec, known = rec.Without(issue); !known {
+			return rec, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
 		}
 	}
 	rec = engine.Judge(rec)

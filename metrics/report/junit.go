@@ -75,7 +75,7 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 			text = append(text, "to repeat it: "+plain(r.Repeat(sc.Name)))
 		}
 		s.add(sc.Name, sc.Duration(), sc.Verdict, cmp.Or(sc.Reason, sc.Skipped), text)
-		s.Cases[len(s.Cases)-1].Output = strings.Join(sc.Remarks(), "\n")
+		s.Cases[len(s.Cases)-1].Output = strings.Join(append(sc.Remarks(), sc.Measured()...), "\n")
 		verdicts = append(verdicts, sc.Verdict)
 	}
 	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {

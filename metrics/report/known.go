@@ -2,85 +2,140 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // KnownIssue is a bug of some releases of the SUT that is written down: what it makes of packets is excused there, shown and counted.
 type KnownIssue struct {
-	Name      string     `json:"name"`      // such as "IPv6 routes remade"
-	Releases  []Releases `json:"releases"`  // that have it
-	Excuses   Violation  `json:"excuses"`   // what is excused: its empty fields match anything
-	Reference string     `json:"reference"` // where it is written down
+	Name      string         `json:"name"`      // such as "IPv6 routes remade"; several may have one name and are told as one
+	Releases  []Releases     `json:"releases"`  // that have it
+	Excuses   ViolationClass `json:"excuses"`   // what is excused: its empty fields match anything
+	Reference string         `json:"reference"` // where it is written down
 }
 
 // Releases are the releases from one on that come before another.
 type Releases struct {
-	From   string `json:"from"`
-	Before string `json:"before"`
-}
-
-// The words of a Violation.
-const (
-	IPv4    = "IPv4"
-	IPv6    = "IPv6"
-	Dropped = "dropped"
-	Passed  = "passed"
-)
-
-// Violation is a row of packets of one flow that met a verdict that was not legal.
-type Violation struct {
-	Family   string `json:"family,omitempty"`   // IPv4 or IPv6
-	Protocol string `json:"protocol,omitempty"` // "TCP" or "UDP"
-	Met      string `json:"met,omitempty"`      // Dropped or Passed
-	Packets  int    `json:"packets,omitempty"`
-	After    string `json:"after,omitempty"` // the change before it, such as "delete pod"
-}
-
-// matches reports whether a violation is as a pattern says.
-func (v Violation) matches(pattern Violation) bool {
-	agrees := func(is, wanted string) bool { return wanted == "" || is == wanted }
-	return agrees(v.Family, pattern.Family) && agrees(v.Protocol, pattern.Protocol) && agrees(v.Met, pattern.Met) && agrees(v.After, pattern.After)
+	From   string `json:"from"`   // the first that has it
+	Before string `json:"before"` // the first that no longer has it
 }
 
 // PacketCounts says how many packets were judged, and how sharply.
 type PacketCounts struct {
-	Judged  int `json:"judged"`
+	Judged  int `json:"judged"`            // all
 	Strict  int `json:"strict"`            // one verdict alone was legal
 	Crowded int `json:"crowded,omitempty"` // either was, because so much was under way at once that it was not found out
 }
 
 // Excused is what a known issue excuses in a finding.
 type Excused struct {
-	Issue      string       `json:"issue"`
-	Reference  string       `json:"reference,omitempty"`
-	Violations int          `json:"violations"`
-	Packets    int          `json:"packets"`
-	Examples   []Difference `json:"examples,omitempty"`
+	Issue      string       `json:"issue"`               // its name
+	Reference  string       `json:"reference,omitempty"` // where it is written down
+	Violations int          `json:"violations"`          // how many
+	Packets    int          `json:"packets"`             // how many met a wrong verdict, in all of these violations
+	Examples   []Difference `json:"examples,omitempty"`  // at most 50 of them
 }
 
-// Violated adds a difference that is a violation: to what is excused if one of the known issues matches, else to the differences that
-// decide. Of each at most so many are kept.
-func (f *Finding) Violated(d Difference, known []KnownIssue, most int) {
-	i := slices.IndexFunc(known, func(k KnownIssue) bool { return d.Violation.matches(k.Excuses) })
+// Violated adds a difference that is a violation. All are counted; kept are so many and, beyond that, the first of each class.
+func (f *Finding) Violated(d Difference, most int) {
+	i := slices.IndexFunc(f.Violations, func(c ViolationCount) bool { return c.ViolationClass == d.Violation.ViolationClass })
 	if i < 0 {
-		if f.Differing++; len(f.Differences) < most {
+		i, f.Violations = len(f.Violations), append(f.Violations, ViolationCount{ViolationClass: d.Violation.ViolationClass})
+	}
+	c := &f.Violations[i]
+	c.Violations, c.Packets, f.Differing = c.Violations+1, c.Packets+d.Violation.Packets, f.Differing+1
+	if len(f.Differences) < most || c.Violations == 1 {
+		f.Differences = append(f.Differences, d)
+	}
+}
+
+// Excuse takes the violations that a known issue explains from the differences, which decide, to what is excused; and back to them those that
+// none of known explains. So what it returns depends on what was seen and on known alone, whatever was excused before. A finding of schema 1,
+// whose violations are not counted by class, is left as it is.
+func (f Finding) Excuse(known []KnownIssue) Finding {
+	if len(f.Violations) == 0 {
+		return f
+	}
+	listed := slices.Clone(f.Differences)
+	for _, e := range f.Excused {
+		listed, f.Differing = append(listed, e.Examples...), f.Differing+e.Violations
+	}
+	if len(f.Excused) > 0 {
+		slices.SortStableFunc(listed, func(a, b Difference) int { return a.From.Compare(b.From) })
+	}
+	f.Differences, f.Excused = nil, nil
+	for _, c := range f.Violations {
+		if e := f.excused(c.ViolationClass, known); e != nil {
+			e.Violations, e.Packets, f.Differing = e.Violations+c.Violations, e.Packets+c.Packets, f.Differing-c.Violations
+		}
+	}
+	for _, d := range listed {
+		if d.Violation == nil {
+			f.Differences = append(f.Differences, d)
+		} else if e := f.excused(d.Violation.ViolationClass, known); e != nil {
+			e.Examples = append(e.Examples, d)
+		} else {
 			f.Differences = append(f.Differences, d)
 		}
-		return
+	}
+	return f
+}
+
+// excused returns where what a known issue excuses is counted; nil: none explains violations of the class.
+func (f *Finding) excused(class ViolationClass, known []KnownIssue) *Excused {
+	i := slices.IndexFunc(known, func(k KnownIssue) bool { return class.matches(k.Excuses) })
+	if i < 0 {
+		return nil
 	}
 	at := slices.IndexFunc(f.Excused, func(e Excused) bool { return e.Issue == known[i].Name })
 	if at < 0 {
-		at = len(f.Excused)
-		f.Excused = append(f.Excused, Excused{Issue: known[i].Name, Reference: known[i].Reference})
+		at, f.Excused = len(f.Excused), append(f.Excused, Excused{Issue: known[i].Name, Reference: known[i].Reference})
 	}
-	e := &f.Excused[at]
-	e.Violations++
-	e.Packets += d.Violation.Packets
-	if len(e.Examples) < most {
-		e.Examples = append(e.Examples, d)
+	return &f.Excused[at]
+}
+
+// Excuse excuses, in all findings, what the issues explain that are known of the SUT's release.
+func (rec Record) Excuse() Record {
+	rec.Scenarios = slices.Clone(rec.Scenarios)
+	for i := range rec.Scenarios {
+		sc := &rec.Scenarios[i]
+		known := rec.Run.Known
+		if sc.Unexcused != "" {
+			known = nil
+		}
+		sc.Findings = slices.Clone(sc.Findings)
+		for j, f := range sc.Findings {
+			sc.Findings[j] = f.Excuse(known)
+		}
 	}
+	return rec
+}
+
+// Without returns the record without the known issues of a name; false if it has none. What they excused is excused until the record is
+// judged again.
+func (rec Record) Without(issue string) (Record, bool) {
+	known := slices.DeleteFunc(slices.Clone(rec.Run.Known), func(k KnownIssue) bool { return k.Name == issue })
+	if len(known) == len(rec.Run.Known) {
+		return rec, false
+	}
+	rec.Run.Known = known
+	rec.Run.Unexcused = strings.TrimPrefix(fmt.Sprintf("%s; %q is not excused, as asked for", rec.Run.Unexcused, issue), "; ")
+	return rec, true
+}
+
+// Issues tells the names of the known issues; "none" if there are none.
+func (rec Record) Issues() string {
+	var names []string
+	for _, k := range rec.Run.Known {
+		if name := strconv.Quote(k.Name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 // Packets returns how many packets of the scenario were judged, and how sharply.
@@ -116,6 +171,9 @@ func writeExcused(b *bytes.Buffer, rec Record) {
 		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
 	}
 	for _, sc := range rec.Scenarios {
+		if sc.Unexcused != "" {
+			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(sc.Unexcused))
+		}
 		for _, line := range sc.Excused() {
 			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(line))
 		}

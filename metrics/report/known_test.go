@@ -1,26 +1,60 @@
 package report
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
-func TestViolated(t *testing.T) {
-	cut := func(family, met string) Difference {
-		return Difference{Violation: &Violation{Family: family, Met: met, Packets: 2}}
+func TestExcuse(t *testing.T) {
+	violated := func(f *Finding, family, met, after string) {
+		f.Violated(Difference{From: at(float64(f.Differing)), Violation: &Violation{ViolationClass: ViolationClass{Family: family, Met: met, After: after}, Packets: 2}}, 6)
 	}
-	known := []KnownIssue{{Name: "cuts", Excuses: Violation{Family: IPv6, Met: Dropped}}, {Name: "leaks after", Excuses: Violation{Met: Passed, After: "delete pod"}}}
-	var f Finding
+	var seen Finding
 	for range 3 {
-		f.Violated(cut(IPv6, Dropped), known, 2)
+		violated(&seen, IPv6, Dropped, "")
 	}
-	f.Violated(cut(IPv4, Dropped), known, 2)
-	f.Violated(cut(IPv6, Passed), known, 2)
-	leak := cut(IPv4, Passed)
-	leak.Violation.After = "delete pod"
-	f.Violated(leak, known, 2)
-	f.Violated(cut(IPv4, Dropped), nil, 2)
+	violated(&seen, IPv4, Dropped, "")
+	violated(&seen, IPv4, Passed, "delete pod")
+	violated(&seen, IPv6, Passed, "")
+	violated(&seen, IPv4, Dropped, "") // is counted, but not kept
+	if seen.Differing != 7 || len(seen.Differences) != 6 {
+		t.Fatalf("%d differ, %d are told", seen.Differing, len(seen.Differences))
+	}
+	cuts, leaks := KnownIssue{Name: "cuts", Excuses: ViolationClass{Family: IPv6, Met: Dropped}}, KnownIssue{Name: "leaks after", Excuses: ViolationClass{Met: Passed, After: "delete pod"}}
+
+	f := seen.Excuse([]KnownIssue{cuts, leaks})
 	if f.Differing != 3 || len(f.Differences) != 2 {
 		t.Errorf("%d differ, %d are told", f.Differing, len(f.Differences))
 	}
-	if len(f.Excused) != 2 || f.Excused[0].Violations != 3 || f.Excused[0].Packets != 6 || len(f.Excused[0].Examples) != 2 || f.Excused[1].Issue != "leaks after" {
+	if len(f.Excused) != 2 || f.Excused[0].Violations != 3 || f.Excused[0].Packets != 6 || len(f.Excused[0].Examples) != 3 || f.Excused[1].Issue != "leaks after" {
 		t.Errorf("excused: %+v", f.Excused)
+	}
+	if again := f.Excuse([]KnownIssue{cuts, leaks}); !reflect.DeepEqual(again, f) {
+		t.Errorf("excused again: %+v, before %+v", again, f)
+	}
+	if less := f.Excuse([]KnownIssue{leaks}); !reflect.DeepEqual(less, seen.Excuse([]KnownIssue{leaks})) {
+		t.Errorf("excused less: %+v", less)
+	}
+	if none := f.Excuse(nil); !reflect.DeepEqual(none, seen) {
+		t.Errorf("excused no more: %+v, want %+v", none, seen)
+	}
+	old := Finding{Excused: []Excused{{Issue: "cuts", Violations: 2}}}
+	if got := old.Excuse(nil); !reflect.DeepEqual(got, old) {
+		t.Errorf("of a record without counts: %+v", got)
+	}
+	plain := Finding{Differing: 1, Differences: []Difference{{Fact: "a", Want: "b"}}}
+	if got := plain.Excuse([]KnownIssue{{Name: "all"}}); !reflect.DeepEqual(got, plain) {
+		t.Errorf("a difference that is no violation is excused: %+v", got)
+	}
+}
+
+func TestWithout(t *testing.T) {
+	rec := Record{Run: Run{Known: []KnownIssue{{Name: "a"}, {Name: "b"}, {Name: "a"}}}}
+	got, ok := rec.Without("a")
+	if !ok || len(got.Run.Known) != 1 || got.Run.Unexcused == "" || len(rec.Run.Known) != 3 {
+		t.Errorf("%v: %+v of %+v", ok, got.Run, rec.Run)
+	}
+	if _, ok := got.Without("a"); ok {
+		t.Error("it was there still")
 	}
 }

@@ -34,8 +34,8 @@ func Load(dir string) (Record, error) {
 		journals[i], errs[i] = readEntries(path)
 		c.begin(journals[i])
 	}
-	for _, entries := range journals {
-		c.add(entries)
+	for i, entries := range journals {
+		errs = append(errs, c.add(filepath.Base(paths[i]), entries))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return c.record(), fmt.Errorf("load record: %w", err)
@@ -84,9 +84,10 @@ func (c *composer) begin(entries []Entry) {
 	}
 }
 
-func (c *composer) add(entries []Entry) {
+func (c *composer) add(journal string, entries []Entry) error {
+	var errs []error
 	open := map[string]*Scenario{} // the latest that this journal has begun
-	for _, e := range entries {
+	for i, e := range entries {
 		switch {
 		case e.Begin != nil:
 			open[e.Begin.Name] = c.begun[e.Begin]
@@ -105,9 +106,12 @@ func (c *composer) add(entries []Entry) {
 			if sc == nil {
 				sc = c.find(e.Scenario, e.at())
 			}
-			sc.add(e)
+			if err := sc.add(e); err != nil {
+				errs = append(errs, fmt.Errorf("%s, entry %d: %w", journal, i+1, err))
+			}
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // find returns the latest scenario of that name that had begun by then, or else the first one, or else a new one.
@@ -142,17 +146,15 @@ func (e Entry) at() time.Time {
 		return e.Operation.At
 	case e.Finding != nil:
 		return e.Finding.At
-	case e.Timing != nil:
-		return e.Timing.At
-	case e.Established != nil:
-		return e.Established.At
+	case e.Measurement != nil && len(e.Measurement.Samples) > 0:
+		return e.Measurement.Samples[0].At
 	case e.End != nil:
 		return *e.End
 	}
 	return time.Time{}
 }
 
-func (sc *Scenario) add(e Entry) {
+func (sc *Scenario) add(e Entry) error {
 	switch {
 	case e.Step != nil:
 		sc.addStep(*e.Step)
@@ -160,13 +162,23 @@ func (sc *Scenario) add(e Entry) {
 		sc.Operations = append(sc.Operations, *e.Operation)
 	case e.Finding != nil:
 		sc.Findings = append(sc.Findings, *e.Finding)
-	case e.Timing != nil:
-		sc.Timings = append(sc.Timings, *e.Timing)
-	case e.Established != nil:
-		sc.Established = append(sc.Established, *e.Established)
+	case e.Measurement != nil:
+		return sc.addMeasurement(*e.Measurement)
+	case e.Unexcused != "":
+		sc.Unexcused = e.Unexcused
 	case e.End != nil:
 		sc.Ended = *e.End
 	}
+	return nil
+}
+
+func (sc *Scenario) addMeasurement(m metrics.Measurement) error {
+	i := slices.IndexFunc(sc.Measurements, m.Same)
+	if i < 0 {
+		sc.Measurements = append(sc.Measurements, m)
+		return nil
+	}
+	return sc.Measurements[i].Add(m)
 }
 
 func (sc *Scenario) addStep(s Step) {

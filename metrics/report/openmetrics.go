@@ -15,7 +15,9 @@ import (
 )
 
 // OpenMetrics is all points with their times, as `promtool tsdb create-blocks-from openmetrics` takes them. The
-// metric of a gauge is called fv_ and its name; its labels are run, scenario and step.
+// metric of a gauge is called fv_ and its name; its labels are run, scenario and step. What was measured in a scenario
+// is a summary at its end, called fv_measured_, its name and its unit; it has the measurement's labels as well, and the
+// label invalid if it is not to be believed.
 type OpenMetrics struct{}
 
 // File returns "metrics.om".
@@ -35,18 +37,14 @@ func (OpenMetrics) Write(w io.Writer, rec Record) error {
 	for _, g := range slices.Sorted(maps.Keys(gauges)) {
 		writeFamily(&b, g, rec.Run.ID, points)
 	}
+	writeSummaries(&b, rec)
 	b.WriteString("# EOF\n")
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func writeFamily(b *bytes.Buffer, g metrics.Gauge, run string, points []metrics.Point) {
-	name := "fv_" + strings.Map(func(r rune) rune {
-		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-			return r
-		}
-		return '_'
-	}, string(g))
+	name := "fv_" + word(string(g))
 	fmt.Fprintf(b, "# TYPE %s gauge\n", name)
 	type phase struct{ scenario, step string }
 	series, last := map[phase]*bytes.Buffer{}, map[phase]time.Time{}
@@ -67,6 +65,54 @@ func writeFamily(b *bytes.Buffer, g metrics.Gauge, run string, points []metrics.
 	for _, key := range order {
 		b.Write(series[key].Bytes())
 	}
+}
+
+// writeSummaries writes what was measured, family by family.
+func writeSummaries(b *bytes.Buffer, rec Record) {
+	families, order := map[string]*bytes.Buffer{}, []string{}
+	for _, sc := range rec.Scenarios {
+		for _, m := range sc.Measurements {
+			name := strings.TrimRight("fv_measured_"+word(m.Name)+"_"+word(string(m.Unit)), "_")
+			if families[name] == nil {
+				families[name], order = &bytes.Buffer{}, append(order, name)
+			}
+			writeSummary(families[name], name, rec.Run.ID, sc, m)
+		}
+	}
+	for _, name := range order {
+		fmt.Fprintf(b, "# TYPE %s summary\n%s", name, families[name])
+	}
+}
+
+func writeSummary(b *bytes.Buffer, name, run string, sc Scenario, m metrics.Measurement) {
+	labels := fmt.Sprintf("run=%s,scenario=%s", quote(run), quote(sc.Name))
+	for _, l := range m.Labels {
+		labels += fmt.Sprintf(",%s=%s", word(l.Name), quote(l.Value))
+	}
+	if why := m.Doubt(); why != "" {
+		labels += ",invalid=" + quote(why)
+	}
+	at := sc.Ended
+	if at.IsZero() {
+		at = sc.Started
+	}
+	when := fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())
+	for _, q := range []float64{0.5, 0.9, 0.99, 1} {
+		if m.N() > 0 {
+			fmt.Fprintf(b, "%s{%s,quantile=\"%g\"} %s %s\n", name, labels, q, strconv.FormatFloat(m.Quantile(q), 'g', -1, 64), when)
+		}
+	}
+	fmt.Fprintf(b, "%s_count{%s} %d %s\n", name, labels, m.N(), when)
+}
+
+// word makes what may stand in a metric's name.
+func word(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '_'
+	}, s)
 }
 
 var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

@@ -10,105 +10,84 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Schema is the version of the record's layout. A reader refuses a newer one.
-const Schema = 1
+// Schema is the version of the record's layout. A reader refuses a newer one. Records of version 1 are read but for what was measured in them.
+const Schema = 2
 
-// Record is everything that a run left behind. Verdicts are a pure function of the rest (see engine.Judge).
+// Record is everything that a run left behind. Verdicts are a pure function of the rest (see engine.Judge). Its JSON has a schema in
+// docs/run.schema.json, which is made of these types and their comments. Durations are in nanoseconds.
 type Record struct {
-	Schema    int             `json:"schema"`
-	Run       Run             `json:"run"`
-	Scenarios []Scenario      `json:"scenarios"`
+	Schema    int             `json:"schema"`    // version of this layout
+	Run       Run             `json:"run"`       // what was run, with what, and where
+	Scenarios []Scenario      `json:"scenarios"` // in the order in which they began
 	Points    []metrics.Point `json:"points,omitempty"`
 	Events    []Event         `json:"events,omitempty"`
-	Verdict   metrics.Verdict `json:"verdict"`
-	Reason    string          `json:"reason,omitempty"`
+	Verdict   metrics.Verdict `json:"verdict"`          // of the whole run: the worst of all
+	Reason    string          `json:"reason,omitempty"` // of the verdict, in one line
 }
 
 // Run says what was run, with what, and where.
 type Run struct {
-	ID         string            `json:"id"`
-	Started    time.Time         `json:"started"`
-	Ended      time.Time         `json:"ended,omitzero"`
-	Seed       uint64            `json:"seed"`
-	Command    string            `json:"command"` // repeats the run
-	Target     string            `json:"target"`
-	Runtime    string            `json:"runtime"`
-	Parameters map[string]string `json:"parameters,omitempty"`
-	Versions   map[string]string `json:"versions,omitempty"`  // component to version
-	Known      []KnownIssue      `json:"known,omitempty"`     // issues of the SUT's release, which are excused
-	Unexcused  string            `json:"unexcused,omitempty"` // why none is, though some of the SUT are known
+	ID         string            `json:"id"`                   // when it began, and some letters
+	Started    time.Time         `json:"started"`              // the harness began to set the environment up
+	Ended      time.Time         `json:"ended,omitzero"`       // absent: its end was not recorded
+	Seed       uint64            `json:"seed"`                 // of all that is drawn
+	Command    string            `json:"command"`              // repeats the run; {focus} stands for a scenario's name
+	Target     string            `json:"target"`               // the SUT
+	Runtime    string            `json:"runtime"`              // where containers run: "docker" or "local"
+	Parameters map[string]string `json:"parameters,omitempty"` // of the harness, by name
+	Versions   map[string]string `json:"versions,omitempty"`   // component to version
+	Known      []KnownIssue      `json:"known,omitempty"`      // issues of the SUT's release, which are excused
+	Unexcused  string            `json:"unexcused,omitempty"`  // why some that are known of the SUT are not
 	Machine    Machine           `json:"machine"`
 }
 
 // Machine is where the run took place.
 type Machine struct {
-	Kernel      string `json:"kernel"`
-	OS          string `json:"os"`
-	Arch        string `json:"arch"`
-	CPU         string `json:"cpu"`
-	CPUs        int    `json:"cpus"`
-	MemoryBytes uint64 `json:"memory_bytes"`
+	Kernel      string `json:"kernel"`           // its release
+	OS          string `json:"os"`               // name and version of the distribution
+	Arch        string `json:"arch"`             // as Go names it, such as "amd64"
+	CPU         string `json:"cpu"`              // its model
+	CPUs        int    `json:"cpus"`             // how many the harness may use
+	MemoryBytes uint64 `json:"memory_bytes"`     // all there is
 	Engine      string `json:"engine,omitempty"` // container engine and its version
 }
 
 // Scenario is one scenario's part of the record.
 type Scenario struct {
-	Name        string           `json:"name"`
-	Doc         string           `json:"doc,omitempty"`
-	Labels      []string         `json:"labels,omitempty"`
-	Started     time.Time        `json:"started"`
-	Ended       time.Time        `json:"ended,omitzero"` // zero: it never ended, so it is inconclusive
-	Steps       []Step           `json:"steps,omitempty"`
-	Operations  []Operation      `json:"operations,omitempty"`
-	Findings    []Finding        `json:"findings,omitempty"`
-	Timings     []Timing         `json:"timings,omitempty"`
-	Established []Established    `json:"established,omitempty"`
-	Budgets     []metrics.Budget `json:"budgets,omitempty"`
-	Skipped     string           `json:"skipped,omitempty"` // why it was not run
-	Verdict     metrics.Verdict  `json:"verdict"`
-	Reason      string           `json:"reason,omitempty"`
+	Name         string                `json:"name"`             // unique among those of a suite
+	Doc          string                `json:"doc,omitempty"`    // what it does and proves, in a sentence
+	Labels       []string              `json:"labels,omitempty"` // by which it is chosen
+	Started      time.Time             `json:"started"`          // skipped or begun
+	Ended        time.Time             `json:"ended,omitzero"`   // absent: it never ended, so it is inconclusive
+	Steps        []Step                `json:"steps,omitempty"`
+	Operations   []Operation           `json:"operations,omitempty"`
+	Findings     []Finding             `json:"findings,omitempty"`
+	Measurements []metrics.Measurement `json:"measurements,omitempty"`
+	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
+	Skipped      string                `json:"skipped,omitempty"`   // why it was not run
+	Unexcused    string                `json:"unexcused,omitempty"` // why no known issue excuses anything in it
+	Verdict      metrics.Verdict       `json:"verdict"`             // what follows from all the rest
+	Reason       string                `json:"reason,omitempty"`    // of the verdict, in one line
 }
 
-// Step is one execution of a step; a repeated step has one per cycle, counted from 1.
+// Step is one execution of a step; a repeated step has one per cycle.
 type Step struct {
-	Name    string    `json:"name"`
-	Cycle   int       `json:"cycle,omitempty"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended,omitzero"`
+	Name    string    `json:"name"`            // unique in the scenario
+	Cycle   int       `json:"cycle,omitempty"` // from 1
+	Started time.Time `json:"started"`         // its changes began
+	Ended   time.Time `json:"ended,omitzero"`  // its effects held; absent: what broke the scenario broke it here
 }
 
 // Operation is a batch of equal changes made to the API or to the kernel.
 type Operation struct {
-	At      time.Time     `json:"at"`
-	Step    string        `json:"step,omitempty"`
-	Cycle   int           `json:"cycle,omitempty"`
+	At      time.Time     `json:"at"`                // the first began
+	Step    string        `json:"step,omitempty"`    // during which it was made
+	Cycle   int           `json:"cycle,omitempty"`   // of the step
 	Verb    string        `json:"verb"`              // such as "create pod", "plug", "delete namespace"
 	Objects []string      `json:"objects,omitempty"` // at most 20 of them, as examples
-	Count   int           `json:"count"`
-	Took    time.Duration `json:"took_ns"`
-	Error   string        `json:"error,omitempty"`
-}
-
-// Timing is how long one change took until a packet met the verdict that it brought.
-type Timing struct {
-	At        time.Time     `json:"at"`           // the write of the change began
-	Operation string        `json:"operation"`    // such as "policy added"
-	Verdict   string        `json:"verdict"`      // that the change brought: "allow" or "deny"
-	Load      string        `json:"load"`         // what went on besides, such as "rest"
-	Written   time.Duration `json:"written_ns"`   // from the beginning of the write to its acknowledgement
-	Effective time.Duration `json:"effective_ns"` // from the beginning of the write until the first packet with the new verdict was sent
-	Gap       time.Duration `json:"gap_ns"`       // before that packet none was sent for so long: what Effective may be too long by
-}
-
-// Established is what became of one flow that was established when a change forbade it.
-type Established struct {
-	At        time.Time     `json:"at"`               // the write of the change began
-	Operation string        `json:"operation"`        // such as "policy added"
-	Protocol  string        `json:"protocol"`         // "TCP" or "UDP"
-	Direction string        `json:"direction"`        // that the policies hold for: "in" or "out"
-	Continued bool          `json:"continued"`        // it went on for as long as it was watched
-	Cut       time.Duration `json:"cut_ns,omitempty"` // from the beginning of the write until the first message was sent that had no answer, nor had any after it
-	Gap       time.Duration `json:"gap_ns,omitempty"` // before that message none was sent for so long: what Cut may be too long by
+	Count   int           `json:"count"`             // how many objects were changed
+	Took    time.Duration `json:"took_ns"`           // until the last was acknowledged
+	Error   string        `json:"error,omitempty"`   // why it failed
 }
 
 // FindingKind says what a finding is about, and so who is to blame.
@@ -124,69 +103,67 @@ const (
 
 // Finding is one check's result as it was observed; whether it passes follows from it.
 type Finding struct {
-	At    time.Time     `json:"at"`
-	Kind  FindingKind   `json:"kind"`
-	Step  string        `json:"step,omitempty"`
-	Cycle int           `json:"cycle,omitempty"`
-	Name  string        `json:"name"`              // the probe's name, or what broke
-	Facts int           `json:"facts,omitempty"`   // how many facts were compared: those of both sides
-	Took  time.Duration `json:"took_ns,omitempty"` // until they agreed, or until the bound
-	Bound time.Duration `json:"bound_ns,omitempty"`
-	// Differences lists the facts that still differed at the bound, what explains the others first (see Rank), at most 50; Differing is
-	// their true number.
-	Differences []Difference  `json:"differences,omitempty"`
-	Differing   int           `json:"differing,omitempty"`
-	Excused     []Excused     `json:"excused,omitempty"` // differences that a known issue of the SUT's release explains; they don't decide
-	Packets     *PacketCounts `json:"packets,omitempty"` // of a check that judges packets
-	// Note is what a reader should know though it decides nothing.
-	Note string `json:"note,omitempty"`
-	// Log is what the agent logged while those of its differences were that are over.
-	Log []string `json:"log,omitempty"`
-	// Error is why the probe could not be read (inconclusive), or the cause of a Life, Harness or Overflow finding.
-	Error string `json:"error,omitempty"`
+	At    time.Time     `json:"at"`                 // it was written down
+	Kind  FindingKind   `json:"kind"`               // what it is about
+	Step  string        `json:"step,omitempty"`     // during or after which it was found
+	Cycle int           `json:"cycle,omitempty"`    // of the step
+	Name  string        `json:"name"`               // the probe's name, or what broke
+	Facts int           `json:"facts,omitempty"`    // how many facts were compared: those of both sides
+	Took  time.Duration `json:"took_ns,omitempty"`  // until they agreed, or until the bound
+	Bound time.Duration `json:"bound_ns,omitempty"` // for which they were waited for
+	// Differences lists the facts that still differed at the bound, what explains the others first (see Rank), at most 50.
+	Differences []Difference `json:"differences,omitempty"`
+	Differing   int          `json:"differing,omitempty"` // how many facts differed, listed or not; more than 0 fails
+	// Violations counts all violations by their class, those that are excused among them. So they can be excused otherwise than they were.
+	Violations []ViolationCount `json:"violations,omitempty"`
+	Excused    []Excused        `json:"excused,omitempty"` // violations that a known issue of the SUT's release explains; they don't decide
+	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
+	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
+	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over
+	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
 
-// Difference is one fact on which the model and the world disagree. An empty Want means that the fact should not
-// be there; an empty Got that it is missing.
+// Difference is one fact on which the model and the world disagree.
 type Difference struct {
-	Fact string `json:"fact"`
-	Want string `json:"want,omitempty"`
-	Got  string `json:"got,omitempty"`
+	Fact string `json:"fact"`           // in words
+	Want string `json:"want,omitempty"` // what the model says; absent: the fact should not be there
+	Got  string `json:"got,omitempty"`  // what was read; absent: the fact is missing
 
-	Aspect  Aspect `json:"aspect,omitempty"`
-	Subject string `json:"subject,omitempty"` // see Topic
-	Alike   int    `json:"alike,omitempty"`   // how many of the subject differ in the same way, this one among them; 0: it alone
+	Aspect  Aspect `json:"aspect,omitempty"`  // what of the SUT's work it is about
+	Kind    Kind   `json:"kind,omitempty"`    // of its subject
+	Subject string `json:"subject,omitempty"` // such as a pod, a set or a flow, in the words that name it
+	Part    string `json:"part,omitempty"`    // what of the subject, such as a member of a set; absent: the subject itself
+	Alike   int    `json:"alike,omitempty"`   // how many of the subject differ in the same way, this one among them; absent: it alone
 	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
-	From  time.Time `json:"from,omitzero"`
-	Until time.Time `json:"until,omitzero"`
-	// Violation says the same of packets as data; nil: it is of another kind.
-	Violation *Violation `json:"violation,omitempty"`
+	From      time.Time  `json:"from,omitzero"`
+	Until     time.Time  `json:"until,omitzero"`      // see From
+	Violation *Violation `json:"violation,omitempty"` // the same of packets as data; absent: it is of another kind
 }
 
 // Event is something that the harness saw happen to a container.
 type Event struct {
-	At        time.Time `json:"at"`
-	Container string    `json:"container"` // its role: agent, driver, etcd, apiserver, …
-	What      string    `json:"what"`      // such as "exited", "restarted"
-	ExitCode  int       `json:"exit_code,omitempty"`
-	OOM       bool      `json:"oom,omitempty"`
-	Extra     bool      `json:"extra,omitempty"` // the SUT runs it besides the agent
-	Asked     bool      `json:"asked,omitempty"` // the harness itself, or a scenario, asked for it
-	Cause     string    `json:"cause,omitempty"` // why, as far as its own log tells; see LastWords
-	Log       []string  `json:"log,omitempty"`   // last lines
+	At        time.Time `json:"at"`                  // it was seen
+	Container string    `json:"container"`           // its role: agent, driver, etcd, apiserver, …
+	What      string    `json:"what"`                // such as "exited", "restarted"
+	ExitCode  int       `json:"exit_code,omitempty"` // of an exit
+	OOM       bool      `json:"oom,omitempty"`       // it had too little memory
+	Extra     bool      `json:"extra,omitempty"`     // the SUT runs it besides the agent
+	Asked     bool      `json:"asked,omitempty"`     // the harness itself, or a scenario, asked for it
+	Cause     string    `json:"cause,omitempty"`     // why, as far as its own log tells; see LastWords
+	Log       []string  `json:"log,omitempty"`       // last lines
 }
 
 // Entry is one line of a journal: exactly one of its fields is set. Scenario-level entries name their scenario.
 type Entry struct {
-	Scenario    string         `json:"scenario,omitempty"`
-	Run         *Run           `json:"run,omitempty"`
-	Begin       *Scenario      `json:"begin,omitempty"` // a scenario begins (or was skipped)
-	Step        *Step          `json:"step,omitempty"`  // a step began, or (Ended set) ended
-	Operation   *Operation     `json:"operation,omitempty"`
-	Finding     *Finding       `json:"finding,omitempty"`
-	Timing      *Timing        `json:"timing,omitempty"`
-	Established *Established   `json:"established,omitempty"`
-	Point       *metrics.Point `json:"point,omitempty"`
-	Event       *Event         `json:"event,omitempty"`
-	End         *time.Time     `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
+	Scenario    string               `json:"scenario,omitempty"`
+	Run         *Run                 `json:"run,omitempty"`
+	Begin       *Scenario            `json:"begin,omitempty"` // a scenario begins (or was skipped)
+	Step        *Step                `json:"step,omitempty"`  // a step began, or (Ended set) ended
+	Operation   *Operation           `json:"operation,omitempty"`
+	Finding     *Finding             `json:"finding,omitempty"`
+	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
+	Point       *metrics.Point       `json:"point,omitempty"`
+	Event       *Event               `json:"event,omitempty"`
+	End         *time.Time           `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
 }

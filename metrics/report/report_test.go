@@ -22,6 +22,24 @@ func at(seconds float64) time.Time {
 	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(seconds * float64(time.Second)))
 }
 
+// measurements are two of one name, one that is invalid, and one with a histogram.
+func measurements() []metrics.Measurement {
+	cut := func(protocol string, without int, ms ...float64) metrics.Measurement {
+		m := metrics.Measurement{Name: "established flows cut", Doc: "What becomes of them.", Unit: metrics.Seconds, Labels: []metrics.Label{{Name: "operation", Value: "policy|added"}, {Name: "protocol", Value: protocol}}, Without: without}
+		for _, v := range ms {
+			m.Samples = append(m.Samples, metrics.Sample{At: at(12), Value: v / 1000, Resolution: 0.01})
+		}
+		return m
+	}
+	many := metrics.Measurement{Name: "round trips", Unit: metrics.Seconds, Histogram: metrics.NewHistogram(1e-6, 1)}
+	for i := range 1000 {
+		if err := many.Histogram.Record(float64(i) / 1e5); err != nil {
+			panic(err)
+		}
+	}
+	return []metrics.Measurement{cut("TCP", 1, 40, 60), cut("UDP", 2), cut("SCTP", 0, 12), many, {Name: "left over", Samples: []metrics.Sample{{At: at(13), Value: 3}}}}
+}
+
 // sample is a record with something of everything in it.
 func sample() Record {
 	point := func(s float64, scenario, step string, v metrics.Snapshot) metrics.Point {
@@ -40,13 +58,19 @@ func sample() Record {
 				Findings: []Finding{
 					{
 						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &PacketCounts{Judged: 4000, Strict: 3990, Crowded: 2},
+						Violations: []ViolationCount{{ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, 1, 3}},
 						Excused: []Excused{{Issue: "IPv6 routes remade", Reference: "docs/findings.md#x", Violations: 1, Packets: 3, Examples: []Difference{{
 							Fact: "a/b > c/d udp6/80", Want: "no packet dropped", Got: "3 packets were dropped", From: at(18), Until: at(18.02),
-							Violation: &Violation{Family: IPv6, Protocol: "UDP", Met: Dropped, Packets: 3, After: "delete pod"},
+							Violation: &Violation{
+								ViolationClass: ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, Legal: Passed, Packets: 3, Times: []Packet{{at(18), at(18)}, {at(18.01), at(18.01)}, {at(18.02), at(18.02)}},
+								Flow:    FlowEnds{FlowEnd{Pod: "a/b", Addr: "fd00::1"}, FlowEnd{Pod: "c/d", Addr: "fd00::2", Remote: true}, "UDP", 80},
+								Changes: []ModelChange{{Verb: "delete pod", Parts: 1, Concerns: []string{"Pod a/b"}, Begun: at(17.5), Acknowledged: at(17.6)}},
+							},
 						}}}},
 					},
 					{At: at(20), Kind: Expectation, Name: "never wrong", Note: "of up to 8 streams no packet was judged"},
 				},
+				Measurements: measurements(),
 			},
 			{
 				Name: "policy|churn", Started: at(21), Ended: at(30), Verdict: metrics.Fail, Reason: "connections differ", Steps: []Step{{Name: "churn", Cycle: 2, Started: at(22), Ended: at(29)}},
@@ -59,8 +83,8 @@ func sample() Record {
 					{
 						At: at(29), Kind: Expectation, Name: "kernel", Step: "churn", Cycle: 2, Facts: 200, Bound: 5 * time.Second, Differing: 70,
 						Differences: []Difference{
-							{Fact: "set a: 10.0.0.1", Want: "pod a/b", Aspect: Members, Subject: "set a", Alike: 69},
-							{Fact: "set a: 10.0.0.2", Want: "pod a/c", Aspect: Members, Subject: "set a", Alike: 69},
+							{Fact: "set a: 10.0.0.1", Want: "pod a/b", Aspect: Members, Kind: Set, Subject: "set a", Part: "10.0.0.1", Alike: 69},
+							{Fact: "set a: 10.0.0.2", Want: "pod a/c", Aspect: Members, Kind: Set, Subject: "set a", Part: "10.0.0.2", Alike: 69},
 							{Fact: "gauge members", Want: "agrees", Got: "says 1, there are 70", Aspect: Counts},
 						},
 					},
@@ -148,6 +172,9 @@ func TestBenchIsRead(t *testing.T) {
 			if v, ok := res.Value("heap-bytes"); len(names) == 1 && (!ok || v != 10<<20) {
 				t.Errorf("heap-bytes is %v", v)
 			}
+			if v, ok := res.Value("sec"); len(names) == 2 && (!ok || v != 0.04) {
+				t.Errorf("sec is %v", v)
+			}
 			if v, ok := res.Value("sec/op"); len(names) == 1 && (!ok || v != 10.25) {
 				t.Errorf("sec/op is %v", v)
 			}
@@ -156,14 +183,18 @@ func TestBenchIsRead(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(names, " "); r.Err() != nil || got != "Scenario/local_endpoints-2 Scenario/policy|churn-2 Scenario/it's_dead-2" {
+	const cut = "Measurement/established_flows_cut/operation=policy|added/protocol="
+	if got := strings.Join(names, " "); r.Err() != nil || got != strings.Join([]string{
+		"Scenario/local_endpoints-2", cut + "TCP-2", cut + "TCP-2", cut + "TCP-2", cut + "UDP-2", "Measurement/round_trips-2", "Measurement/left_over-2",
+		"Scenario/policy|churn-2", "Scenario/it's_dead-2",
+	}, " ") {
 		t.Errorf("got %s, %v", got, r.Err())
 	}
 }
 
 func TestReadRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"schema": 2, "scenarios": "of another shape"}`: "its schema is 2",
+		`{"schema": 3, "scenarios": "of another shape"}`: "its schema is 3",
 		`{}`:                             "not a record",
 		`{"schema": 1, "verdict": "ok"}`: "unknown verdict",
 		`<html>`:                         "invalid character",

@@ -42,8 +42,9 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	writeExcused(&b, rec)
 	writePackets(&b, rec)
 	writeOccupancy(&b, rec)
-	writeTimings(&b, rec)
-	writeEstablished(&b, rec)
+	for _, t := range rec.measured() {
+		t.markdown(&b)
+	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -155,8 +156,9 @@ func Table(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&out, rec)
-	writeTimings(&out, rec)
-	writeEstablished(&out, rec)
+	for _, t := range rec.measured() {
+		t.text(&out)
+	}
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
@@ -49,30 +49,43 @@ func Time(ctx context.Context, w *engine.World, t Timed) error {
 		}
 		last = before[len(before)-1].Sent
 	}
-	timing := report.Timing{At: time.Now(), Operation: t.Operation, Verdict: "allow", Load: t.Load}
-	if !t.Allows {
-		timing.Verdict = "deny"
-	}
+	begun := time.Now()
 	if !there {
-		last = timing.At
+		last = begun
 	}
 	if err := t.Do(ctx); err != nil {
 		return fmt.Errorf("%s: %w", t.Operation, err)
 	}
-	timing.Written = time.Since(timing.At)
+	written := time.Now()
 	after, err := await(ctx, v, t.Flow, t.Allows, steady)
 	if err != nil {
 		return fmt.Errorf("after %s: %w", t.Operation, err)
 	}
 	for _, o := range after {
-		if o.Sent.After(timing.At) && o.Arrived == t.Allows {
-			timing.Effective, timing.Gap = o.Sent.Sub(timing.At), o.Sent.Sub(last)
-			break
+		if o.Sent.After(begun) && o.Arrived == t.Allows {
+			t.measured(w, begun, written, o.Sent, o.Sent.Sub(last))
+			return nil
 		}
 		last = o.Sent
 	}
-	w.Record(report.Entry{Timing: &timing})
-	return nil
+	return fmt.Errorf("after %s: no packet with the verdict was sent after the change", t.Operation)
+}
+
+// measured records when the first packet with the new verdict was sent; before it, none was for so long as the gap.
+func (t Timed) measured(w *engine.World, begun, written, sent time.Time, gap time.Duration) {
+	verdict := "allow"
+	if !t.Allows {
+		verdict = "deny"
+	}
+	m := metrics.Measurement{
+		Name: "enforcement", Unit: metrics.Seconds, Labels: []metrics.Label{{Name: "load", Value: t.Load}, {Name: "operation", Value: t.Operation}, {Name: "verdict", Value: verdict}},
+		Doc:     "From the beginning of the API write until the first packet with the new verdict was sent.",
+		Samples: []metrics.Sample{metrics.Since(begun, sent.Sub(begun), gap)},
+	}
+	w.Measure(m)
+	m.Name, m.Doc = "enforcement after the write", "The same from when the API acknowledged the write. Below 0: it held before."
+	m.Samples = []metrics.Sample{metrics.Since(begun, sent.Sub(written), gap)}
+	w.Measure(m)
 }
 
 // await waits until the stream has met a verdict so often in a row, and returns all that it met.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -52,13 +52,13 @@ var ErrNoConversations = errors.New("no conversations can be held here")
 // records of each whether it goes on. That is for nobody to judge: the specification of NetworkPolicy leaves it open.
 func Outlive(ctx context.Context, w *engine.World, c Forbidding) error {
 	told, err := outlive(ctx, w, c)
-	for _, e := range told {
-		w.Record(report.Entry{Established: &e})
+	for _, m := range told {
+		w.Measure(m)
 	}
 	return err
 }
 
-func outlive(ctx context.Context, w *engine.World, c Forbidding) (told []report.Established, err error) {
+func outlive(ctx context.Context, w *engine.World, c Forbidding) (told []metrics.Measurement, err error) {
 	if Of(w).Converser == nil {
 		return nil, ErrNoConversations
 	}
@@ -78,14 +78,29 @@ func outlive(ctx context.Context, w *engine.World, c Forbidding) (told []report.
 		return nil, fmt.Errorf("%s: %w", c.Operation, err)
 	}
 	for _, f := range c.Flows {
-		e := report.Established{At: at, Operation: c.Operation, Protocol: string(f.Protocol), Direction: c.Direction}
-		if err := tell(&e, said[f]); err != nil {
+		m := metrics.Measurement{
+			Name: "established flows cut", Unit: metrics.Seconds, Doc: establishedDoc,
+			Labels: []metrics.Label{{Name: "operation", Value: c.Operation}, {Name: "protocol", Value: string(f.Protocol)}, {Name: "direction", Value: c.Direction}},
+		}
+		cut, ok, err := cutAt(at, said[f])
+		if err != nil {
 			return told, fmt.Errorf("%s: established %s: %w", c.Operation, f, err)
 		}
-		told = append(told, e)
+		if ok {
+			m.Samples = []metrics.Sample{cut}
+		} else {
+			m.Without = 1
+		}
+		told = append(told, m)
 	}
 	return told, nil
 }
+
+// establishedDoc says what the table of established flows means.
+const establishedDoc = "What becomes of established flows that a change forbids. No verdict follows: the specification leaves it open." +
+	" n says how many were cut; the others went on until the watch ended, a second after new flows were denied." +
+	" A value is from the beginning of the API write to the first message without an answer." +
+	" In: the policies are of the receiver; out: of the sender."
 
 // Talk establishes flows, lets both ends talk, and does it amid that, once messages have come back on each.
 func Talk(ctx context.Context, w *engine.World, flows []Flow, do func(context.Context) error) error {
@@ -123,7 +138,7 @@ func forbid(ctx context.Context, w *engine.World, c Forbidding, talk Conversatio
 		return at, err
 	}
 	for f, o := range outcomes {
-		if o != Dropped && o != Refused {
+		if o.Kind != Dropped && o.Kind != Refused {
 			return at, fmt.Errorf("%s, begun anew once it is forbidden: %s", f, o)
 		}
 	}
@@ -145,23 +160,22 @@ func wantVerdicts(s workloads.State, flows []Flow, want legal) error {
 	return nil
 }
 
-// tell says what became of the flow: whether messages came back to the end, or else when the first was sent of those that no longer did.
-func tell(e *report.Established, said []Observation) error {
+// cutAt says how long after a time the first message was sent of those that no longer came back; false if messages came back to the end.
+func cutAt(at time.Time, said []Observation) (cut metrics.Sample, ok bool, err error) {
 	last := -1
 	for i, o := range said {
 		if o.Arrived {
 			last = i
 		}
 	}
-	if e.Continued = len(said)-1-last < silence; e.Continued {
-		return nil
+	if len(said)-1-last < silence {
+		return cut, false, nil
 	}
-	cut := said[last+1].Sent
-	e.Cut, e.Gap = cut.Sub(e.At), cut.Sub(said[last].Sent)
-	if e.Cut < 0 {
-		return fmt.Errorf("it was cut %v before the change", -e.Cut)
+	sent := said[last+1].Sent
+	if sent.Before(at) {
+		return cut, false, fmt.Errorf("it was cut %v before the change", at.Sub(sent))
 	}
-	return nil
+	return metrics.Since(at, sent.Sub(at), sent.Sub(said[last].Sent)), true, nil
 }
 
 // listen waits for a time, and then until so many messages have been counted, or talkBound is over.

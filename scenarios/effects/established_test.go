@@ -3,6 +3,7 @@ package effects
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -104,11 +105,17 @@ func TestOutlive(t *testing.T) {
 					}
 					return
 				}
-				want := report.Established{At: begun.Add(lookTakes + cmp.Or(c.before, talkBefore)), Operation: "policy added", Protocol: "TCP", Direction: "in", Continued: c.continued, Cut: c.cut}
-				if c.cut > 0 {
-					want.Gap = talkInterval * time.Duration(max(c.slow, 1))
+				want := metrics.Measurement{
+					Name: "established flows cut", Unit: metrics.Seconds, Doc: establishedDoc,
+					Labels: []metrics.Label{{Name: "operation", Value: "policy added"}, {Name: "protocol", Value: "TCP"}, {Name: "direction", Value: "in"}},
 				}
-				if err != nil || len(recorded) != 1 || recorded[0] != want || m.looked != 3 {
+				if c.continued {
+					want.Without = 1
+				} else {
+					gap := talkInterval * time.Duration(max(c.slow, 1))
+					want.Samples = []metrics.Sample{metrics.Since(begun.Add(lookTakes+cmp.Or(c.before, talkBefore)), c.cut, gap)}
+				}
+				if err != nil || len(recorded) != 1 || !reflect.DeepEqual(recorded[0], want) || m.looked != 3 {
 					t.Errorf("%v: recorded %+v, want %+v; looked %d times at connections", err, recorded, want, m.looked)
 				}
 			})

@@ -25,6 +25,11 @@ type change struct {
 	moved  map[workloads.Part]any // what it made of the model's parts
 }
 
+// moves reports whether the change moved one of the parts.
+func (c *change) moves(parts []workloads.Part) bool {
+	return slices.ContainsFunc(parts, func(p workloads.Part) bool { _, moved := c.moved[p]; return moved })
+}
+
 // inForce reports whether the change must be in force at a time: it may take the deadline, once it is acknowledged, if it is not seen before.
 func (c *change) inForce(t time.Time, deadline time.Duration) bool {
 	at, ok := c.binds(deadline)

@@ -72,7 +72,7 @@ func (l *flowVerdicts) at(t span) judgement {
 func (l *flowVerdicts) since(t span) change {
 	parts := l.at(t).parts
 	for _, c := range slices.Backward(l.history.changes) {
-		if !c.begun.After(t.until) && slices.ContainsFunc(parts, func(p workloads.Part) bool { _, moved := c.moved[p]; return moved }) {
+		if !c.begun.After(t.until) && c.moves(parts) {
 			return *c
 		}
 	}

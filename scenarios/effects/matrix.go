@@ -16,7 +16,7 @@ import (
 type Matrix struct {
 	Chosen    string // how the pods were chosen
 	Flows     []Flow
-	Want, Got map[Flow]Outcome
+	Want, Got Outcomes
 }
 
 // TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local pods and as many remote ones,
@@ -26,7 +26,7 @@ func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 	here, elsewhere := talkers(s)
 	local, aboutLocal := Representatives(s, here, most, w.Rand)
 	remote, aboutRemote := Representatives(s, elsewhere, most, w.Rand)
-	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: map[Flow]Outcome{}}
+	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: Outcomes{}}
 	x := workloads.NewIndex(s)
 	for _, f := range m.Flows {
 		m.Want[f] = outcome(passes(x, f, s))
@@ -92,7 +92,7 @@ func (m Matrix) String() string {
 			fmt.Fprintf(&b, "\nand %d more", len(differing)-i)
 			break
 		}
-		fmt.Fprintf(&b, "\n%s: want %q got %q", f, m.Want[f], m.Got[f])
+		fmt.Fprintf(&b, "\n%s: want %q got %q", f, m.Want[f].String(), m.Got[f].String())
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
@@ -101,9 +101,9 @@ func (m Matrix) sign(f Flow) string {
 	switch got := m.Got[f]; {
 	case got == m.Want[f]:
 		return "."
-	case got == Connected:
+	case got.Kind == Connected:
 		return "+"
-	case got == Dropped:
+	case got.Kind == Dropped:
 		return "-"
 	}
 	return "?"

@@ -15,17 +15,17 @@ import (
 // liar connects all flows as the oracle says, but for one that passes, one that is dropped and one that is refused.
 type liar struct{ state workloads.State }
 
-func (l liar) Connect(_ context.Context, flows []Flow) (map[Flow]Outcome, error) {
-	got, x := map[Flow]Outcome{}, workloads.NewIndex(l.state)
+func (l liar) Connect(_ context.Context, flows []Flow) (Outcomes, error) {
+	got, x := Outcomes{}, workloads.NewIndex(l.state)
 	for _, f := range flows {
 		got[f] = outcome(passes(x, f, l.state))
 		switch f.String() {
 		case "a/far > a/four udp/9090":
-			got[f] = Connected
+			got[f] = Outcome{Kind: Connected}
 		case "a/dual > a/far tcp/8080":
-			got[f] = Dropped
+			got[f] = Outcome{Kind: Dropped}
 		case "a/dual > a/far tcp/9090":
-			got[f] = Refused
+			got[f] = Outcome{Kind: Refused}
 		}
 	}
 	return got, nil

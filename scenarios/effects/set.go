@@ -93,20 +93,18 @@ func (e *Set) counts(w *engine.World) Counts { return Counts{e.Programmer, e.Ker
 
 func (e *Set) connections() Connections { return Connections{e.dial} }
 
-// dial makes connections and returns what became of each, as facts.
-func (e *Set) dial(ctx context.Context, flows []Flow) (engine.Facts, error) {
+// dial makes connections and returns what became of each.
+func (e *Set) dial(ctx context.Context, flows []Flow) (Outcomes, error) {
 	outcomes, err := e.Connector.Connect(ctx, flows)
 	if err != nil {
 		return nil, err
 	}
-	facts := engine.Facts{}
 	for f, o := range outcomes {
-		if e.Rejects && o == Refused {
-			o = Dropped
+		if e.Rejects && o.Kind == Refused {
+			outcomes[f] = Outcome{Kind: Dropped}
 		}
-		facts[f.String()] = string(o)
 	}
-	return facts, nil
+	return outcomes, nil
 }
 
 // ifSeen leaves out probes that the SUT does not let see what they look at.
@@ -136,8 +134,9 @@ func watchOf(w *engine.World) *streamWatch {
 	return v
 }
 
-// JudgeAll excuses nothing from now on, whatever is known of the SUT.
-func JudgeAll(w *engine.World) {
+// JudgeAll excuses nothing of the running scenario, whatever is known of the SUT, and records why.
+func JudgeAll(w *engine.World, why string) {
+	w.Record(report.Entry{Unexcused: why})
 	if v := watchOf(w); v != nil {
 		v.judgeAll()
 	}

@@ -94,43 +94,6 @@ type tally struct {
 	failed     error
 }
 
-// violation is a row of packets of one stream that met a verdict that was not legal.
-type violation struct {
-	flow        Flow
-	arrived     bool
-	first, last time.Time
-	packets     int
-	after       change
-}
-
-// difference is the violation as data, and in words.
-func (b violation) difference() report.Difference {
-	d := report.Difference{
-		Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last,
-		Violation: &report.Violation{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, Packets: b.packets, After: b.after.verb},
-	}
-	if b.arrived {
-		d.Want, d.Violation.Met = "no packet passes", report.Passed
-	}
-	if b.flow.To.Addr.Is6() {
-		d.Violation.Family = report.IPv6
-	}
-	return d
-}
-
-// String tells a violation in one line.
-func (b violation) String() string {
-	verb := "were dropped"
-	if b.arrived {
-		verb = "passed"
-	}
-	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, verb, b.last.Sub(b.first).Round(100*time.Microsecond), b.first.UTC().Format("15:04:05.000"))
-	if b.after.verb != "" {
-		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
-	}
-	return told
-}
-
 // startWatch watches until Stop is called, also when ctx ends before: streams go on until then, and what becomes of their packets must be taken.
 func startWatch(ctx context.Context, fleet *workloads.Fleet, streamer Streamer, known []report.KnownIssue) *streamWatch {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -384,19 +347,8 @@ func (v *streamWatch) judgePacket(l *flowVerdicts, o Observation) {
 		met = mayPass
 	}
 	if is.legal&met == 0 {
-		v.violated(o, l.since(when))
+		v.seen.violated(l, o)
 	}
-}
-
-func (v *streamWatch) violated(o Observation, after change) {
-	for _, b := range slices.Backward(v.seen.violations) {
-		if b.flow == o.Flow && b.arrived == o.Arrived && o.Sent.Sub(b.last) < violationGap {
-			b.last = o.Sent
-			b.packets++
-			return
-		}
-	}
-	v.seen.violations = append(v.seen.violations, &violation{flow: o.Flow, arrived: o.Arrived, first: o.Sent, last: o.Sent, packets: 1, after: after})
 }
 
 // finding tells what was seen since the last one; false if nothing was.
@@ -407,8 +359,9 @@ func (v *streamWatch) finding() (f report.Finding, any bool) {
 	v.seen = tally{}
 	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(seen.judged), Packets: &seen.packets}
 	for _, b := range seen.violations {
-		f.Violated(b.difference(), v.known, engine.MaxDifferences)
+		f.Violated(b.difference(), engine.MaxDifferences)
 	}
+	f = f.Excuse(v.known)
 	if seen.failed != nil && f.Differing == 0 { // what is proved outweighs what could not be looked at
 		f.Error = seen.failed.Error()
 	}

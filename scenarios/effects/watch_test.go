@@ -168,7 +168,7 @@ func TestKnownIssues(t *testing.T) {
 		p.IPs = []netip.Addr{e.Addr}
 		s.Pods[e.Key] = p
 	}
-	known := []report.KnownIssue{{Name: "cuts", Reference: "there", Excuses: report.Violation{Family: report.IPv6, Met: report.Dropped}}}
+	known := []report.KnownIssue{{Name: "cuts", Reference: "there", Excuses: report.ViolationClass{Family: report.IPv6, Met: report.Dropped}}}
 	watch := func(s workloads.State) *streamWatch {
 		h := newHistory(s, time.Second)
 		return &streamWatch{history: h, verdicts: map[Flow]*flowVerdicts{flow: h.verdictsOf(flow)}, known: known}

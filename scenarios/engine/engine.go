@@ -71,7 +71,7 @@ type Motion interface {
 }
 
 // Facts are what a probe compares: fact to value. A fact that is absent from one side differs.
-type Facts map[string]string
+type Facts map[report.Fact]string
 
 // Probe is one kind of observation. Want predicts it from the model alone. Got reads it from the world: of the model it knows no more
 // than the state that it is given, which is that of Want.
@@ -171,6 +171,9 @@ func (w *World) Record(e report.Entry) {
 		w.run.Write(e)
 	}
 }
+
+// Measure records what a scenario or an effect measured. What has the same name, unit and labels adds up.
+func (w *World) Measure(m metrics.Measurement) { w.Record(report.Entry{Measurement: &m}) }
 
 // Watching returns what judges all along; nil: nothing.
 func (w *World) Watching() Watch { return w.watch }

@@ -11,9 +11,10 @@ import (
 )
 
 // Judge returns the record with the verdict and the reason of each scenario and of the whole run. It is a pure
-// function of the rest of the record, so a stored one can be judged again; rec itself is not changed.
+// function of the rest of the record, so a stored one can be judged again; rec itself is not changed. What the known issues of the record
+// explain is excused.
 func Judge(rec report.Record) report.Record {
-	rec.Scenarios = append([]report.Scenario(nil), rec.Scenarios...)
+	rec = rec.Excuse()
 	var verdicts []metrics.Verdict
 	for i := range rec.Scenarios {
 		sc := &rec.Scenarios[i]

@@ -14,16 +14,23 @@ func TestJudge(t *testing.T) {
 	ended := begun.Add(time.Minute)
 	agreed := report.Finding{Kind: report.Expectation, Name: "routes", Facts: 3}
 	differs := report.Finding{Kind: report.Expectation, Name: "routes", Facts: 3, Differing: 1, Differences: []report.Difference{{Fact: "10.128.0.1/32", Want: "dev of a/b"}}}
+	cut := report.Finding{
+		Kind: report.Expectation, Name: "never wrong", Facts: 4, Differing: 2, Violations: []report.ViolationCount{{ViolationClass: report.ViolationClass{Family: report.IPv6, Met: report.Dropped}, Violations: 2, Packets: 7}},
+		Differences: []report.Difference{{Fact: "a > b", Want: "no packet dropped", Got: "7 packets were dropped", Violation: &report.Violation{ViolationClass: report.ViolationClass{Family: report.IPv6, Met: report.Dropped}}}},
+	}
+	cuts := []report.KnownIssue{{Name: "cuts", Reference: "docs", Excuses: report.ViolationClass{Family: report.IPv6}}}
 	exit := func(role string, code int) report.Event {
 		return report.Event{At: begun.Add(time.Second), Container: role, What: "exited", ExitCode: code, Log: []string{"panic: boom"}}
 	}
 	for name, c := range map[string]struct {
-		findings []report.Finding
-		events   []report.Event
-		unended  bool
-		skipped  string
-		want     metrics.Verdict
-		says     string
+		findings  []report.Finding
+		events    []report.Event
+		known     []report.KnownIssue
+		unexcused string
+		unended   bool
+		skipped   string
+		want      metrics.Verdict
+		says      string
 	}{
 		"all agreed":         {findings: []report.Finding{agreed}, want: metrics.Pass, says: "3 facts"},
 		"nothing compared":   {want: metrics.Inconclusive, says: "nothing was compared"},
@@ -41,20 +48,23 @@ func TestJudge(t *testing.T) {
 			findings: []report.Finding{differs, {Kind: report.Overflow, Error: "raise gc_thresh3"}}, want: metrics.Inconclusive, says: "gc_thresh3",
 		},
 		"what a known issue explains": {
-			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: "never wrong", Excused: []report.Excused{{Issue: "cuts", Reference: "docs", Violations: 2, Packets: 7}}}},
-			want:     metrics.Pass, says: `excused by "cuts" (docs): 2 violations, 7 packets`,
+			findings: []report.Finding{agreed, cut}, known: cuts, want: metrics.Pass, says: `excused by "cuts" (docs): 2 violations, 7 packets`,
 		},
+		"what no known issue explains any more": {
+			findings: []report.Finding{agreed, cut.Excuse(cuts)}, want: metrics.Fail, says: "never wrong: a > b: want no packet dropped, got 7 packets were dropped",
+		},
+		"what is not to be excused": {findings: []report.Finding{agreed, cut}, known: cuts, unexcused: "all is judged", want: metrics.Fail, says: "7 packets"},
 		"nothing was watched, in a hurry": {
 			findings: []report.Finding{agreed, {Kind: report.Expectation, Name: "never wrong", Note: "no packet was judged"}}, want: metrics.Pass, says: "no packet was judged",
 		},
 		"a probe could not be read": {findings: []report.Finding{{Kind: report.Expectation, Name: "gauges", Error: "connection refused"}}, want: metrics.Inconclusive, says: "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sc := report.Scenario{Name: "s", Started: begun, Ended: ended, Findings: c.findings, Skipped: c.skipped}
+			sc := report.Scenario{Name: "s", Started: begun, Ended: ended, Findings: c.findings, Skipped: c.skipped, Unexcused: c.unexcused}
 			if c.unended {
 				sc.Ended = time.Time{}
 			}
-			got := Judge(report.Record{Run: report.Run{Target: "felix"}, Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
+			got := Judge(report.Record{Run: report.Run{Target: "felix", Known: c.known}, Scenarios: []report.Scenario{sc}, Events: c.events}).Scenarios[0]
 			if got.Verdict != c.want || !strings.Contains(got.Reason, c.says) {
 				t.Errorf("%v: %s; want %v with %q", got.Verdict, got.Reason, c.want, c.says)
 			}

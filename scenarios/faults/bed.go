@@ -30,7 +30,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		{Name: "churn", Repeat: 2, Do: churn},
 	}
 	breaks := engine.Step{Name: "break", Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }}
-	if f.Cause == nil {
+	if len(f.Causes) == 0 {
 		steps = append(steps, breaks, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
 	} else {
 		breaks.Patience = patience
@@ -69,14 +69,13 @@ func addPolicies(ctx context.Context, w *engine.World) error {
 func churn(ctx context.Context, w *engine.World) error {
 	ring := w.Plan.Ring(w.Fleet.State())
 	ring = ring[:max(1, len(ring)/4)]
+	fresh, err := w.Plan.Successors(ring)
+	if err != nil {
+		return err
+	}
 	var gone []workloads.Key
-	var fresh []workloads.Pod
 	for _, p := range ring {
-		next, err := w.Plan.Successor(p)
-		if err != nil {
-			return err
-		}
-		gone, fresh = append(gone, p.Key), append(fresh, next)
+		gone = append(gone, p.Key)
 	}
 	return errors.Join(w.Fleet.RemovePods(ctx, gone, workloads.Graceful), w.Fleet.AddPods(ctx, fresh))
 }

@@ -65,7 +65,7 @@ func (n *node) Gauges(context.Context) (metrics.Snapshot, error) {
 	}
 	snap := metrics.Snapshot{metrics.InSync: 1}
 	for g, v := range (effects.Gauges{}).Want(n.fleet.State()) {
-		snap[metrics.Gauge(g)], _ = strconv.ParseFloat(v, 64)
+		snap[metrics.Gauge(g.Subject)], _ = strconv.ParseFloat(v, 64)
 	}
 	return snap, nil
 }
@@ -85,17 +85,17 @@ func (n *node) Routes() (map[string]string, error) {
 	return routes, nil
 }
 
-func (n *node) Connect(_ context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
+func (n *node) Connect(_ context.Context, flows []effects.Flow) (effects.Outcomes, error) {
 	s := n.fleet.State()
 	if n.believes != nil {
 		s = n.believes(s)
 	}
-	outcomes, x := map[effects.Flow]effects.Outcome{}, workloads.NewIndex(s)
+	outcomes, x := effects.Outcomes{}, workloads.NewIndex(s)
 	end := func(e effects.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
 	for _, f := range flows {
-		outcomes[f] = effects.Dropped
+		outcomes[f] = effects.Outcome{Kind: effects.Dropped}
 		if x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed {
-			outcomes[f] = effects.Connected
+			outcomes[f] = effects.Outcome{Kind: effects.Connected}
 		}
 	}
 	return outcomes, nil

@@ -70,7 +70,7 @@ type fuzzing struct {
 func (f *fuzzing) fuzz(ctx context.Context, w *engine.World) error {
 	f.world = w
 	if f.Known {
-		effects.JudgeAll(w)
+		effects.JudgeAll(w, "nothing is excused: operations were drawn that are known to break the agent")
 	}
 	f.Admin, f.Cluster = w.SUT.HasFeature(workloads.AdminPolicies), w.SUT.HasFeature(workloads.ClusterPolicies)
 	f.begin()

@@ -12,7 +12,7 @@ import (
 // another does.
 func (f *fuzzing) replay(ctx context.Context, w *engine.World) error {
 	f.world = w
-	effects.JudgeAll(w)
+	effects.JudgeAll(w, "nothing is excused in a replay")
 	recorded := f.Replay.Failure
 	var same, other int
 	var last *Failure

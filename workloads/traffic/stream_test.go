@@ -19,7 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
-	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/metrics"
 )
 
 // TestStream wants the record to say of each datagram whether it arrived, and that the one rule that is made meanwhile drops all from some
@@ -297,8 +297,8 @@ func benchmarkStream(b *testing.B, protocol corev1.Protocol, interval time.Durat
 			}
 		}
 	}
-	b.ReportMetric(1e6*report.Quantile(lateness, 0.5).Seconds(), "µs-late-P50")
-	b.ReportMetric(1e6*report.Quantile(lateness, 0.99).Seconds(), "µs-late-P99")
+	b.ReportMetric(1e6*metrics.Quantile(lateness, 0.5).Seconds(), "µs-late-P50")
+	b.ReportMetric(1e6*metrics.Quantile(lateness, 0.99).Seconds(), "µs-late-P99")
 	b.ReportMetric(100*cpu.Seconds()/wall.Seconds(), "%CPU")
 	b.ReportMetric(float64(cpu.Microseconds())/float64(len(lateness)), "µs-CPU/packet")
 	b.ReportMetric(float64(len(lateness))/wall.Seconds()/float64(len(flows)), "sent/s/flow")

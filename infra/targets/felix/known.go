@@ -8,6 +8,6 @@ func (felix) KnownIssues() []report.KnownIssue {
 	return []report.KnownIssue{{
 		Name: "IPv6 routes remade", Reference: "docs/findings.md#ipv6-routes-remade",
 		Releases: []report.Releases{{From: "v3.29.0", Before: "v3.30.5"}, {From: "v3.31.0", Before: "v3.31.3"}},
-		Excuses:  report.Violation{Family: report.IPv6, Met: report.Dropped},
+		Excuses:  report.ViolationClass{Family: report.IPv6, Met: report.Dropped},
 	}}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -91,7 +92,7 @@ func readKernel(t testing.TB, f felix, s workloads.State, folder string) *kernel
 }
 
 // differences are what a person would see.
-func differences(want, got map[string]string) []string {
+func differences(want, got map[report.Fact]string) []string {
 	var all []string
 	for fact := range want {
 		if got[fact] != want[fact] {

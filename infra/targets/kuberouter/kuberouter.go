@@ -141,7 +141,7 @@ func (router) KnownIssues() []report.KnownIssue {
 		known = append(known, report.KnownIssue{
 			Name: "new pods are open", Reference: "docs/agents.md#new-pods-are-open",
 			Releases: []report.Releases{{From: "v2.0.0", Before: "v2.2.0"}},
-			Excuses:  report.Violation{Met: report.Passed, After: verb},
+			Excuses:  report.ViolationClass{Met: report.Passed, After: verb},
 		})
 	}
 	return known

@@ -1,0 +1,198 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nodefv/nodefv/metrics"
+)
+
+// measured is what was measured under one name, with the same labels: a table with a row for all scenarios' samples of each value of the
+// labels.
+type measured struct {
+	metrics.Measurement // the first, for name, unit, doc and the labels' names
+	rows                []metrics.Measurement
+}
+
+// measured returns the tables of all measurements, in the order in which the first of each was taken. What was taken for the first time comes
+// first in each column of labels as well, so that rows which differ in the last label alone stand together.
+func (rec Record) measured() []measured {
+	var tables []measured
+	for _, sc := range rec.Scenarios {
+		for _, m := range sc.Measurements {
+			i := slices.IndexFunc(tables, func(t measured) bool { return t.holds(m) })
+			if i < 0 {
+				i, tables = len(tables), append(tables, measured{Measurement: m})
+			}
+			tables[i].add(m)
+		}
+	}
+	for _, t := range tables {
+		t.sort()
+	}
+	return tables
+}
+
+func (t measured) holds(m metrics.Measurement) bool {
+	return t.Name == m.Name && t.Unit == m.Unit && slices.EqualFunc(t.Labels, m.Labels, func(a, b metrics.Label) bool { return a.Name == b.Name })
+}
+
+// add adds a measurement. One that can't be added up with that of another scenario is a row of its own.
+func (t *measured) add(m metrics.Measurement) {
+	i := slices.IndexFunc(t.rows, m.Same)
+	if i < 0 || t.rows[i].Add(m) != nil {
+		t.rows = append(t.rows, m)
+	}
+}
+
+func (t measured) sort() {
+	ranks := make([]map[string]int, len(t.Labels))
+	for i := range ranks {
+		ranks[i] = map[string]int{}
+		for _, m := range t.rows {
+			if v := m.Labels[i].Value; ranks[i][v] == 0 {
+				ranks[i][v] = 1 + len(ranks[i])
+			}
+		}
+	}
+	slices.SortStableFunc(t.rows, func(a, b metrics.Measurement) int {
+		for i, rank := range ranks {
+			if c := cmp.Compare(rank[a.Labels[i].Value], rank[b.Labels[i].Value]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
+// title is name and unit.
+func (t measured) title() string {
+	first, size := utf8.DecodeRuneInString(t.Name)
+	title := string(unicode.ToUpper(first)) + t.Name[size:]
+	if unit, _ := t.Unit.Shown(); unit != "" {
+		title += ", " + unit
+	}
+	return title
+}
+
+// intro says what the table is about.
+func (t measured) intro() string {
+	intro := t.Doc
+	if slices.ContainsFunc(t.rows, func(m metrics.Measurement) bool { return m.N() > 0 && m.Resolution(1) > 0 }) {
+		intro += " A value may be too large by its resolution."
+	}
+	return strings.TrimSpace(intro)
+}
+
+// columns returns the heads of the columns, those of the labels first.
+func (t measured) columns() (heads []string, labels int) {
+	for _, l := range t.Labels {
+		heads = append(heads, l.Name)
+	}
+	return append(heads, "n", "P50", "P90", "P99", "max", "resolution P50", "resolution max", ""), len(t.Labels)
+}
+
+// unknown stands where there is no number.
+const unknown = "–"
+
+func (t measured) cells(m metrics.Measurement) (cells []string) {
+	for _, l := range m.Labels {
+		cells = append(cells, l.Value)
+	}
+	n := m.Of()
+	if m.Without == 0 && slices.ContainsFunc(t.rows, func(o metrics.Measurement) bool { return o.Without > 0 }) {
+		n = fmt.Sprintf("%d of %d", m.N(), m.N())
+	}
+	cells = append(cells, n)
+	number := func(of func(float64) float64, q float64) string {
+		if m.N() == 0 {
+			return unknown
+		}
+		return t.Unit.Number(of(q))
+	}
+	resolution := func(q float64) string {
+		if m.N() == 0 || m.Resolution(q) == 0 {
+			return unknown
+		}
+		return number(m.Resolution, q)
+	}
+	for _, q := range []float64{0.5, 0.9, 0.99, 1} {
+		cells = append(cells, number(m.Quantile, q))
+	}
+	remark := ""
+	if why := m.Doubt(); why != "" {
+		remark = "invalid: " + why
+	}
+	return append(cells, resolution(0.5), resolution(1), remark)
+}
+
+func (t measured) markdown(b *bytes.Buffer) {
+	fmt.Fprintf(b, "\n## %s\n\n", cell(t.title()))
+	if intro := t.intro(); intro != "" {
+		fmt.Fprintf(b, "%s\n\n", cell(intro))
+	}
+	heads, labels := t.columns()
+	row(b, heads...)
+	b.WriteString(strings.Repeat("|---", labels) + strings.Repeat("|---:", len(heads)-labels-1) + "|---|\n")
+	for _, m := range t.rows {
+		row(b, t.cells(m)...)
+	}
+}
+
+// text writes the table for a terminal.
+func (t measured) text(b *bytes.Buffer) {
+	fmt.Fprintf(b, "\n## %s\n\n", plain(t.title()))
+	if intro := t.intro(); intro != "" {
+		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), 100))
+	}
+	heads, _ := t.columns()
+	var aligned bytes.Buffer
+	w := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, strings.ToUpper(strings.Join(heads, "\t")))
+	for _, m := range t.rows {
+		for _, c := range t.cells(m) {
+			fmt.Fprint(w, plain(c), "\t")
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush() // a buffer takes all
+	for line := range strings.Lines(aligned.String()) {
+		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
+	}
+}
+
+// wrapped breaks a text into lines of at most so many characters, as far as its words allow.
+func wrapped(text string, most int) string {
+	var b strings.Builder
+	length := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case length == 0:
+		case length+1+n > most:
+			b.WriteByte('\n')
+			length = 0
+		default:
+			b.WriteByte(' ')
+			length++
+		}
+		b.WriteString(word)
+		length += n
+	}
+	return b.String() + "\n"
+}
+
+// Measured returns what was measured in the scenario, a line each.
+func (sc Scenario) Measured() []string {
+	var lines []string
+	for _, m := range sc.Measurements {
+		lines = append(lines, plain(m.String()))
+	}
+	return lines
+}
