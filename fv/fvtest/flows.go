@@ -125,7 +125,7 @@ func (e *Env) verify(ctx context.Context, flows ...Flow) error {
 	return errors.Join(differ...)
 }
 
-func word(d workloads.Decision) effects.Outcome {
+func word(d workloads.Decision) effects.OutcomeKind {
 	if d.Allowed {
 		return effects.Connected
 	}
@@ -134,5 +134,5 @@ func word(d workloads.Decision) effects.Outcome {
 
 // agree says whether a flow ended as it must. Some agents refuse what others drop.
 func (e *Env) agree(want workloads.Decision, got effects.Outcome) bool {
-	return got == word(want) || !want.Allowed && got == effects.Refused && e.target.Presentation().Rejects
+	return got.Kind == word(want) || !want.Allowed && got.Kind == effects.Refused && e.target.Presentation().Rejects
 }

@@ -21,16 +21,16 @@ import (
 )
 
 // open is a wire on which all flows have one outcome.
-type open struct{ outcome effects.Outcome }
+type open struct{ outcome effects.OutcomeKind }
 
 func (open) Plug(context.Context, []workloads.Plug) error  { return nil }
 func (open) Unplug(context.Context, []workloads.Key) error { return nil }
 func (open) Readdress([]workloads.Plug) error              { return nil }
 
-func (w open) Connect(_ context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
-	met := map[effects.Flow]effects.Outcome{}
+func (w open) Connect(_ context.Context, flows []effects.Flow) (effects.Outcomes, error) {
+	met := effects.Outcomes{}
 	for _, f := range flows {
-		met[f] = w.outcome
+		met[f] = effects.Outcome{Kind: w.outcome}
 	}
 	return met, nil
 }

@@ -62,7 +62,7 @@ func (c *calls) Unplug(pods []workloads.Key, _ *bool) error {
 func (c *calls) Readdress(pods []workloads.Plug, _ *bool) error { return c.wire.Readdress(pods) }
 
 // Connect is as that of Wire.
-func (c *calls) Connect(flows []effects.Flow, outcomes *map[effects.Flow]effects.Outcome) (err error) {
+func (c *calls) Connect(flows []effects.Flow, outcomes *effects.Outcomes) (err error) {
 	*outcomes, err = c.wire.Connect(context.Background(), flows)
 	return err
 }
@@ -107,8 +107,8 @@ func (c *Client) Readdress(pods []workloads.Plug) error {
 }
 
 // Connect is as that of Wire.
-func (c *Client) Connect(ctx context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
-	outcomes := map[effects.Flow]effects.Outcome{}
+func (c *Client) Connect(ctx context.Context, flows []effects.Flow) (effects.Outcomes, error) {
+	outcomes := effects.Outcomes{}
 	return outcomes, c.call(ctx, "Connect", flows, &outcomes)
 }
 

@@ -21,7 +21,7 @@ import (
 // told is a wire that remembers what it was called with.
 type told struct {
 	calls    []any
-	outcomes map[effects.Flow]effects.Outcome
+	outcomes effects.Outcomes
 	fails    error
 	hangs    chan struct{} // Connect waits for it; nil: it does not
 }
@@ -41,7 +41,7 @@ func (w *told) Readdress(pods []workloads.Plug) error {
 	return w.fails
 }
 
-func (w *told) Connect(_ context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
+func (w *told) Connect(_ context.Context, flows []effects.Flow) (effects.Outcomes, error) {
 	if w.hangs != nil {
 		<-w.hangs
 	}
@@ -93,7 +93,7 @@ var (
 )
 
 func TestCallsArriveAsTheyWereMade(t *testing.T) {
-	w := &told{outcomes: map[effects.Flow]effects.Outcome{flow: effects.Dropped}}
+	w := &told{outcomes: effects.Outcomes{flow: {Kind: effects.ConnectedFrom, Seen: "10.0.0.9"}}}
 	c, _ := served(t, w)
 	got, err := c.Connect(t.Context(), []effects.Flow{flow})
 	if err != nil || !reflect.DeepEqual(got, w.outcomes) {
