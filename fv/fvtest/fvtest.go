@@ -40,9 +40,9 @@ import (
 // The local runtime starts this program again to start containers. Nothing of the test may run then.
 func init() { local.BecomeLauncher() }
 
-// Options choose what is started; the zero Options start the pinned release of Felix.
+// Options choose what is started; the zero Options start the pinned release of all.Default.
 type Options struct {
-	Target    string            // the agent, by its name here; empty: "felix"
+	Target    string            // the agent, by its name here; empty: all.Default
 	DataPlane string            // how it programs the kernel; empty: the agent's standard
 	Binary    string            // your own build of the agent, static; empty: the pinned release, built from its module at first use
 	Image     string            // your own image of the agent, instead of Binary; needs a Docker engine
