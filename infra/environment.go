@@ -296,4 +296,6 @@ func (f TargetFacts) metricsURL(node netip.Addr) string {
 func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
 
 // Node returns the local node.
-func (e *Environment) Node() NodeInfo { return NodeInfo{Name: nodeName, Addr: e.container(RoleNode).Addr()} }
+func (e *Environment) Node() NodeInfo {
+	return NodeInfo{Name: nodeName, Addr: e.container(RoleNode).Addr()}
+}

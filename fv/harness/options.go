@@ -51,7 +51,8 @@ func (h *Harness) use(o Options) error {
 			return usage(fmt.Errorf("both an image and a binary of %s are given: choose one", component))
 		}
 	}
-	h.builder.Overrides = maps.Clone(o.Binaries)
+	h.builder.Overrides = map[string]string{}
+	maps.Copy(h.builder.Overrides, o.Binaries)
 	return usage(checkAgent(o, info.Agent(), h.builder, h.cfg.Images))
 }
 
