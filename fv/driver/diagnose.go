@@ -99,21 +99,12 @@ func (d *Driver) dumpAPI(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	lists := []pager.ListPageFunc{
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Nodes().List(ctx, o) }),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Namespaces().List(ctx, o) }),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) {
-			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, o)
-		}),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Pods("").List(ctx, o) }),
-	}
-	for kind, list := range workloads.ClusterWide {
-		if d.served[kind] {
-			lists = append(lists, pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return list(ctx, d.admin, o) }))
+	for _, kind := range workloads.Kinds() {
+		if !d.serves(kind) {
+			continue
 		}
-	}
-	for _, list := range lists {
-		failed := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		list := pager.New(pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return kind.List(ctx, d.clients(), o) }))
+		failed := list.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
 			text, err := yaml.Marshal(object)
 			if err == nil {
 				_, err = fmt.Fprintf(file, "--- # %T\n%s", object, text)
@@ -121,7 +112,7 @@ func (d *Driver) dumpAPI(ctx context.Context, path string) (err error) {
 			return err
 		})
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("list objects: %w", failed))
+			err = errors.Join(err, fmt.Errorf("list each %s: %w", kind.Word(), failed))
 		}
 	}
 	return err

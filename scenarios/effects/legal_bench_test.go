@@ -16,22 +16,22 @@ func BenchmarkChange(b *testing.B) {
 		b.Fatal(err)
 	}
 	base := plan.State()
-	for _, n := range base.Namespaces {
+	for _, n := range base.Namespaces().All() {
 		k := workloads.Key{Namespace: n.Name, Name: "gate"}
-		base.Policies[k] = workloads.Policy{Key: k}
+		base.Put(workloads.Policy{Key: k})
 	}
 	sample := sampleStreams(base)
 	k := workloads.Key{Namespace: sample[0].To.Namespace, Name: "more"}
-	more := base.Clone()
-	more.Policies[k] = workloads.Policy{Key: k}
-	fewer := base.Clone()
-	delete(fewer.Pods, base.RemotePods()[3].Key)
+	more := base
+	more.Put(workloads.Policy{Key: k})
+	fewer := base
+	fewer.Remove(workloads.PodKind.Part(base.RemotePods()[3].Key))
 	for name, other := range map[string]workloads.State{"policy": more, "pod": fewer} {
 		b.Run(name, func(b *testing.B) {
 			v := benchChange(base, sample)
 			states := [2]workloads.State{base, other}
 			for i := 0; b.Loop(); i++ {
-				acknowledged := v.changed("test", states[(i+1)%2].Clone())
+				acknowledged := v.changed("test", states[(i+1)%2])
 				v.judge(benchPackets(sample))
 				acknowledged()
 				v.Agreed(time.Now())

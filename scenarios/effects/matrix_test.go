@@ -34,7 +34,7 @@ func (l liar) Connect(_ context.Context, flows []Flow) (Outcomes, error) {
 func TestMatrixShowsWhatDiffers(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}})
 	w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s), Effects: &Set{Connector: liar{s}}, Rand: rand.New(rand.NewPCG(1, 1))}
 	m, err := TryMatrix(t.Context(), w, 10)
 	if err != nil {

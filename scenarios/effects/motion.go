@@ -213,8 +213,8 @@ func (v *motion) unseen() error {
 // remade returns the facts about pods that are on another node than before: they were on none in between.
 func (v *motion) remade(after workloads.State) map[report.Fact]bool {
 	elsewhere := func(k workloads.Key) bool {
-		p, there := after.Pods[k]
-		return there && v.before.Pods[k].Node != p.Node
+		p, there := after.Pods().Lookup(k)
+		return there && v.before.Pods().Get(k).Node != p.Node
 	}
 	facts := map[report.Fact]bool{}
 	for _, f := range sampleFlows(v.before) {
@@ -222,7 +222,7 @@ func (v *motion) remade(after workloads.State) map[report.Fact]bool {
 			facts[f.fact()] = true
 		}
 	}
-	for k := range v.before.Pods {
+	for k := range v.before.Pods().All() {
 		if elsewhere(k) {
 			facts[heard(metrics.Endpoints)], facts[heard(metrics.LocalEndpoints)] = true, true
 		}

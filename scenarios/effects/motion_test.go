@@ -43,7 +43,7 @@ func newMirror(t *testing.T) *mirror {
 		k := workloads.Key{Namespace: p.Namespace, Name: "closed"}
 		closed := workloads.Policy{Key: k}
 		closed.Spec.PodSelector.MatchLabels = p.Labels
-		state.Policies[k] = closed
+		state.Put(closed)
 	}
 	m := &mirror{fault: func(engine.Facts) error { return nil }}
 	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, state)

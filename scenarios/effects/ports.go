@@ -74,7 +74,7 @@ func mentions(s workloads.State, policies []*workloads.Ruleset) map[way][]mentio
 // called returns the ways that pods call by a name.
 func called(s workloads.State, name string) map[way]bool {
 	ways := map[way]bool{}
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		for _, named := range p.Ports {
 			if named.Name == name {
 				ways[way{named.Protocol, named.Port}] = true
@@ -98,7 +98,7 @@ func namedFlowsAmong(s workloads.State, pods []workloads.Pod) [][]Flow {
 			continue
 		}
 		for _, r := range all {
-			if r.Selects(p, s.Namespaces[p.Namespace]) {
+			if r.Selects(p, s.Namespaces().Named(p.Namespace)) {
 				policies[p.Key] = append(policies[p.Key], r)
 			}
 		}
@@ -129,7 +129,7 @@ func asking(s workloads.State, w way, named []mention, policies map[workloads.Ke
 			byNumber = true
 			continue
 		}
-		for k, p := range s.Pods {
+		for k, p := range s.Pods().All() {
 			owns[k] = owns[k] || slices.Contains(p.Ports, workloads.NamedPort{Name: m.name, Protocol: w.protocol, Port: w.port})
 		}
 	}

@@ -36,7 +36,7 @@ func (Gauges) Name() string { return "gauges" }
 // Want counts the model's pods that have an address.
 func (Gauges) Want(s workloads.State) engine.Facts {
 	var all, local int
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		if len(p.IPs) == 0 {
 			continue
 		}

@@ -19,11 +19,11 @@ import (
 // mixed has local pods of each family and both, one that waits for its veth and one without an address, and remote pods.
 func mixed() workloads.State {
 	s := workloads.NewState("here")
-	s.Namespaces["a"] = workloads.Namespace{Name: "a"}
+	s.Put(workloads.Namespace{Name: "a"})
 	v4, v6 := netip.MustParseAddr("10.128.0.1"), netip.MustParseAddr("fd00:f00d::1")
 	add := func(name, node string, bare bool, ips ...netip.Addr) {
 		k := workloads.Key{Namespace: "a", Name: name}
-		s.Pods[k] = workloads.Pod{Key: k, Node: node, Bare: bare, IPs: ips}
+		s.Put(workloads.Pod{Key: k, Node: node, Bare: bare, IPs: ips})
 	}
 	add("four", "here", false, v4)
 	add("six", "here", false, v6.Next())
@@ -71,7 +71,7 @@ func TestPredictions(t *testing.T) {
 	}
 	// A policy that closes all pods holds on the local node alone.
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}})
 	facts := words(Connections{}.Want(s))
 	for flow, want := range map[string]OutcomeKind{"a/four > a/far tcp/8080": Connected, "a/far > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped, "a/four > a/dual udp/9090": Dropped} {
 		if facts[flow] != string(want) {
@@ -83,7 +83,7 @@ func TestPredictions(t *testing.T) {
 func TestNodeFlowsFollowTheTarget(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"}}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"}}})
 	addr := netip.MustParseAddr("172.17.0.2")
 	const toPod, toNode, toFar, fromFar = "node > a/dual tcp/8080", "a/dual > node udp/9090", "node > a/far tcp/8080", "a/far > node tcp/8080"
 	for _, c := range []struct {
@@ -103,10 +103,10 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 			t.Errorf("%d facts: %v", len(facts), facts)
 		}
 	}
-	s.AdminPolicies["nodes"] = workloads.AdminPolicy{Name: "nodes", Spec: policyv1alpha1.AdminNetworkPolicySpec{
+	s.Put(workloads.AdminPolicy{Name: "nodes", Spec: policyv1alpha1.AdminNetworkPolicySpec{
 		Subject: policyv1alpha1.AdminNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
 		Egress:  []policyv1alpha1.AdminNetworkPolicyEgressRule{{Action: "Deny", To: []policyv1alpha1.AdminNetworkPolicyEgressPeer{{Nodes: &metav1.LabelSelector{}}}}},
-	}}
+	}})
 	if facts := words(NodeConnections{Node: Node{Addr: addr, Listens: true}}.Want(s)); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
 		t.Errorf("what is denied to nodes: %s to the node, %s from it", facts[toNode], facts[toPod])
 	}
@@ -136,7 +136,7 @@ func TestSampleIsBounded(t *testing.T) {
 func TestPodsThatShareAnAddressAreLeftOut(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "twin"}
-	s.Pods[k] = workloads.Pod{Key: k, Node: "there", IPs: s.Pods[workloads.Key{Namespace: "a", Name: "dual"}].IPs[:1]}
+	s.Put(workloads.Pod{Key: k, Node: "there", IPs: s.Pods().Get(workloads.Key{Namespace: "a", Name: "dual"}).IPs[:1]})
 	for _, f := range sampleFlows(s) {
 		if f.From.Name == "dual" || f.To.Name == "dual" || f.From.Name == "twin" || f.To.Name == "twin" {
 			t.Errorf("%s is tried", f)

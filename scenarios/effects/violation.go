@@ -3,7 +3,6 @@ package effects
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -109,7 +108,7 @@ func (c *change) record(parts []workloads.Part) report.ModelChange {
 	r := report.ModelChange{Verb: c.verb, Parts: len(c.moved), Begun: c.begun, Acknowledged: c.acked, InForce: c.held}
 	for _, p := range parts {
 		if _, moved := c.moved[p]; moved && len(r.Concerns) < maxAround {
-			r.Concerns = append(r.Concerns, p.Kind+" "+strings.TrimPrefix(p.Key.String(), "/"))
+			r.Concerns = append(r.Concerns, p.String())
 		}
 	}
 	slices.Sort(r.Concerns)

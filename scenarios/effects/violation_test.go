@@ -14,8 +14,8 @@ import (
 func TestViolationKeepsItsContext(t *testing.T) {
 	open, stream := town()
 	shut := closing(open, "shut")
-	aside := shut.Clone()
-	aside.Namespaces["aside"] = workloads.Namespace{Name: "aside"}
+	aside := shut
+	aside.Put(workloads.Namespace{Name: "aside"})
 	line := newTimeline(open, shut, aside) // 100 and 200 ms after its begin
 	v := &streamWatch{history: line.history, verdicts: map[Flow]*flowVerdicts{stream: line.verdictsOf(stream)}}
 	var sent []report.Packet
@@ -53,9 +53,9 @@ func TestAroundKeepsWhatConcerns(t *testing.T) {
 	open, stream := town()
 	states := []workloads.State{open, closing(open, "shut")}
 	for i := range 2 * maxAround {
-		s := states[len(states)-1].Clone()
+		s := states[len(states)-1]
 		name := string(rune('a' + i))
-		s.Namespaces[name] = workloads.Namespace{Name: name}
+		s.Put(workloads.Namespace{Name: name})
 		states = append(states, s)
 	}
 	line := newTimeline(states...)

@@ -23,9 +23,9 @@ type Scenario struct {
 	Labels   []Label
 	Needs    []workloads.Feature // else the scenario is skipped with that reason
 	Timeout  time.Duration
-	Topology workloads.Topology    // deployed before the first step
-	Arrange  func(workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
-	Load     workloads.Load        // how fast changes are made; zero: as fast as possible
+	Topology workloads.Topology     // deployed before the first step
+	Arrange  func(*workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
+	Load     workloads.Load         // how fast changes are made; zero: as fast as possible
 	Steps    []Step
 	Budgets  []metrics.Budget
 	// Explain looks into what broke the scenario, after that was recorded and diagnosed and before anything is undone; the verdict

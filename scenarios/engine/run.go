@@ -88,7 +88,7 @@ func (s *run) scenario(ctx context.Context) error {
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
-			s.sc.Arrange(planned)
+			s.sc.Arrange(&planned)
 		}
 		return w.Fleet.Apply(ctx, planned)
 	}}

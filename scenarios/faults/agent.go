@@ -89,7 +89,7 @@ func grow(ctx context.Context, w *engine.World) error {
 func crowd(ctx context.Context, w *engine.World) error {
 	const batch, most = 500, 30000
 	var remote workloads.Pod
-	for _, p := range w.Fleet.State().Pods {
+	for _, p := range w.Fleet.State().Pods().All() {
 		if p.Node != w.Fleet.State().LocalNode {
 			remote = p
 		}

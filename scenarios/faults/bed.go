@@ -47,9 +47,9 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 func addPolicies(ctx context.Context, w *engine.World) error {
 	tcp, port := corev1.ProtocolTCP, intstr.FromInt32(int32(effects.Ports[0]))
 	var policies []workloads.Policy
-	for name := range w.Fleet.State().Namespaces {
+	for name := range w.Fleet.State().Namespaces().All() {
 		policies = append(policies, workloads.Policy{
-			Key: workloads.Key{Namespace: name, Name: "talk"},
+			Key: workloads.Key{Namespace: name.Name, Name: "talk"},
 			Spec: networkingv1.NetworkPolicySpec{
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 				Ingress: []networkingv1.NetworkPolicyIngressRule{{

@@ -77,7 +77,7 @@ func (o *observed) interfaces() {
 	for name := range o.k.Interfaces {
 		rest[name] = strings.HasPrefix(name, "cali")
 	}
-	for k := range o.want.ahead {
+	for _, k := range o.want.ahead {
 		delete(rest, o.HostInterface(k.Namespace, k.Name))
 	}
 	for _, p := range o.want.local {

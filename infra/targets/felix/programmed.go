@@ -32,8 +32,8 @@ var felixSysctls = map[string]string{
 
 // wanted is the whole of what Felix must have programmed.
 type wanted struct {
-	local  []workloads.Pod        // with and without address
-	ahead  map[workloads.Key]bool // veths that Felix must let be
+	local  []workloads.Pod // with and without address
+	ahead  []workloads.Key // veths that Felix must let be
 	chains []wantedChain
 	sets   map[string]*wantedSet
 	owner  map[string]string // address to pod
@@ -55,8 +55,8 @@ func (c wantedChain) String() string { return c.title + " " + string(c.family) }
 // wanted predicts, in a fixed order.
 func (f felix) wanted(s workloads.State) *wanted {
 	x := workloads.NewIndex(s)
-	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, sets: map[string]*wantedSet{}, owner: map[string]string{}, allow: map[string]bool{}}
-	for _, p := range s.Pods {
+	want := &wanted{local: s.LocalPods(), ahead: s.Ahead.Keys(), sets: map[string]*wantedSet{}, owner: map[string]string{}, allow: map[string]bool{}}
+	for _, p := range s.Pods().All() {
 		for _, ip := range p.IPs {
 			name := "pod " + p.String()
 			if other, ok := want.owner[ip.String()]; !ok || name < other {
