@@ -69,7 +69,7 @@ func (e *Env) Probe(ctx context.Context, flows ...Flow) (map[Flow]effects.Outcom
 
 // onWire is a flow as the wire knows it, between addresses of one family.
 func onWire(s workloads.State, f Flow) (effects.Flow, error) {
-	from, to := s.Pods[f.From], s.Pods[f.To]
+	from, to := s.Pods().Get(f.From), s.Pods().Get(f.To)
 	for _, p := range []struct {
 		key workloads.Key
 		pod workloads.Pod

@@ -151,7 +151,7 @@ func (e *Env) connect(ctx context.Context) (err error) {
 	if e.admin, err = workloads.NewAdminClient(e.env.Config()); err != nil {
 		return err
 	}
-	if e.served, err = workloads.Served(ctx, e.admin); err != nil {
+	if e.served, err = workloads.Served(ctx, workloads.Clients{Core: e.client, Admin: e.admin}); err != nil {
 		return err
 	}
 	node := e.env.Node()

@@ -88,11 +88,11 @@ func TestPlugMakesWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := e.fleet.State()
-	if len(s.Namespaces) != 2 || len(s.Nodes) != 2 || s.Pods[web.Key].Node != here || s.Pods[far.Key].Node != "there" {
+	if s.Namespaces().Len() != 2 || s.Nodes().Len() != 2 || s.Pods().Get(web.Key).Node != here || s.Pods().Get(far.Key).Node != "there" {
 		t.Errorf("%+v", s)
 	}
-	if a, b := s.Pods[web.Key].IPs, s.Pods[far.Key].IPs; len(a) != 1 || len(b) != 1 || a[0] == b[0] || s.Pods[named.Key].IPs[0] != named.IPs[0] {
-		t.Errorf("addresses %v, %v, %v", a, b, s.Pods[named.Key].IPs)
+	if a, b := s.Pods().Get(web.Key).IPs, s.Pods().Get(far.Key).IPs; len(a) != 1 || len(b) != 1 || a[0] == b[0] || s.Pods().Get(named.Key).IPs[0] != named.IPs[0] {
+		t.Errorf("addresses %v, %v, %v", a, b, s.Pods().Get(named.Key).IPs)
 	}
 	if err := e.Plug(t.Context(), cart); err != nil {
 		t.Error("into a namespace that is there: ", err)
@@ -120,10 +120,10 @@ func TestStateIsWhatTheAPIHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Pods[web.Key]; got.Labels["app"] != "other" || len(got.IPs) != 1 || got.Bare {
+	if got := s.Pods().Get(web.Key); got.Labels["app"] != "other" || len(got.IPs) != 1 || got.Bare {
 		t.Errorf("relabelled: %+v", got)
 	}
-	if _, there := s.Pods[cart.Key]; there || len(s.Policies) != 1 || len(s.Pods[workloads.Key{Namespace: "shop", Name: "done"}].IPs) != 0 {
+	if s.Pods().Has(cart.Key) || s.Policies().Len() != 1 || len(s.Pods().Get(workloads.Key{Namespace: "shop", Name: "done"}).IPs) != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -50,11 +50,11 @@ func (e *Env) Unplug(ctx context.Context, pods ...workloads.Key) error {
 }
 
 func (e *Env) haveNodes(ctx context.Context, pods []workloads.Pod) error {
-	known, missing := e.fleet.State().Nodes, []workloads.Node(nil)
+	known, missing := e.fleet.State().Nodes(), []workloads.Node(nil)
 	for _, p := range pods {
 		has := func(n workloads.Node) bool { return n.Name == p.Node }
-		if _, ok := known[p.Node]; !ok && !slices.ContainsFunc(missing, has) {
-			missing = append(missing, workloads.Node{Name: p.Node, IP: workloads.NodeAddress(len(known) + len(missing))})
+		if !known.Has(workloads.Key{Name: p.Node}) && !slices.ContainsFunc(missing, has) {
+			missing = append(missing, workloads.Node{Name: p.Node, IP: workloads.NodeAddress(known.Len() + len(missing))})
 		}
 	}
 	return e.fleet.AddNodes(ctx, missing)

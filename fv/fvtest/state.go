@@ -7,7 +7,12 @@ import (
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -17,40 +22,62 @@ import (
 func (e *Env) State(ctx context.Context) (workloads.State, error) {
 	model := e.fleet.State()
 	s := workloads.NewState(model.LocalNode)
-	maps.Copy(s.Nodes, model.Nodes)
-	namespaces, err := e.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return s, fmt.Errorf("list namespaces: %w", err)
+	for _, kind := range workloads.Kinds() {
+		if kind.Feature() != "" && !e.served[kind.Kind()] {
+			continue
+		}
+		list, err := kind.List(ctx, workloads.Clients{Core: e.client, Admin: e.admin}, metav1.ListOptions{})
+		if err == nil {
+			err = meta.EachListItem(list, func(o runtime.Object) error { return put(&s, model, o) })
+		}
+		if err != nil {
+			return s, fmt.Errorf("read what the API holds of kind %s: %w", kind.Kind(), err)
+		}
 	}
-	for _, n := range namespaces.Items {
-		labels := maps.Clone(n.Labels)
+	return s, nil
+}
+
+// put adds an object of the API to a state. The model knows what was plugged.
+func put(s *workloads.State, model workloads.State, object runtime.Object) error {
+	switch o := object.(type) {
+	case *corev1.Node:
+		s.Put(workloads.Node{Name: o.Name, Local: o.Name == s.LocalNode, IP: nodeAddr(o), Labels: o.Labels})
+	case *corev1.Namespace:
+		labels := maps.Clone(o.Labels)
 		delete(labels, corev1.LabelMetadataName) // a State's namespaces have it without saying so
-		s.Namespaces[n.Name] = workloads.Namespace{Name: n.Name, Labels: labels}
-	}
-	pods, err := e.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return s, fmt.Errorf("list pods: %w", err)
-	}
-	for _, p := range pods.Items {
-		pod := podOf(p)
-		if plugged, ok := model.Pods[pod.Key]; ok {
+		s.Put(workloads.Namespace{Name: o.Name, Labels: labels})
+	case *corev1.Pod:
+		pod := podOf(o)
+		if plugged, ok := model.Pods().Lookup(pod.Key); ok {
 			pod.IPs, pod.Ports, pod.Bare = plugged.IPs, plugged.Ports, plugged.Bare
 		}
-		s.Pods[pod.Key] = pod
+		s.Put(pod)
+	case *networkingv1.NetworkPolicy:
+		s.Put(workloads.Policy{Key: workloads.Key{Namespace: o.Namespace, Name: o.Name}, Spec: o.Spec})
+	case *policyv1alpha1.AdminNetworkPolicy:
+		s.Put(workloads.AdminPolicy{Name: o.Name, Spec: o.Spec})
+	case *policyv1alpha1.BaselineAdminNetworkPolicy:
+		s.Put(workloads.BaselinePolicy{Name: o.Name, Spec: o.Spec})
+	case *policyv1alpha2.ClusterNetworkPolicy:
+		s.Put(workloads.ClusterPolicy{Name: o.Name, Spec: o.Spec})
+	default:
+		return fmt.Errorf("the oracle is not told of %T", object)
 	}
-	policies, err := e.client.NetworkingV1().NetworkPolicies("").List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return s, fmt.Errorf("list policies: %w", err)
+	return nil
+}
+
+// nodeAddr is the first address of a node that is its own; invalid if it has none.
+func nodeAddr(n *corev1.Node) netip.Addr {
+	for _, a := range n.Status.Addresses {
+		if addr, err := netip.ParseAddr(a.Address); err == nil && a.Type == corev1.NodeInternalIP {
+			return addr
+		}
 	}
-	for _, p := range policies.Items {
-		key := workloads.Key{Namespace: p.Namespace, Name: p.Name}
-		s.Policies[key] = workloads.Policy{Key: key, Spec: p.Spec}
-	}
-	return s, e.addClusterWide(ctx, s)
+	return netip.Addr{}
 }
 
 // podOf is a pod of which the API alone knows: it has no veth.
-func podOf(p corev1.Pod) workloads.Pod {
+func podOf(p *corev1.Pod) workloads.Pod {
 	pod := workloads.Pod{Key: workloads.Key{Namespace: p.Namespace, Name: p.Name}, Node: p.Spec.NodeName, Labels: p.Labels, Bare: true}
 	if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
 		return pod // its addresses may be others'
@@ -66,36 +93,4 @@ func podOf(p corev1.Pod) workloads.Pod {
 		}
 	}
 	return pod
-}
-
-// addClusterWide adds the cluster-wide policies of the kinds that the cluster knows.
-func (e *Env) addClusterWide(ctx context.Context, s workloads.State) error {
-	if e.served[workloads.AdminKind] {
-		policies, err := e.admin.PolicyV1alpha1().AdminNetworkPolicies().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return fmt.Errorf("list admin policies: %w", err)
-		}
-		for _, p := range policies.Items {
-			s.AdminPolicies[p.Name] = workloads.AdminPolicy{Name: p.Name, Spec: p.Spec}
-		}
-	}
-	if e.served[workloads.BaselineKind] {
-		policies, err := e.admin.PolicyV1alpha1().BaselineAdminNetworkPolicies().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return fmt.Errorf("list the baseline: %w", err)
-		}
-		for _, p := range policies.Items {
-			s.Baseline[p.Name] = workloads.BaselinePolicy{Name: p.Name, Spec: p.Spec}
-		}
-	}
-	if e.served[workloads.ClusterKind] {
-		policies, err := e.admin.PolicyV1alpha2().ClusterNetworkPolicies().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return fmt.Errorf("list cluster policies: %w", err)
-		}
-		for _, p := range policies.Items {
-			s.ClusterPolicies[p.Name] = workloads.ClusterPolicy{Name: p.Name, Spec: p.Spec}
-		}
-	}
-	return nil
 }
