@@ -125,7 +125,9 @@ func Up(ctx context.Context, o Options) (_ *Env, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.out = filepath.Join(cmp.Or(o.Out, filepath.Join(state, "record")), run)
+	if e.out, err = filepath.Abs(filepath.Join(cmp.Or(o.Out, filepath.Join(state, "record")), run)); err != nil {
+		return nil, err
+	}
 	if e.env, err = h.Up(ctx, e.target, options, run, e.out, false); err != nil {
 		return nil, err
 	}
