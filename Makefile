@@ -5,9 +5,12 @@
 SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
-FLAGS = $(if $(FOCUS),--focus '$(FOCUS)') $(if $(LABELS),--labels '$(LABELS)') $(if $(TARGET),--target '$(TARGET)') \
-	$(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(TYPHA),--typha) $(if $(RUNTIME),--runtime '$(RUNTIME)') $(if $(SEED),--seed '$(SEED)') \
-	$(if $(KEEP),--keep '$(KEEP)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+# As they were given, whatever quotes and dollars they hold: recipes read them from the environment.
+$(foreach v,FOCUS LABELS TARGET DATAPLANE RUNTIME SEED KEEP OUT REPEAT ROUNDS,$(eval override export $v := $$(value $v)))
+
+FV = bin/fv
+flag = $(if $($2),--$1 "$$$2")
+ENVIRONMENT = $(call flag,target,TARGET) $(call flag,dataplane,DATAPLANE) $(call flag,runtime,RUNTIME) $(call flag,out,OUT)
 
 .DEFAULT_GOAL := help
 .PHONY: help fv fv-faults mutants bench test build lint unit root docker example kill-test clean
@@ -16,18 +19,19 @@ help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 fv: build ## run the scenarios on the real SUT
-	@bin/fv run $(FLAGS)
+	@$(FV) run $(call flag,focus,FOCUS) $(call flag,labels,LABELS) $(ENVIRONMENT) $(if $(TYPHA),--typha) $(call flag,seed,SEED) \
+		$(call flag,keep,KEEP) $(ARGS)
 
 fv-faults: build ## break things on purpose: each must be found, for the right cause (variables FOCUS, DATAPLANE, REPEAT)
-	@bin/fv faults $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(REPEAT),--repeat '$(REPEAT)') $(ARGS)
+	@$(FV) faults $(call flag,focus,FOCUS) $(ENVIRONMENT) $(call flag,repeat,REPEAT) $(ARGS)
 
 mutants: build ## put small bugs into Felix: which are found, how soon (variables FOCUS, DATAPLANE, RUNTIME, SEED, OUT); more than an hour
-	@bin/fv mutants $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DATAPLANE),--dataplane '$(DATAPLANE)') $(if $(RUNTIME),--runtime '$(RUNTIME)') \
-		$(if $(SEED),--seed '$(SEED)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+	@$(FV) mutants $(call flag,focus,FOCUS) $(ENVIRONMENT) $(call flag,seed,SEED) $(ARGS)
 
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
-	@bin/fv bench $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
+	@$(FV) bench $(call flag,rounds,ROUNDS) $(call flag,runtime,RUNTIME) $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
+	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
 
 test: ## all tests: lint, unit, root, docker, a short run on the real SUT, and the example of the Go API
 	@scripts/test

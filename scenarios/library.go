@@ -116,17 +116,17 @@ func register(build func(Params) engine.Scenario) bool {
 	return true
 }
 
-// All returns every scenario with p applied, the quick ones first, each checked: impossible parameters are an error
-// that names the scenario.
+// All returns every scenario with p applied, the quick ones first. Two of one name are an error. Whether p is possible for a scenario,
+// Possible says.
 func All(p Params) ([]engine.Scenario, error) {
 	var all []engine.Scenario
 	for _, build := range library {
 		sc := build(p)
+		if slices.ContainsFunc(all, func(other engine.Scenario) bool { return other.Name == sc.Name }) {
+			return nil, fmt.Errorf("two scenarios are named %q: give one of them another name", sc.Name)
+		}
 		if p.Rate != nil && *p.Rate > 0 {
 			sc.Load = workloads.Load{Rate: *p.Rate}
-		}
-		if _, err := workloads.NewPlan(0, sc.Topology, "local"); err != nil {
-			return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 		}
 		all = append(all, sc)
 	}
@@ -134,6 +134,16 @@ func All(p Params) ([]engine.Scenario, error) {
 		return cmp.Or(cmp.Compare(size(a), size(b)), strings.Compare(a.Name, b.Name))
 	})
 	return all, nil
+}
+
+// Possible returns an error that names the first scenario whose cluster can't be made, which only parameters of the user's can bring about.
+func Possible(chosen []engine.Scenario) error {
+	for _, sc := range chosen {
+		if _, err := workloads.NewPlan(0, sc.Topology, "local"); err != nil {
+			return fmt.Errorf("scenario %q: %w", sc.Name, err)
+		}
+	}
+	return nil
 }
 
 func size(sc engine.Scenario) int {

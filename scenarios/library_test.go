@@ -16,12 +16,14 @@ func TestEveryScenarioIsWellFormed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, labels := map[string]bool{}, map[engine.Label]int{}
+	if err := Possible(all); err != nil {
+		t.Error(err)
+	}
+	labels := map[engine.Label]int{}
 	for _, sc := range all {
-		if names[sc.Name] || sc.Name == "" || sc.Doc == "" || len(sc.Labels) == 0 || sc.Timeout <= 0 {
-			t.Errorf("scenario %+v lacks something, or its name is taken", sc)
+		if sc.Name == "" || sc.Doc == "" || len(sc.Labels) == 0 || sc.Timeout <= 0 {
+			t.Errorf("scenario %+v lacks something", sc)
 		}
-		names[sc.Name] = true
 		for _, l := range sc.Labels {
 			labels[l]++
 		}
@@ -117,11 +119,23 @@ func TestImpossibleParametersAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := ParseParams(c.values)
 			if err == nil {
-				_, err = All(p)
+				var all []engine.Scenario
+				if all, err = All(p); err == nil {
+					err = Possible(all)
+				}
 			}
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %v, want one that says %q", err, c.says)
 			}
 		})
+	}
+}
+
+func TestTwoOfOneNameAreRefused(t *testing.T) {
+	before := library
+	t.Cleanup(func() { library = before })
+	library = append(slices.Clone(before), before[0])
+	if _, err := All(Params{}); err == nil || !strings.Contains(err.Error(), "two scenarios are named") {
+		t.Errorf("got %v", err)
 	}
 }

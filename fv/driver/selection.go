@@ -8,9 +8,10 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/scenarios/leak"
 )
 
-// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, or the library with the user's parameters. The driver need
+// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer or to look for leaks, or the library with the user's parameters. The driver need
 // not be open yet.
 func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 	switch h := d.handoff; {
@@ -26,6 +27,13 @@ func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 			return nil, fmt.Errorf("read the order to the fuzzer: %w", err)
 		}
 		sc, err := d.Fuzzing(order)
+		return []engine.Scenario{sc}, err
+	case h.Leak != nil:
+		var order leak.Order
+		if err := json.Unmarshal(h.Leak, &order); err != nil {
+			return nil, fmt.Errorf("read the order to look for leaks: %w", err)
+		}
+		sc, err := order.Scenario()
 		return []engine.Scenario{sc}, err
 	}
 	params, err := scenarios.ParseParams(d.handoff.Parameters)

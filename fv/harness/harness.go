@@ -154,7 +154,7 @@ func (h *Harness) choose(name string) error {
 			return nil
 		}
 	}
-	return usage(fmt.Errorf("--runtime %q: want %s, %s or %s", name, RuntimeAuto, RuntimeDocker, RuntimeLocal))
+	return usage(unknownRuntime(name))
 }
 
 // Images builds the images of a target and all its extras that are missing on the Docker engine, removes ours that are neither current

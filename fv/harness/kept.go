@@ -29,6 +29,17 @@ func (h *Harness) attach(ctx context.Context, run string) (*infra.Environment, O
 	return env, o, usage(err)
 }
 
+// CheckRun refuses the name of a run of which this user has no environment. An empty one is no name.
+func CheckRun(run string) error {
+	if run == "" {
+		return nil
+	}
+	if _, err := infra.ReadFacts(run); err != nil {
+		return usage(fmt.Errorf("you have no environment %s; `fv ps` shows those there are", run))
+	}
+	return nil
+}
+
 // kept chooses the environment and returns how it was started.
 func (h *Harness) kept(ctx context.Context, run string) (Options, string, error) {
 	if run == "" {

@@ -39,7 +39,7 @@ type mutantTable struct {
 // Mutants puts mutants through stages until each is caught, writes the rows as they come and in the end the score. It is an error if a row has
 // no verdict, or the control another than it must have.
 func (h *Harness) Mutants(ctx context.Context, o MutantOptions) (err error) {
-	table, chosen, err := h.chooseMutants(o)
+	table, chosen, err := chooseMutants(o, h.cfg.Images)
 	if err != nil {
 		return usage(err)
 	}

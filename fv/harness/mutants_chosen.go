@@ -23,8 +23,17 @@ type MutantOptions struct {
 	Lanes   int    // how many are run at once
 }
 
-// choose checks the options and returns the target's table and the mutants to be run, the control before all others.
-func (h *Harness) chooseMutants(o MutantOptions) (mutants.Table, []mutants.Mutant, error) {
+// Check refuses options that can't be. Images are the user's own, by component. That the options are wrong is a usage error.
+func (o MutantOptions) Check(images map[string]string) error {
+	if err := o.Options.Check(images); err != nil {
+		return err
+	}
+	_, _, err := chooseMutants(o, images)
+	return usage(err)
+}
+
+// chooseMutants checks the options and returns the target's table and the mutants to be run, the control before all others.
+func chooseMutants(o MutantOptions, images map[string]string) (mutants.Table, []mutants.Mutant, error) {
 	info, err := targets.Find(o.Target)
 	if err != nil {
 		return mutants.Table{}, nil, err
@@ -36,7 +45,7 @@ func (h *Harness) chooseMutants(o MutantOptions) (mutants.Table, []mutants.Mutan
 	if o.Binaries[table.Component] != "" {
 		return table, nil, fmt.Errorf("--%s: mutants are built from source", BinaryFlag(table.Component))
 	}
-	if _, image := h.cfg.Images[table.Component]; image || o.Agent != (infra.Choice{}) {
+	if _, image := images[table.Component]; image || o.Agent != (infra.Choice{}) {
 		return table, nil, errors.New("mutants are made of the pinned release: leave out what chooses another")
 	}
 	if o.Seed == 0 {
@@ -50,7 +59,7 @@ func (h *Harness) chooseMutants(o MutantOptions) (mutants.Table, []mutants.Mutan
 	}
 	for _, s := range o.Stages {
 		if !slices.Contains(mutants.Stages, mutants.Stage(s)) {
-			return table, nil, fmt.Errorf("--stages: there is no stage %q", s)
+			return table, nil, fmt.Errorf("--stages: there is no stage %q; there are %v", s, mutants.Stages)
 		}
 	}
 	if len(o.Stages) == 0 {
@@ -58,7 +67,7 @@ func (h *Harness) chooseMutants(o MutantOptions) (mutants.Table, []mutants.Mutan
 	}
 	re, err := regexp.Compile(o.Focus)
 	if err != nil {
-		return table, nil, fmt.Errorf("--focus %q: %w", o.Focus, err)
+		return table, nil, fmt.Errorf("--focus %q is no regular expression: %w", o.Focus, err)
 	}
 	var chosen []mutants.Mutant
 	for _, m := range append([]mutants.Mutant{{Name: mutants.Control}}, table.Mutants...) {

@@ -9,7 +9,7 @@ import (
 
 func TestMutantsChosen(t *testing.T) {
 	good := MutantOptions{Options: Options{Target: "felix"}, Stages: []string{"set"}, FuzzFor: time.Minute, Seed: 1, Lanes: 1}
-	table, chosen, err := (&Harness{}).chooseMutants(good)
+	table, chosen, err := chooseMutants(good, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestMutantsChosen(t *testing.T) {
 	} {
 		bad := good
 		change(&bad)
-		if _, _, err := (&Harness{}).chooseMutants(bad); err == nil {
+		if _, _, err := chooseMutants(bad, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

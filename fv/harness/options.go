@@ -1,13 +1,17 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nodefv/nodefv/infra"
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
@@ -29,16 +33,72 @@ type Options struct {
 // InImage begins the place of CRDs that is a path in the agent's image.
 const InImage = "image:"
 
-// use chooses the runtime and takes the binaries that the user gave.
-func (h *Harness) use(o Options) error {
+// Check refuses options that can't be, as far as that can be known without a look at the machine's runtimes. Images are the user's own,
+// by component. That the options are wrong is a usage error.
+func (o Options) Check(images map[string]string) error {
 	info, err := targets.Find(o.Target)
 	if err != nil {
-		return usage(err)
+		return usage(fmt.Errorf("--target: %w", err))
+	}
+	if o.DataPlane != "" && !slices.Contains(info.DataPlanes, o.DataPlane) {
+		return usage(fmt.Errorf("--dataplane %q: %s has %s", o.DataPlane, info.Name, strings.Join(info.DataPlanes, ", ")))
 	}
 	for _, extra := range o.Extras {
 		if !slices.ContainsFunc(info.Components, func(c targets.Component) bool { return c.Extra == extra }) {
 			return usage(fmt.Errorf("--%s: %s has no such part", extra, info.Name))
 		}
+	}
+	if !slices.Contains([]string{"", RuntimeAuto, RuntimeDocker, RuntimeLocal}, o.Runtime) {
+		return usage(unknownRuntime(o.Runtime))
+	}
+	for _, c := range Components() {
+		switch path := o.Binaries[c.Name]; {
+		case path == "":
+		case images[c.Name] != "":
+			return usage(fmt.Errorf("both an image and a binary of %s are given: choose one", c.Name))
+		case !isProgramOf(path, c.Module):
+			return usage(fmt.Errorf("--%s %s: that is another program than %s: give one that is built from %s", BinaryFlag(c.Name), path, c.Title, c.Module))
+		}
+	}
+	var out error
+	if o.Out != "" { // else the caller has a folder of its own
+		out = checkOut(o.Out)
+	}
+	return usage(errors.Join(checkAgent(o, info.Agent(), images), out))
+}
+
+func unknownRuntime(name string) error {
+	return fmt.Errorf("--runtime %q: want %s, %s or %s", name, RuntimeAuto, RuntimeDocker, RuntimeLocal)
+}
+
+// CheckOut refuses a place for records in which no folder can be made.
+func CheckOut(out string) error { return usage(checkOut(out)) }
+
+func checkOut(out string) error {
+	at, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(at)
+	for errors.Is(err, os.ErrNotExist) && at != filepath.Dir(at) {
+		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	switch {
+	case errors.Is(err, unix.ENOTDIR), err == nil && !info.IsDir():
+		return fmt.Errorf("--out %s: a file is in the way; name a folder", out)
+	case err != nil:
+		return fmt.Errorf("--out %s: %w", out, err)
+	case unix.Access(at, unix.W_OK) != nil:
+		return fmt.Errorf("--out %s: nothing can be written there; name another folder", out)
+	}
+	return nil
+}
+
+// use takes options that were not checked yet: it chooses the runtime, and the binaries and the release that the user gave.
+func (h *Harness) use(o Options) error {
+	if err := o.Check(h.cfg.Images); err != nil {
+		return err
 	}
 	if err := h.choose(o.Runtime); err != nil {
 		return err
@@ -47,17 +107,17 @@ func (h *Harness) use(o Options) error {
 		if h.runtime.Name() == RuntimeLocal {
 			return usage(fmt.Errorf("an image of %s needs a container engine: give a binary (--%s), or use --runtime docker", component, BinaryFlag(component)))
 		}
-		if o.Binaries[component] != "" {
-			return usage(fmt.Errorf("both an image and a binary of %s are given: choose one", component))
-		}
 	}
 	h.builder.Overrides = map[string]string{}
 	maps.Copy(h.builder.Overrides, o.Binaries)
-	return usage(checkAgent(o, info.Agent(), h.builder, h.cfg.Images))
+	if o.Agent.Release == "" {
+		return nil
+	}
+	return usage(h.builder.Choose(o.Agent.Component, o.Agent.Release))
 }
 
-// checkAgent refuses two agents at once, and makes the builder build the one that was chosen.
-func checkAgent(o Options, agent targets.Component, b *build.Builder, images map[string]string) error {
+// checkAgent refuses two agents at once, and a release that nobody can build.
+func checkAgent(o Options, agent targets.Component, images map[string]string) error {
 	a := o.Agent
 	var chosen []string
 	for _, c := range []struct{ option, value string }{
@@ -79,10 +139,11 @@ func checkAgent(o Options, agent targets.Component, b *build.Builder, images map
 		return fmt.Errorf("--crds: %s has none", agent.Name)
 	case strings.HasPrefix(a.CRDs, InImage) && images[agent.Name] == "":
 		return fmt.Errorf("--crds %s: there is no image of the agent's: name it in %s", a.CRDs, ImageVariable(agent))
-	case a.Release == "":
-		return nil
+	case a.Release != "" && !slices.Contains(agent.Releases, a.Release):
+		return fmt.Errorf("--%s %q: there are %s; others are built from a checkout (--%s)", VersionFlag(agent), a.Release,
+			strings.Join(agent.Releases, ", "), SourceFlag(agent))
 	}
-	return b.Choose(agent.Name, a.Release)
+	return nil
 }
 
 // withAllExtras are the options of a target with everything that it can start.

@@ -6,15 +6,10 @@ import (
 	"testing"
 
 	"github.com/nodefv/nodefv/infra"
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
 func TestCheckAgentRefusesTwo(t *testing.T) {
-	root, err := ProjectRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
 	info := targets.All()[slices.IndexFunc(targets.All(), func(i targets.Info) bool { return len(i.Agent().Releases) > 1 })]
 	agent := info.Agent()
 	release := agent.Releases[0]
@@ -31,10 +26,11 @@ func TestCheckAgentRefusesTwo(t *testing.T) {
 		"a checkout with CRDs":     {infra.Choice{Component: agent.Name, Source: "/src", CRDs: "/crds"}, nil, nil, "leave --crds out"},
 		"CRDs of no image":         {infra.Choice{CRDs: InImage + "/crds"}, nil, nil, ImageVariable(agent)},
 		"CRDs of an image":         {agent: infra.Choice{CRDs: InImage + "/crds"}, images: map[string]string{agent.Name: "mine:1"}},
+		"a release nobody builds":  {infra.Choice{Component: agent.Name, Release: "v0"}, nil, nil, "there are " + agent.Releases[0]},
 		"a release of another one": {infra.Choice{Component: "another", Release: "v1"}, nil, nil, "--target"},
 	} {
 		o := Options{Target: info.Name, Agent: c.agent, Binaries: c.binaries}
-		err := checkAgent(o, agent, &build.Builder{Root: root}, c.images)
+		err := checkAgent(o, agent, c.images)
 		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,11 +20,15 @@ import (
 func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
 	dir := run
 	rec, err := report.Load(dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(run, filepath.Separator) {
 		dir = filepath.Join(out, run)
-		if rec, err = report.Load(dir); err != nil {
-			return rec, usage(fmt.Errorf("no record in %s: %w", dir, err))
-		}
+		rec, err = report.Load(dir)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return rec, usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
+	case err != nil:
+		return rec, usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
 	}
 	for _, issue := range withoutKnown {
 		var known bool
@@ -34,6 +39,9 @@ func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
 	rec = engine.Judge(rec)
 	return rec, report.WriteAll(dir, rec)
 }
+
+// oneLine is what an error says, in one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // begin writes down what is run, on what and how.
 func (s *session) begin(ctx context.Context, agent string) error {

@@ -27,7 +27,7 @@ type Suite struct {
 	Params map[string]string // of scenarios, as the user set them
 	Extra  []string          // flags of the user's, for Ginkgo
 
-	names []string // of the scenarios that the focus chooses
+	names []string // of the scenarios that the focus chooses, quoted for a regular expression
 }
 
 // Resolve checks the suite and fills in what was left open. That it is wrong is a usage error.
@@ -40,14 +40,23 @@ func (s *Suite) Resolve() error {
 	if err != nil {
 		return usage(err)
 	}
-	if s.names, err = focused(s.Focus, all); err != nil {
+	named, err := focused(s.Focus, all)
+	if err != nil {
 		return usage(err)
 	}
-	if err := checkLabels(s.Labels, all); err != nil {
-		return usage(err)
+	s.names = nil
+	for _, sc := range named {
+		s.names = append(s.names, regexp.QuoteMeta(sc.Name))
 	}
 	if s.Labels == "" && s.Focus == "" {
 		s.Labels = "!" + string(scenarios.Slow)
+	}
+	chosen, err := labelled(s.Labels, all, named)
+	if err != nil {
+		return usage(err)
+	}
+	if err := scenarios.Possible(chosen); err != nil {
+		return usage(err)
 	}
 	for s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 32
@@ -55,32 +64,33 @@ func (s *Suite) Resolve() error {
 	return nil
 }
 
-// focused returns the names of the scenarios that the regular expression matches, quoted for another.
-func focused(focus string, all []engine.Scenario) (names []string, err error) {
+// focused returns the scenarios that the regular expression matches.
+func focused(focus string, all []engine.Scenario) (named []engine.Scenario, err error) {
 	re, err := regexp.Compile(focus)
 	if err != nil {
-		return nil, fmt.Errorf("--focus %q: %w", focus, err)
+		return nil, fmt.Errorf("--focus %q is no regular expression: %w", focus, err)
 	}
 	for _, s := range all {
 		if re.MatchString(s.Name) {
-			names = append(names, regexp.QuoteMeta(s.Name))
+			named = append(named, s)
 		}
 	}
-	if len(names) == 0 {
+	if len(named) == 0 {
 		return nil, fmt.Errorf("--focus %q matches no scenario; `fv list` shows them", focus)
 	}
-	return names, nil
+	return named, nil
 }
 
 var labelWord = regexp.MustCompile(`[A-Za-z][\w-]*`)
 
-// checkLabels refuses a filter that Ginkgo can't read, one with words that no scenario carries, and one that selects nothing.
-func checkLabels(filter string, all []engine.Scenario) error {
+// labelled returns those of the named scenarios that the filter selects. It refuses a filter that Ginkgo can't read, one with words that no
+// scenario carries, and one that leaves nothing.
+func labelled(filter string, all, named []engine.Scenario) (chosen []engine.Scenario, err error) {
 	selects, err := types.ParseLabelFilter(filter)
 	if err != nil {
-		return fmt.Errorf("--labels %q is no label filter of Ginkgo's; write it as in 'churn && !slow'", filter)
+		return nil, fmt.Errorf("--labels %q is no label filter of Ginkgo's; write it as in 'churn && !slow'", filter)
 	}
-	var known []string
+	var known, names []string
 	for _, s := range all {
 		known = append(known, s.LabelNames()...)
 	}
@@ -89,14 +99,23 @@ func checkLabels(filter string, all []engine.Scenario) error {
 	if !strings.Contains(filter, "/") { // else it holds a regular expression
 		for _, word := range labelWord.FindAllString(filter, -1) {
 			if !slices.Contains(known, word) {
-				return fmt.Errorf("--labels %q: no scenario has the label %q; there are: %s", filter, word, strings.Join(known, ", "))
+				return nil, fmt.Errorf("--labels %q: no scenario has the label %q; there are: %s", filter, word, strings.Join(known, ", "))
 			}
 		}
 	}
-	if !slices.ContainsFunc(all, func(s engine.Scenario) bool { return selects(s.LabelNames()) }) {
-		return fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
+	for _, s := range named {
+		names = append(names, fmt.Sprintf("%q (%s)", s.Name, strings.Join(s.LabelNames(), ", ")))
+		if selects(s.LabelNames()) {
+			chosen = append(chosen, s)
+		}
 	}
-	return nil
+	switch {
+	case len(chosen) > 0:
+		return chosen, nil
+	case len(named) < len(all):
+		return nil, fmt.Errorf("--labels %q excludes all that --focus names: %s; leave one of the two out", filter, strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("--labels %q selects no scenario; there are the labels %s", filter, strings.Join(known, ", "))
 }
 
 // ginkgo returns the flags with which the driver runs what was chosen.
@@ -145,9 +164,9 @@ func (s *Suite) CheckExtra(ctx context.Context) error {
 	var said bytes.Buffer
 	dry := *s
 	dry.Extra = append([]string{"--ginkgo.dry-run"}, s.Extra...)
-	if err := dry.Show(ctx, &said); err != nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+	err := dry.Show(ctx, &said)
+	if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); err != nil && first != "" {
 		return usage(fmt.Errorf("flags after --: %s", first))
 	}
-	return nil
+	return err
 }

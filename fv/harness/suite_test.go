@@ -12,14 +12,14 @@ func TestFocused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for focus, want := range map[string]int{"": len(all), "^pod churn$": 1, "no such scenario": -1, "(": -1} {
-		names, err := focused(focus, all)
-		if (err != nil) != (want < 0) || err == nil && len(names) != want {
-			t.Errorf("--focus %q: %q, %v", focus, names, err)
+		named, err := focused(focus, all)
+		if (err != nil) != (want < 0) || err == nil && len(named) != want {
+			t.Errorf("--focus %q: %d scenarios, %v", focus, len(named), err)
 		}
 	}
 }
 
-func TestCheckLabels(t *testing.T) {
+func TestLabelled(t *testing.T) {
 	all, err := scenarios.All(scenarios.Params{})
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestCheckLabels(t *testing.T) {
 	for filter, ok := range map[string]bool{
 		"": true, "basic": true, "churn && !slow": true, "/ba.*/": true, "nope": false, "&&": false, "basic && slow": false,
 	} {
-		if err := checkLabels(filter, all); (err == nil) != ok {
+		if _, err := labelled(filter, all, all); (err == nil) != ok {
 			t.Errorf("--labels %q: %v", filter, err)
 		}
 	}

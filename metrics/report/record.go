@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/leak"
 )
 
 // Schema is the version of the record's layout. A reader refuses a newer one. Records of version 1 are read but for what was measured in them.
@@ -64,6 +65,7 @@ type Scenario struct {
 	Findings     []Finding             `json:"findings,omitempty"`
 	Measurements []metrics.Measurement `json:"measurements,omitempty"`
 	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
+	Leak         *leak.Trial           `json:"leak,omitempty"`      // what was read to learn whether the SUT leaks
 	Skipped      string                `json:"skipped,omitempty"`   // why it was not run
 	Unexcused    string                `json:"unexcused,omitempty"` // why no known issue excuses anything in it
 	Verdict      metrics.Verdict       `json:"verdict"`             // what follows from all the rest
@@ -162,6 +164,7 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Leak        *leak.Trial          `json:"leak,omitempty"`        // takes the place of the one before
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`
 	Event       *Event               `json:"event,omitempty"`

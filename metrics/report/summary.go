@@ -40,6 +40,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&b, rec)
+	writeLeaks(&b, rec)
 	writePackets(&b, rec)
 	writeOccupancy(&b, rec)
 	for _, t := range rec.measured() {
@@ -156,6 +157,7 @@ func Table(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&out, rec)
+	tableLeaks(&out, rec)
 	for _, t := range rec.measured() {
 		t.text(&out)
 	}

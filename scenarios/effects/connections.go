@@ -118,10 +118,13 @@ func samplePods(s workloads.State) (local, remote []workloads.Pod) {
 // several pods have may reach any of them.
 func talkers(s workloads.State) (local, remote []workloads.Pod) {
 	shared := s.Shared()
-	mute := func(p workloads.Pod) bool {
-		return len(p.IPs) == 0 || p.Bare || slices.ContainsFunc(p.IPs, func(ip netip.Addr) bool { return shared[ip] })
-	}
-	return slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
+	silent := func(p workloads.Pod) bool { return mute(p, func(ip netip.Addr) bool { return shared[ip] }) }
+	return slices.DeleteFunc(s.LocalPods(), silent), slices.DeleteFunc(s.RemotePods(), silent)
+}
+
+// mute reports whether a pod is not to talk.
+func mute(p workloads.Pod, shared func(netip.Addr) bool) bool {
+	return len(p.IPs) == 0 || p.Bare || slices.ContainsFunc(p.IPs, shared)
 }
 
 // spread draws up to n elements at even distances of the list, so that first and last are always among them.
@@ -145,7 +148,7 @@ func sampleFlows(s workloads.State) []Flow {
 // flowsAmong are all flows between the pods by Protocols and Ports, and some by what else the policies name.
 func flowsAmong(s workloads.State, local, remote []workloads.Pod) []Flow {
 	pods := slices.Concat(local, remote)
-	return append(eachPair(s, pods, flowsBetween), slices.Concat(namedFlowsAmong(s, pods)...)...)
+	return append(eachPair(s, pods, flowsBetween), slices.Concat(namedFlowsAmong(s, pods, namedPorts(s))...)...)
 }
 
 // eachPair are the flows between every two pods, but for those between two remote ones: these are not the local node's.

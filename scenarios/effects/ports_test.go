@@ -127,7 +127,7 @@ func TestNamedPortsAreTriedWhereTheyCount(t *testing.T) {
 func TestNamedFlowsAreBoundedAndStay(t *testing.T) {
 	s := crowd()
 	hears(&s, "p", named("dns"))
-	streams := sampleStreams(s)
+	streams := new(sampler).draw(s)
 	for i := range int32(40) {
 		hears(&s, fmt.Sprint("more-", i), number("TCP", 7000+3*i))
 	}
@@ -141,7 +141,7 @@ func TestNamedFlowsAreBoundedAndStay(t *testing.T) {
 	if got := len(triedWays(flows)); got != len(Ports)*len(Protocols)+namedWays {
 		t.Errorf("%d ways", got)
 	}
-	crowded := sampleStreams(s)
+	crowded := new(sampler).draw(s)
 	if got, most := len(crowded), streamLimit+attemptLimit+namedStreamLimit+namedAttemptLimit; got > most || len(streams) != streamLimit+attemptLimit+1 {
 		t.Errorf("%d streams, and with many ports %d, at most %d", len(streams), got, most)
 	}
@@ -156,6 +156,6 @@ func BenchmarkSampleStreams(b *testing.B) {
 		hears(&s, fmt.Sprint("p-", i), named("dns"), number("TCP", 7000+3*i), number("UDP", 5000, 5000+i))
 	}
 	for b.Loop() {
-		sampleStreams(s)
+		new(sampler).draw(s)
 	}
 }

@@ -70,11 +70,15 @@ func (b *violation) difference() report.Difference {
 
 // String tells a violation in one line.
 func (b *violation) String() string {
-	verb := "were dropped"
+	one, several := "was dropped", "were dropped"
 	if b.arrived {
-		verb = "passed"
+		one, several = "passed", "passed"
 	}
-	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, verb, b.last.Sub(b.first).Round(100*time.Microsecond), b.first.UTC().Format("15:04:05.000"))
+	at := b.first.UTC().Format("15:04:05.000")
+	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, several, b.last.Sub(b.first).Round(100*time.Microsecond), at)
+	if b.packets == 1 {
+		told = fmt.Sprintf("1 packet %s at %s", one, at)
+	}
 	if b.after.verb != "" {
 		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
 	}

@@ -52,6 +52,10 @@ type Step struct {
 	Do     func(context.Context, *World) error
 	Moves  Moves // what the step moves: all else must stay as it is, all the time; nil: not looked at
 	Settle bool  // take a settled occupancy reading after each cycle
+	// Read looks at what is there after each cycle, once the effects hold; nil: nothing more.
+	Read func(context.Context, *World) error
+	// Enough is asked after each cycle and ends the step before Repeat does; nil: it does not.
+	Enough func() bool
 
 	Patience time.Duration // how long each effect may take to hold; 0 means DefaultBound
 }

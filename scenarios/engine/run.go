@@ -97,6 +97,9 @@ func (s *run) scenario(ctx context.Context) error {
 			if err := s.execute(ctx, st, cycle+1); err != nil {
 				return err
 			}
+			if st.Enough != nil && st.Enough() {
+				break
+			}
 		}
 	}
 	return nil
@@ -130,6 +133,11 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("ask the SUT to collect garbage: %w", err)
 		}
 		s.Settled(ctx)
+	}
+	if st.Read != nil {
+		if err := st.Read(ctx, s.World); err != nil {
+			return fmt.Errorf("read after step %q, cycle %d: %w", st.Name, cycle, err)
+		}
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})

@@ -75,11 +75,11 @@ func (r Repro) Write(dir string) error {
 func ReadRepro(path string) (Repro, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Repro{}, err
+		return Repro{}, fmt.Errorf("read what is replayed: %w", err)
 	}
 	var r Repro
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Repro{}, fmt.Errorf("read %s: %w", path, err)
+		return Repro{}, fmt.Errorf("%s is no repro.json of fv fuzz: %w", path, err)
 	}
 	if r.Version != ReproVersion {
 		return Repro{}, fmt.Errorf("%s has version %d, this program reads %d", path, r.Version, ReproVersion)

@@ -186,6 +186,21 @@ func (m Map[K, V]) Before(k K) int {
 	return before
 }
 
+// At returns the value of the key before which there are so many others; there must be one.
+func (m Map[K, V]) At(before int) V {
+	n := m.root
+	for {
+		switch here := n.left.len(); {
+		case before == here:
+			return n.value
+		case before < here:
+			n = n.left
+		default:
+			before, n = before-here-1, n.right
+		}
+	}
+}
+
 // Difference is what a key has in two versions; Was or Is is the zero value where the key is not there.
 type Difference[V comparable] struct{ Was, Is V }
 

@@ -69,6 +69,11 @@ func checkAgainst(t *rapid.T, m Map[number, int], want map[number]int, from numb
 	if !slices.Equal(rest, keys[at:]) || m.Before(from) != at {
 		t.Fatalf("from %d on there are %v, %d before; want %v, %d", from, rest, m.Before(from), keys[at:], at)
 	}
+	for i, k := range keys {
+		if got := m.At(i); got != want[k] {
+			t.Fatalf("value %d is %d, want %d", i, got, want[k])
+		}
+	}
 	for k := range number(31) {
 		got, ok := m.Get(k)
 		if v, there := want[k]; got != v || ok != there {

@@ -35,7 +35,7 @@ It prints a table of medians with ranges. Nothing is judged: a slow machine is n
 }
 
 func bench(c *cobra.Command, o harness.Options, s harness.Suite, rounds int) error {
-	h, err := open(c)
+	h, err := openFor(c, o)
 	if err != nil {
 		return err
 	}

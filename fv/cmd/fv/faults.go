@@ -25,7 +25,7 @@ was judged as it must be; 1: one was not.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			re, err := regexp.Compile(focus)
 			if err != nil {
-				return usage(fmt.Errorf("--focus %q: %w", focus, err))
+				return usage(fmt.Errorf("--focus %q is no regular expression: %w", focus, err))
 			}
 			if repeat < 1 {
 				return usage(fmt.Errorf("--repeat %d: must be at least 1", repeat))

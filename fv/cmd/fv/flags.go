@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -77,14 +79,12 @@ func binaryFlags(f *pflag.FlagSet, binaries *map[string]string) {
 	for _, c := range harness.Components() {
 		f.Func(harness.BinaryFlag(c.Name), "run this binary instead of "+c.Title+" as pinned; a static one, unless it finds its libraries inside",
 			func(path string) error {
-				abs, err := filepath.Abs(path)
+				abs, info, err := there(path)
 				if err != nil {
 					return err
 				}
-				if info, err := os.Stat(abs); err != nil {
-					return err
-				} else if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-					return fmt.Errorf("%s is no program", path)
+				if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+					return errors.New("that is no program")
 				}
 				(*binaries)[c.Name] = abs
 				return nil
@@ -121,20 +121,32 @@ func agentFlags(f *pflag.FlagSet, a *infra.Choice) {
 // pathTo makes a flag's value an absolute path of something that is there.
 func pathTo(to *string, folder bool) func(string) error {
 	return func(path string) error {
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		info, err := os.Stat(abs)
+		abs, info, err := there(path)
 		if err != nil {
 			return err
 		}
 		if folder && !info.IsDir() {
-			return fmt.Errorf("%s is no folder", path)
+			return errors.New("that is no folder")
 		}
 		*to = abs
 		return nil
 	}
+}
+
+// there returns the absolute path of something that is there.
+func there(path string) (string, os.FileInfo, error) {
+	if path == "" {
+		return "", nil, errors.New("give it a path, or leave it out")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := os.Stat(abs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, errors.New("there is nothing of that name")
+	}
+	return abs, info, err
 }
 
 func targetNames() string {

@@ -39,7 +39,7 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 			for seed == 0 {
 				seed = rand.Uint64() >> 32
 			}
-			h, err := open(c)
+			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ time on an empty cluster, with everything compared after each batch. Exit codes 
 				o.Extras = repro.Target.Extras
 			}
 			o.Settings = repro.Target.Settings
-			h, err := open(c)
+			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}

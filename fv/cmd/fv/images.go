@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/infra/targets/all"
 )
 
@@ -15,6 +16,9 @@ func imagesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "images", Short: "Build the images that are missing, and list them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := targets.Find(target); err != nil {
+				return usage(fmt.Errorf("--target: %w", err))
+			}
 			h, err := open(c)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ func upCommand() *cobra.Command {
 		Use: "up", Short: "Start an environment and leave it running", Args: cobra.NoArgs,
 		Long: "up starts an environment, leaves it running and prints how to reach it. `fv test` and `fv exec` work on it, `fv down` removes it.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			h, err := open(c)
+			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}
@@ -45,7 +46,7 @@ func testCommand() *cobra.Command {
 				return usage(fmt.Errorf("--repeat %d: must be at least 1", repeat))
 			}
 			s.Extra = ginkgoFlags(args)
-			if err := resolve(); err != nil {
+			if err := errors.Join(resolve(), harness.CheckRun(run), harness.CheckOut(out)); err != nil {
 				return err
 			}
 			if done, err := shown(c, &s); done || err != nil {
@@ -72,6 +73,9 @@ func execCommand() *cobra.Command {
 		Long: `exec runs any program inside the network namespace of the node, beside the agent. A file of this machine is
 copied in (it must be static, or find its libraries in Debian 12). In its environment: KUBECONFIG, FV_NODE (the node's name), FV_TARGET_ADDR, FV_METRICS_URL.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := harness.CheckRun(run); err != nil {
+				return err
+			}
 			h, err := open(c)
 			if err != nil {
 				return err

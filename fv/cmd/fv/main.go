@@ -114,26 +114,9 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), listCommand(),
-		doctorCommand(), imagesCommand(), judgeCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), replayCommand(), benchCommand())
+		doctorCommand(), imagesCommand(), judgeCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand())
 	checkArguments(root)
 	return root
-}
-
-// checkArguments makes wrong arguments of every subcommand a usage error.
-func checkArguments(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		checkArguments(sub)
-	}
 }

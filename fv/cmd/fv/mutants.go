@@ -28,6 +28,9 @@ the table is whole; 2 wrong usage; 3 a mutant has no verdict, or the control did
 			if err := goOn(&o, c.Flags().Changed); err != nil {
 				return usage(err)
 			}
+			if err := o.Check(givenImages()); err != nil {
+				return err
+			}
 			h, err := open(c)
 			if err != nil {
 				return err

@@ -15,9 +15,17 @@ func open(c *cobra.Command) (*harness.Harness, error) {
 	return harness.Open(c.Context(), harness.Config{Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr})
 }
 
+// openFor returns a harness for environments with these options, which are checked first.
+func openFor(c *cobra.Command, o harness.Options) (*harness.Harness, error) {
+	if err := o.Check(givenImages()); err != nil {
+		return nil, err
+	}
+	return open(c)
+}
+
 // opened returns a harness in which environments can be started with these options.
 func opened(c *cobra.Command, o harness.Options) (*harness.Harness, error) {
-	h, err := open(c)
+	h, err := openFor(c, o)
 	if err == nil {
 		_, err = h.Prepare(c.Context(), o)
 	}

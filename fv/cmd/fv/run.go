@@ -26,6 +26,9 @@ func runCommand() *cobra.Command {
 			if err := resolve(); err != nil {
 				return err
 			}
+			if err := o.Check(givenImages()); err != nil {
+				return err
+			}
 			if done, err := shown(c, &s); done || err != nil {
 				return err
 			}

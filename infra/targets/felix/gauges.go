@@ -36,6 +36,7 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 		metrics.Rules:          {Metric: "felix_iptables_rules"},
 		metrics.IPSets:         {Metric: "felix_ipsets_calico"},
 		metrics.HeapBytes:      {Metric: "go_memstats_heap_alloc_bytes"},
+		metrics.HeapObjects:    {Metric: "go_memstats_heap_objects"},
 		metrics.Goroutines:     {Metric: "go_goroutines"},
 		felixHosts:             {Metric: "felix_cluster_num_hosts"},
 		felixHostEndpoints:     {Metric: "felix_cluster_num_host_endpoints"},

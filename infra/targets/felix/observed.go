@@ -87,9 +87,10 @@ func (o *observed) interfaces() {
 		if !ok {
 			continue
 		}
-		o.facts[interfaceFact(p)] = "down"
+		iface := interfaceFact(p)
+		o.facts[iface] = "down"
 		if i.Up {
-			o.facts[interfaceFact(p)] = "up"
+			o.facts[iface] = "up"
 		}
 		if len(p.IPs) == 0 {
 			continue
@@ -100,7 +101,7 @@ func (o *observed) interfaces() {
 				got = want
 			}
 			if ok {
-				o.facts[sysctlFact(p, setting)] = got
+				o.facts[sysctlFact(iface, setting)] = got
 			}
 		}
 	}
@@ -302,14 +303,14 @@ func (o *observed) sets() {
 		}
 	}
 	for t, names := range o.tied {
-		set := o.want.sets[t.key]
+		member := memberFact(o.want.sets[t.key], t.family)
 		for i, name := range names {
 			id := o.setID(t.family, name)
 			if i > 0 && o.digest(id) == o.digest(o.setID(t.family, names[0])) {
 				continue
 			}
-			for _, m := range o.k.Sets[id].Members {
-				o.facts[memberFact(set, t.family, m)] = o.want.ownerOf(m)
+			for _, member.Part = range o.k.Sets[id].Members {
+				o.facts[member] = o.want.ownerOf(member.Part)
 			}
 		}
 	}

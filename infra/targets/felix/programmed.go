@@ -147,15 +147,16 @@ func endpointTitle(p workloads.Pod, w felixWay) string {
 func (f felix) Programmed(s workloads.State) map[report.Fact]string {
 	want, facts := f.wanted(s), map[report.Fact]string{}
 	for _, p := range want.local {
+		iface := interfaceFact(p)
 		if !p.Bare {
-			facts[interfaceFact(p)] = "up"
+			facts[iface] = "up"
 		}
 		if len(p.IPs) == 0 {
 			continue
 		}
 		if !p.Bare {
 			for name, value := range felixSysctls {
-				facts[sysctlFact(p, name)] = value
+				facts[sysctlFact(iface, name)] = value
 			}
 		}
 		for _, family := range kernel.Families {
@@ -173,8 +174,9 @@ func (f felix) Programmed(s workloads.State) map[report.Fact]string {
 			facts[strangerFact(w, family)] = string(kernel.Drop)
 		}
 		for _, set := range want.sets {
-			for m := range set.members[family] {
-				facts[memberFact(set, family, m)] = want.ownerOf(m)
+			member := memberFact(set, family)
+			for member.Part = range set.members[family] {
+				facts[member] = want.ownerOf(member.Part)
 			}
 		}
 	}
@@ -190,10 +192,10 @@ func interfaceFact(p workloads.Pod) report.Fact {
 	return report.Fact{Aspect: report.Links, Kind: report.Interface, Subject: "interface of pod " + p.String()}
 }
 
-func sysctlFact(p workloads.Pod, name string) report.Fact {
-	fact := interfaceFact(p)
-	fact.Aspect, fact.Part = report.Settings, name
-	return fact
+// sysctlFact is on a setting of an interface.
+func sysctlFact(iface report.Fact, name string) report.Fact {
+	iface.Aspect, iface.Part = report.Settings, name
+	return iface
 }
 
 func dispatchFact(p workloads.Pod, w felixWay, f kernel.Family) report.Fact {
@@ -208,8 +210,9 @@ func dispatchTo(whom string, w felixWay, f kernel.Family) report.Fact {
 	return report.Fact{Aspect: report.Dispatch, Kind: report.Interface, Subject: "dispatch " + w.reached + " " + whom + " " + string(f)}
 }
 
-func memberFact(s *wantedSet, f kernel.Family, member string) report.Fact {
-	return report.Fact{Aspect: report.Members, Kind: report.Set, Subject: "set of " + s.title + " " + string(f), Part: member}
+// memberFact is on a member of a set, which is its part.
+func memberFact(s *wantedSet, f kernel.Family) report.Fact {
+	return report.Fact{Aspect: report.Members, Kind: report.Set, Subject: "set of " + s.title + " " + string(f)}
 }
 
 // countRules makes a fact of each different rule: how often it stands in the chain.
@@ -218,8 +221,10 @@ func (c wantedChain) countRules(facts map[report.Fact]string, rules []string) {
 	for _, r := range rules {
 		seen[r]++
 	}
+	rule := report.Fact{Aspect: report.Rules, Kind: c.kind, Subject: c.String()}
 	for r, n := range seen {
-		facts[report.Fact{Aspect: report.Rules, Kind: c.kind, Subject: c.String(), Part: r}] = strconv.Itoa(n)
+		rule.Part = r
+		facts[rule] = strconv.Itoa(n)
 	}
 }
 

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// wanted says what the values of flags look like, by the flags' type.
+var wanted = map[string]string{
+	"int":      "a whole number",
+	"uint64":   "a whole number that is not negative",
+	"duration": "a time such as 90s or 1h30m",
+	"bool":     "true or false",
+	"boolfunc": "true or false",
+}
+
+// flagError says in words of ours what is wrong with a flag.
+func flagError(c *cobra.Command, err error) error {
+	help := fmt.Sprintf("; see `%s --help`", c.CommandPath())
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return usage(fmt.Errorf("%w%s", err, help))
+	}
+	name, value := invalid.GetFlag().Name, invalid.GetValue()
+	if want := wanted[invalid.GetFlag().Value.Type()]; want != "" {
+		return usage(fmt.Errorf("--%s %q: want %s", name, value, want))
+	}
+	return usage(fmt.Errorf("--%s %q: %w", name, value, invalid.Unwrap()))
+}
+
+// checkFlags refuses a flag that was given with nothing: a script's variable that was not set would choose everything.
+func checkFlags(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if (f.Value.Type() == "string" && f.Value.String() == "") && err == nil {
+			err = usage(fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
+		}
+	})
+	return err
+}
+
+// checkArguments makes wrong arguments of every subcommand a usage error, and flags that are empty.
+func checkArguments(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
+			}
+			return checkFlags(c)
+		}
+	}
+	for _, sub := range c.Commands() {
+		checkArguments(sub)
+	}
+}
