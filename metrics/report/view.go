@@ -104,7 +104,7 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 			continue
 		}
 		for g, v := range p.Values {
-			if g != metrics.CPUSeconds && g != metrics.ProcessCPU {
+			if !cumulative(g) {
 				last[g] = v
 				continue
 			}
@@ -117,6 +117,9 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 	}
 	return last
 }
+
+// cumulative reports whether a gauge counts up from when its process began.
+func cumulative(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }
 
 func orNothing(s string) string {
 	if s == "" {

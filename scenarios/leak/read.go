@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -17,7 +15,6 @@ import (
 	"github.com/nodefv/nodefv/metrics/sites"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
@@ -34,15 +31,6 @@ var asked = []struct {
 
 // bytes stands for Order.See.
 const bytes = -1
-
-// counted are the classes of which the numbers are judged. eBPF objects belong to the whole machine, and say nothing of the SUT.
-var counted = []kernel.Class{
-	kernel.Chains, kernel.Rules, kernel.Sets, kernel.Members, kernel.RouteEntries, kernel.PolicyRules, kernel.Neighbours, kernel.Links, kernel.Connections, kernel.Mounts,
-	kernel.Namespaces,
-}
-
-// passing are the classes whose names come and go by themselves, so that their numbers alone are judged.
-var passing = []kernel.Class{kernel.Neighbours, kernel.Connections, kernel.Descriptors, kernel.BPFMaps, kernel.BPFPrograms}
 
 // reader keeps what was read in the cycles of an order.
 type reader struct {
@@ -91,7 +79,7 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge("kernel "+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
@@ -237,24 +225,6 @@ func (r *reader) growing(k sites.Kind, gauge metrics.Gauge, level float64) []lea
 	return all
 }
 
-// left is what the last two censuses have more or less than the first.
-func (r *reader) left() []string {
-	if r.previous == nil {
-		return nil
-	}
-	both := map[string]bool{}
-	for _, c := range r.previous.Since(r.before) {
-		both[c.String()] = true
-	}
-	var all []string
-	for _, c := range r.last.Since(r.before) {
-		if both[c.String()] && !slices.Contains(passing, c.Class) {
-			all = append(all, c.String())
-		}
-	}
-	return all
-}
-
 // finish keeps both profiles and the record of all.
 func (r *reader) finish(w *engine.World) error {
 	if r.late != nil {
@@ -269,34 +239,3 @@ func (r *reader) finish(w *engine.World) error {
 	w.Record(report.Entry{Leak: &told})
 	return nil
 }
-
-// census counts what the kernel holds; of neighbours and connections, those of addresses that pods had and no pod has.
-func census(ctx context.Context, w *engine.World) (kernel.Census, error) {
-	c, err := effects.Of(w).Inspect.Census(ctx)
-	if err != nil {
-		return nil, err
-	}
-	present := map[netip.Addr]bool{}
-	for _, p := range w.Plan.Ring(w.Fleet.State()) {
-		for _, ip := range p.IPs {
-			present[ip] = true
-		}
-	}
-	gone := func(word string) bool {
-		addr, err := netip.ParseAddr(word)
-		if ends, e := netip.ParseAddrPort(word); err != nil && e == nil {
-			addr = ends.Addr()
-		}
-		return addr.IsValid() && inPool(addr) && !present[addr]
-	}
-	for _, class := range []kernel.Class{kernel.Neighbours, kernel.Connections} {
-		for name := range c[class] {
-			if !slices.ContainsFunc(strings.Fields(name), gone) {
-				delete(c[class], name)
-			}
-		}
-	}
-	return c, nil
-}
-
-func inPool(a netip.Addr) bool { return workloads.InPool(netip.PrefixFrom(a, a.BitLen()).String()) }
