@@ -165,7 +165,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		}
 		for _, m := range called.FindAllStringSubmatch(string(text), -1) {
 			found++
-			c, _, err := command().Find([]string{m[1]})
+			c, _, err := command().Find(append([]string{m[1]}, strings.Fields(m[2])...))
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, m[0], err)
 				continue
