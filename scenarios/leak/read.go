@@ -18,19 +18,25 @@ import (
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
-// asked is what is asked of each gauge: see leak.Question. see is per churned object; 0: whatever can be told. The heap as the SUT's runtime tells it
+// asked is what is asked of each gauge: see leak.Question. The heap as the SUT's runtime tells it
 // includes what became garbage since the last collection, so it is asked about only where there is no better.
 var asked = []struct {
 	gauge   metrics.Gauge
 	quantum float64
-	see     float64
+	see     see
 }{
-	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, 0}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, 0}, {metrics.Goroutines, 1, 0.1}, {metrics.Threads, 1, 0},
-	{metrics.FDs, 1, 0.1}, {metrics.RSSBytes, 4096, 0},
+	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, all}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, all}, {metrics.Goroutines, 1, counts},
+	{metrics.Threads, 1, all}, {metrics.FDs, 1, counts}, {metrics.RSSBytes, 4096, all},
 }
 
-// bytes stands for Order.See.
-const bytes = -1
+// see is how small a growth must be told from none.
+type see int
+
+const (
+	all    see = iota // whatever can be told
+	bytes             // Order.See for each object
+	counts            // see course.counts
+)
 
 // reader keeps what was read in the cycles of an order.
 type reader struct {
@@ -79,7 +85,7 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, c.counts(), c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
@@ -98,16 +104,19 @@ func (r *reader) addGauges(values metrics.Snapshot, c *course) {
 		if !ok {
 			continue
 		}
-		see := q.see * float64(c.objects)
+		growth := 0.0
 		switch {
-		case live && q.gauge == metrics.HeapBytes:
-			see = 0
-		case q.see == bytes:
-			see = c.order.See * float64(c.objects)
+		case q.see == counts:
+			growth = c.counts()
+		case q.see == bytes && !(live && q.gauge == metrics.HeapBytes):
+			growth = c.order.See * float64(c.objects)
 		}
-		r.add(q.gauge, q.quantum, see, c.cycle, v)
+		r.add(q.gauge, q.quantum, growth, c.cycle, v)
 	}
 }
+
+// counts is how many more of anything in each cycle must be told from none: a tenth of one for each object, or half of one.
+func (c *course) counts() float64 { return max(0.1*float64(c.objects), 0.5) }
 
 func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64) {
 	s := r.series[g]
