@@ -127,7 +127,8 @@ func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64
 	s.Add(cycle, v)
 }
 
-// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone.
+// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. Of these two it returns the
+// one with less heap, since what the SUT works on at the moment only adds to it.
 func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
 	before, err := r.now(ctx, w)
 	for until := time.Now().Add(settleFor); err == nil; {
@@ -137,8 +138,14 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 			return before, context.Cause(ctx)
 		}
 		var now reading
-		if now, err = r.now(ctx, w); err != nil || agree(before.values, now.values) {
-			return now, err
+		if now, err = r.now(ctx, w); err != nil {
+			break
+		}
+		if agree(before.values, now.values) {
+			if before.values[metrics.LiveBytes] < now.values[metrics.LiveBytes] {
+				return before, nil
+			}
+			return now, nil
 		}
 		if time.Now().After(until) {
 			r.trial.Restless++
