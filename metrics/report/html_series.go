@@ -17,13 +17,13 @@ const mostPoints = 6000
 
 // first are the gauges that are looked at first; all others follow by their names.
 var first = []metrics.Gauge{
-	metrics.HeapBytes, metrics.RSSBytes, metrics.PSSBytes, metrics.CgroupBytes, metrics.CPUSeconds, metrics.ProcessCPU, metrics.Goroutines, metrics.Threads, metrics.FDs,
+	metrics.HeapBytes, metrics.HeapObjects, metrics.LiveBytes, metrics.LiveObjects, metrics.RSSBytes, metrics.PSSBytes, metrics.CgroupBytes, metrics.CPUSeconds, metrics.ProcessCPU, metrics.Goroutines, metrics.Threads, metrics.FDs,
 	metrics.Endpoints, metrics.LocalEndpoints, metrics.Rules, metrics.Chains, metrics.IPSets, metrics.Selectors, metrics.InSync,
 }
 
 // titles are what gauges are called on the page, if it is not their name.
 var titles = map[metrics.Gauge]string{
-	metrics.RSSBytes: "RSS", metrics.PSSBytes: "PSS", metrics.CgroupBytes: "memory of the cgroup", metrics.CPUSeconds: "CPU, children included",
+	metrics.LiveBytes: "live heap", metrics.RSSBytes: "RSS", metrics.PSSBytes: "PSS", metrics.CgroupBytes: "memory of the cgroup", metrics.CPUSeconds: "CPU, children included",
 	metrics.ProcessCPU: "CPU of the process", metrics.FDs: "file descriptors", metrics.IPSets: "sets", metrics.InSync: "in sync",
 }
 

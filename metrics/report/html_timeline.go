@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report/page"
 )
 
@@ -236,23 +235,3 @@ func (rec Record) rates(operations []Operation, from, to time.Time) page.Rates {
 	}
 	return r
 }
-
-// known says what known issues of the SUT's release excused, and why something was not.
-func (rec Record) known() []string {
-	var lines []string
-	if rec.Run.Unexcused != "" {
-		lines = append(lines, plain(rec.Run.Unexcused))
-	}
-	for _, sc := range rec.Scenarios {
-		if sc.Unexcused != "" {
-			lines = append(lines, plain(sc.Name+": "+sc.Unexcused))
-		}
-		for _, e := range sc.Excused() {
-			lines = append(lines, plain(sc.Name)+": "+e.String())
-		}
-	}
-	return lines
-}
-
-// cumulative reports whether a gauge counts up from when its process began.
-func cumulative(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }

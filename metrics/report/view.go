@@ -118,6 +118,9 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 	return last
 }
 
+// cumulative reports whether a gauge counts up from when its process began.
+func cumulative(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }
+
 func orNothing(s string) string {
 	if s == "" {
 		return "nothing"

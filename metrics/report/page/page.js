@@ -379,7 +379,7 @@ const redraw = () => { for (const t of timelines.values()) t.redraw(); };
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 addEventListener('beforeprint', () => {
 	for (const el of document.querySelectorAll('.timeline')) if (el.offsetParent) open(el);
-	root.dataset.light = ''; for (const t of timelines.values()) t.resize(560);
+	root.dataset.light = ''; for (const t of timelines.values()) t.resize(520);
 	redraw();
 });
 addEventListener('afterprint', () => { delete root.dataset.light; for (const t of timelines.values()) t.resize(); redraw(); });
