@@ -113,7 +113,7 @@ type move struct {
 
 // onInput makes the scenario that moves one input of the calculation, to and fro, on the stage.
 func onInput(name, doc string, moves ...move) bool {
-	return register(func(Params) engine.Scenario {
+	return registerFrom(source(1), func(Params) engine.Scenario {
 		steps := []engine.Step{guarding}
 		for _, m := range moves {
 			steps = append(steps, engine.Step{Name: m.name, Moves: m.moves, Do: m.do})

@@ -68,6 +68,7 @@ func (h *Harness) haveDriver() error {
 // Up starts an environment and tells its steps. The target is what Prepare returned for the same options.
 func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, dir string, keep bool) (*infra.Environment, error) {
 	begun := time.Now()
+	defer h.status.during("  starting the environment")()
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Making: h.making(o),
 		Report: func(step string) {

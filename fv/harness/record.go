@@ -15,29 +15,29 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
-// Judge judges a stored record anew, writes all its formats again and returns it. The record is that in the folder run, or else that of
+// Judge judges a stored record anew, writes all its formats again and returns it, with its folder. The record is that in the folder run, or else that of
 // the run of this name below out. Nothing is excused by the known issues of these names.
-func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
-	dir := run
-	rec, err := report.Load(dir)
+func Judge(run, out string, withoutKnown ...string) (rec report.Record, dir string, err error) {
+	dir = run
+	rec, err = report.Load(dir)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(run, filepath.Separator) {
 		dir = filepath.Join(out, run)
 		rec, err = report.Load(dir)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return rec, usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
+		return rec, dir, usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
 	case err != nil:
-		return rec, usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
+		return rec, dir, usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
 	}
 	for _, issue := range withoutKnown {
 		var known bool
 		if rec, known = rec.Without(issue); !known {
-			return rec, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
+			return rec, dir, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
 		}
 	}
 	rec = engine.Judge(rec)
-	return rec, report.WriteAll(dir, rec)
+	return rec, dir, report.WriteAll(dir, rec)
 }
 
 // oneLine is what an error says, in one line.
@@ -75,9 +75,9 @@ func (s *session) finish() (metrics.Verdict, error) {
 		return metrics.Inconclusive, errors.Join(err, loadErr)
 	}
 	rec = engine.Judge(rec)
-	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec))
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec, s.dir))
 	fmt.Fprintf(s.out, "record: %s\n", s.dir)
-	return rec.Verdict, err
+	return rec.Verdict, errors.Join(err, s.screen.annotate(s.out, rec))
 }
 
 // broken ends a session whose environment never came up, with the record of what there is: a failure if the SUT died, else

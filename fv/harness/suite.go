@@ -139,13 +139,13 @@ func (s *Suite) DryRun() bool {
 }
 
 // Show lets the suite show its specs, for which it needs no environment.
-func (s *Suite) Show(ctx context.Context, out io.Writer) error {
+func (s *Suite) Show(ctx context.Context, out io.Writer, screen Screen) error {
 	root, err := ProjectRoot()
 	if err != nil {
 		return usage(err)
 	}
 	args := s.ginkgo()
-	if !terminal(out) {
+	if !screen.Colours {
 		args = append(args, "--ginkgo.no-color")
 	}
 	suite := exec.CommandContext(ctx, filepath.Join(root, "bin", "fv.test"), args...)
@@ -164,7 +164,7 @@ func (s *Suite) CheckExtra(ctx context.Context) error {
 	var said bytes.Buffer
 	dry := *s
 	dry.Extra = append([]string{"--ginkgo.dry-run"}, s.Extra...)
-	err := dry.Show(ctx, &said)
+	err := dry.Show(ctx, &said, Screen{})
 	if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); err != nil && first != "" {
 		return usage(fmt.Errorf("flags after --: %s", first))
 	}

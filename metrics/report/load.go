@@ -41,6 +41,7 @@ func Load(dir string) (Record, error) {
 		return c.record(), fmt.Errorf("load record: %w", err)
 	}
 	rec := c.record()
+	rec.Files = filesIn(dir)
 	return rec, rec.quote(dir)
 }
 

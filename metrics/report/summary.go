@@ -2,13 +2,11 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -26,7 +24,11 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	writeHead(&b, rec)
 	b.WriteString("| verdict | scenario | duration | reason |\n|---|---|---:|---|\n")
 	for _, sc := range rec.Scenarios {
-		row(&b, sc.Verdict.String(), sc.Name, short(sc.Duration()), sc.Reason)
+		reason := sc.Reason
+		if sc.broken() {
+			reason = "see below"
+		}
+		row(&b, sc.Verdict.String(), sc.Name, short(sc.Duration()), reason)
 	}
 	for _, sc := range rec.Scenarios {
 		if sc.broken() {
@@ -65,6 +67,9 @@ func writeHead(b *bytes.Buffer, rec Record) {
 		metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
 	list(b, "versions", r.Versions)
 	list(b, "parameters", r.Parameters)
+	if logs := rec.logs(); len(logs) > 0 {
+		fmt.Fprintf(b, "- logs: %s\n", links(logs))
+	}
 	b.WriteByte('\n')
 }
 
@@ -80,6 +85,12 @@ func list(b *bytes.Buffer, title string, m map[string]string) {
 
 func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s\n", cell(sc.Name), sc.Verdict, cell(sc.Reason))
+	if sc.Doc != "" {
+		fmt.Fprintf(b, "\nWhat it does: %s\n", cell(sc.Doc))
+	}
+	if files := rec.diagnostics(sc.Name); len(files) > 0 {
+		fmt.Fprintf(b, "\nDiagnostics, taken when it failed: %s\n", links(files))
+	}
 	if lines := rec.details(sc); len(lines) > 0 {
 		fence(b, "text", lines)
 	}
@@ -87,27 +98,6 @@ func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 		b.WriteString("\nTo repeat it:\n")
 		fence(b, "sh", []string{plain(cmd)})
 	}
-}
-
-func writeOccupancy(b *bytes.Buffer, rec Record) {
-	var rows bytes.Buffer
-	for _, sc := range rec.Scenarios {
-		if snap := rec.occupancy(sc); len(snap) > 0 {
-			row(&rows, sc.Name, reading(snap, metrics.HeapBytes), reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds))
-		}
-	}
-	if rows.Len() > 0 {
-		b.WriteString("\n## Occupancy\n\nHeap and RSS as last read in the scenario, CPU used during it, children included.\n\n")
-		b.WriteString("| scenario | heap | RSS | CPU |\n|---|---:|---:|---:|\n")
-		b.Write(rows.Bytes())
-	}
-}
-
-func reading(snap metrics.Snapshot, g metrics.Gauge) string {
-	if v, ok := snap[g]; ok {
-		return g.Format(v)
-	}
-	return "–"
 }
 
 func row(b *bytes.Buffer, cells ...string) {
@@ -129,41 +119,4 @@ func fence(b *bytes.Buffer, language string, lines []string) {
 		mark += "`"
 	}
 	fmt.Fprintf(b, "\n%s%s\n%s\n%s\n", mark, language, body, mark)
-}
-
-// Table writes the run's outcome for a terminal: a line per scenario and one for the run. Why a scenario did not pass is a line of its
-// own below it, that begins at the left and so is read in a narrow terminal as well.
-func Table(w io.Writer, rec Record) error {
-	var rows bytes.Buffer
-	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "VERDICT\tSCENARIO\tDURATION\tHEAP\tRSS\tCPU\tREASON")
-	for _, sc := range rec.Scenarios {
-		snap := rec.occupancy(sc)
-		reason := plain(sc.Reason)
-		if sc.broken() {
-			reason = ""
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), reading(snap, metrics.HeapBytes),
-			reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), reason)
-	}
-	_ = t.Flush() // a buffer takes all
-	var out bytes.Buffer
-	lines := strings.Split(rows.String(), "\n")
-	fmt.Fprintln(&out, lines[0])
-	for i, sc := range rec.Scenarios {
-		fmt.Fprintln(&out, strings.TrimRight(lines[i+1], " "))
-		if sc.broken() {
-			fmt.Fprintf(&out, "  %s\n", plain(sc.Reason))
-		}
-	}
-	writeExcused(&out, rec)
-	tableLeaks(&out, rec)
-	for _, t := range rec.measured() {
-		t.text(&out)
-	}
-	if _, err := w.Write(out.Bytes()); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))
-	return err
 }

@@ -95,29 +95,6 @@ func (e Event) Describe(target string) string {
 // killers are the signals that leave a program no last word, by the exit codes that they make.
 var killers = map[int]string{137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
-// occupancy returns, for each gauge, the last value that was read during the scenario; for those that count up, it is
-// what was added during it.
-func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
-	last, previous := metrics.Snapshot{}, metrics.Snapshot{}
-	for _, p := range rec.Points {
-		if p.Scenario != sc.Name || sc.Skipped != "" || !sc.includes(p.At) {
-			continue
-		}
-		for g, v := range p.Values {
-			if g != metrics.CPUSeconds && g != metrics.ProcessCPU {
-				last[g] = v
-				continue
-			}
-			// A restarted agent counts from 0 again, so only steps upwards add up.
-			if before, ok := previous[g]; ok {
-				last[g] += max(v-before, 0)
-			}
-			previous[g] = v
-		}
-	}
-	return last
-}
-
 func orNothing(s string) string {
 	if s == "" {
 		return "nothing"
@@ -165,11 +142,11 @@ func (rec Record) details(sc Scenario) []string {
 			continue
 		}
 		lines = append(lines, plain(f.title()+": "+f.broken()))
-		firsts, told := kinds(f.Differences)
-		for _, d := range firsts {
-			lines = append(lines, "  "+plain(d.String()))
+		folded, told := fold(f.Differences)
+		for _, line := range folded {
+			lines = append(lines, "  "+plain(line))
 		}
-		if more := f.Differing - told; more > 0 && len(firsts) > 0 {
+		if more := f.Differing - told; more > 0 && len(folded) > 0 {
 			lines = append(lines, fmt.Sprintf("  and %d more", more))
 		}
 		lines = append(lines, quoted(f.Log)...)

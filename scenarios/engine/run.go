@@ -34,9 +34,7 @@ const undoBound = 3 * time.Minute
 // Run runs one scenario to its end, clean-up included, and records it; the verdict is Judge's to make. It returns
 // what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
 func (r *Runner) Run(ctx context.Context, sc Scenario) error {
-	r.Write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{
-		Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Budgets: sc.Budgets,
-	}})
+	r.Write(report.Entry{Scenario: sc.Name, Begin: sc.Begin(time.Now())})
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
