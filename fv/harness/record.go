@@ -62,7 +62,7 @@ func (s *session) begin(ctx context.Context, agent string) error {
 	}
 	return s.journal.Write(report.Entry{Run: &report.Run{
 		ID: s.id, Started: time.Now(), Seed: s.suite.Seed, Command: s.repeat(), Target: s.options.Target,
-		Runtime: name, Parameters: s.suite.Params, Machine: machine, Versions: versions,
+		Runtime: name, Parameters: s.suite.Params, Ceilings: s.suite.ceilings, Machine: machine, Versions: versions,
 	}})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
@@ -25,9 +26,11 @@ type Suite struct {
 	Labels string            // run those that this label filter of Ginkgo's selects; empty without a focus: all but slow ones
 	Seed   uint64            // of everything that is drawn; 0: one is drawn
 	Params map[string]string // of scenarios, as the user set them
+	Budget []string          // ceilings of the run, as metrics.ParseCeiling reads them
 	Extra  []string          // flags of the user's, for Ginkgo
 
-	names []string // of the scenarios that the focus chooses, quoted for a regular expression
+	ceilings []metrics.Ceiling
+	names    []string // of the scenarios that the focus chooses, quoted for a regular expression
 }
 
 // Resolve checks the suite and fills in what was left open. That it is wrong is a usage error.
@@ -57,6 +60,14 @@ func (s *Suite) Resolve() error {
 	}
 	if err := scenarios.Possible(chosen); err != nil {
 		return usage(err)
+	}
+	s.ceilings = nil
+	for _, text := range s.Budget {
+		c, err := metrics.ParseCeiling(text)
+		if err != nil {
+			return usage(fmt.Errorf("--budget %q: %w", text, err))
+		}
+		s.ceilings = append(s.ceilings, c)
 	}
 	for s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 32

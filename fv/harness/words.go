@@ -65,6 +65,9 @@ func repeatRun(o Options, s Suite) string {
 	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
 		words = append(words, "--"+name, s.Params[name])
 	}
+	for _, budget := range s.Budget {
+		words = append(words, "--budget", "'"+budget+"'")
+	}
 	if s.Focus != "" {
 		words = append(words, "--focus", "'"+s.Focus+"'")
 	}

@@ -82,14 +82,15 @@ func writeBenchmark(b *bytes.Buffer, sc Scenario, o occupancy, cpus int) {
 			fmt.Fprintf(b, " %s %s", strconv.FormatFloat(v, 'f', -1, 64), of+strings.ReplaceAll(token(string(g)), "_", "-"))
 		}
 	}
-	for _, g := range costs {
+	for _, g := range metrics.Costs {
 		value("peak-", g, o.peak)
 		value("mean-", g, o.mean)
 		value("end-", g, o.end)
 		value("settled-", g, o.settled)
 	}
-	value("", metrics.CPUSeconds, o.used)
-	value("", metrics.ProcessCPU, o.used)
+	for _, g := range metrics.CountsUp {
+		value("", g, o.used)
+	}
 	b.WriteByte('\n')
 }
 

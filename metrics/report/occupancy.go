@@ -22,9 +22,6 @@ type stepEnd struct {
 	held metrics.Snapshot
 }
 
-// countsUp reports whether a gauge is of what has been used since the SUT began.
-func countsUp(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }
-
 // occupancy reads what was held in the scenario. Under load are the readings of the steps that it names: not those of its beginning and of
 // its clean-up.
 func (rec Record) occupancy(sc Scenario) occupancy {
@@ -38,7 +35,7 @@ func (rec Record) occupancy(sc Scenario) occupancy {
 		held := metrics.Snapshot{}
 		for g, v := range p.Values {
 			switch {
-			case countsUp(g):
+			case slices.Contains(metrics.CountsUp, g):
 				// A restarted agent counts from 0 again, so only steps upwards add up.
 				if before, ok := previous[g]; ok {
 					o.used[g] += max(v-before, 0)
@@ -88,10 +85,14 @@ func merged(before, now metrics.Snapshot) metrics.Snapshot {
 
 func (o occupancy) empty() bool { return len(o.peak)+len(o.used)+len(o.settled) == 0 }
 
-// costs are the gauges of what the SUT costs. The others are numbers of the load, which all runs share.
-var costs = []metrics.Gauge{
-	metrics.HeapBytes, metrics.HeapObjects, metrics.LiveBytes, metrics.LiveObjects, metrics.Goroutines, metrics.RSSBytes, metrics.PSSBytes,
-	metrics.Threads, metrics.FDs, metrics.CgroupBytes,
+// Peak returns the highest reading of a gauge under load in the scenario, or of one that counts up, what was added; false: there is none.
+func (rec Record) Peak(sc Scenario, g metrics.Gauge) (float64, bool) {
+	o := rec.occupancy(sc)
+	if v, ok := o.used[g]; ok {
+		return v, true
+	}
+	v, ok := o.peak[g]
+	return v, ok
 }
 
 func writeOccupancy(b *bytes.Buffer, rec Record) {

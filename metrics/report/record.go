@@ -37,6 +37,7 @@ type Run struct {
 	Target     string            `json:"target"`               // the SUT
 	Runtime    string            `json:"runtime"`              // where containers run: "docker" or "local"
 	Parameters map[string]string `json:"parameters,omitempty"` // of the harness, by name
+	Ceilings   []metrics.Ceiling `json:"ceilings,omitempty"`   // budgets that the user set for the run
 	Versions   map[string]string `json:"versions,omitempty"`   // component to version
 	Known      []KnownIssue      `json:"known,omitempty"`      // issues of the SUT's release, which are excused
 	Unexcused  string            `json:"unexcused,omitempty"`  // why some that are known of the SUT are not
