@@ -59,6 +59,6 @@ func (d *Driver) live(p metrics.Point) {
 		of = fmt.Sprintf("%d/%d ", d.number, d.total)
 	}
 	const mib = 1 << 20
-	fmt.Fprintf(d.out, "%s%s%s ▸ %s  %d ops  %.0f/s  %.0f endpoints  heap %.0f MiB  rss %.0f MiB\n", infra.LivePrefix, of, p.Scenario, step,
+	fmt.Fprintf(d.out, "%s%s%s ▸ %s  %d ops %.0f/s  %.0f endpoints  heap %.0f rss %.0f MiB\n", infra.LivePrefix, of, p.Scenario, step,
 		done, rate, p.Values[metrics.Endpoints], p.Values[metrics.HeapBytes]/mib, p.Values[metrics.RSSBytes]/mib)
 }

@@ -69,6 +69,7 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	runner := engine.Runner{
 		World: world, Write: d.write,
 		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
+		Held:     func(ctx context.Context) { d.sampler.Sample(ctx, false) },
 		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
 		Diagnose: func(ctx context.Context, name, why string) {
 			dir := filepath.Join(d.handoff.Out, "diagnostics", name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -66,6 +67,18 @@ func (s *session) begin(ctx context.Context, agent string) error {
 	}})
 }
 
+// fromHere is a path as it is reached from the working directory, if it is below that.
+func fromHere(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if inside, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(inside) {
+		return inside
+	}
+	return path
+}
+
 // finish judges what was recorded, writes every format and prints the table.
 func (s *session) finish() (metrics.Verdict, error) {
 	now := time.Now()
@@ -75,8 +88,8 @@ func (s *session) finish() (metrics.Verdict, error) {
 		return metrics.Inconclusive, errors.Join(err, loadErr)
 	}
 	rec = engine.Judge(rec)
-	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec, s.dir))
-	fmt.Fprintf(s.out, "record: %s\n", s.dir)
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec, fromHere(s.dir)))
+	fmt.Fprintf(s.out, "record: %s\n", fromHere(s.dir))
 	return rec.Verdict, errors.Join(err, s.screen.annotate(s.out, rec))
 }
 

@@ -103,6 +103,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		err = fmt.Errorf("the driver ended with code %d", exit.Code)
 		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
 	}
+	fmt.Fprintln(s.out)
 	verdict, finishErr := s.finish()
 	return verdict, errors.Join(err, finishErr)
 }
