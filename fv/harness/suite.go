@@ -87,6 +87,13 @@ func focused(focus string, all []engine.Scenario) (named []engine.Scenario, err 
 		}
 	}
 	if len(named) == 0 {
+		var known []string
+		for _, s := range all {
+			known = append(known, s.Name)
+		}
+		if meant := Nearest(focus, known); meant != "" {
+			return nil, fmt.Errorf("--focus %q matches no scenario; did you mean %q? `fv list` shows all", focus, meant)
+		}
 		return nil, fmt.Errorf("--focus %q matches no scenario; `fv list` shows them", focus)
 	}
 	return named, nil

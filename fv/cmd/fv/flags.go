@@ -33,7 +33,7 @@ func environmentFlags(f *pflag.FlagSet, o *harness.Options) {
 }
 
 func outFlag(f *pflag.FlagSet, out *string) {
-	f.StringVar(out, "out", "out", "directory for records; each run has a folder of its own, `latest` links to the last")
+	f.StringVar(out, "out", "out", "directory for records; each run has a folder of its own, \"latest\" links to the last")
 }
 
 // suiteFlags adds the flags that choose scenarios. What it returns completes the suite once the flags are read.
@@ -150,13 +150,7 @@ func there(path string) (string, os.FileInfo, error) {
 	return abs, info, err
 }
 
-func targetNames() string {
-	var names []string
-	for _, t := range targets.All() {
-		names = append(names, t.Name)
-	}
-	return strings.Join(names, ", ")
-}
+func targetNames() string { return strings.Join(targetList(), ", ") }
 
 // dataPlanes says which each target has.
 func dataPlanes() string {
