@@ -83,10 +83,10 @@ func TestOrder(t *testing.T) {
 	}
 	want := []string{
 		"create nodes", "create namespaces", "create networkpolicies", "create pods",
-		"list nodes", "list namespaces", "list networkpolicies", "list pods",
 		"delete pods", "unplug", "delete networkpolicies",
 	}
-	if got := r.log[:min(len(r.log), len(want))]; !slices.Equal(got, want) {
+	writes := slices.DeleteFunc(slices.Clone(r.log), func(what string) bool { return strings.HasPrefix(what, "list ") })
+	if got := writes[:min(len(writes), len(want))]; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if got := r.log[len(r.log)-1]; got != "delete nodes" {

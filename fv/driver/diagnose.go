@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -64,14 +65,15 @@ func (d *Driver) diagnose(ctx context.Context, dir string) error {
 // matrixPods is how many local pods, and how many remote ones, the table of connections has.
 const matrixPods = 20
 
-// writeMatrix tries all flows between a choice of pods, and writes what differs from the policies.
-func writeMatrix(ctx context.Context, w *engine.World, dir string) error {
+// writeMatrix tries all flows between a choice of pods, and writes what differs from the policies, to dir and to the record.
+func (d *Driver) writeMatrix(ctx context.Context, w *engine.World, scenario, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	m, err := effects.TryMatrix(ctx, w, matrixPods)
 	if err != nil {
 		return fmt.Errorf("try all connections: %w", err)
 	}
+	d.write(report.Entry{Scenario: scenario, Connections: m.Record()})
 	return os.WriteFile(filepath.Join(dir, "connections.txt"), []byte(m.String()), 0o644)
 }
 

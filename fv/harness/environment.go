@@ -68,9 +68,16 @@ func (h *Harness) haveDriver() error {
 // Up starts an environment and tells its steps. The target is what Prepare returned for the same options.
 func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, dir string, keep bool) (*infra.Environment, error) {
 	begun := time.Now()
+	supervisor := ""
+	if o.Restartable {
+		var err error
+		if supervisor, err = h.supervisor(ctx); err != nil {
+			return nil, err
+		}
+	}
 	defer h.status.during("  starting the environment")()
 	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Making: h.making(o),
+		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Supervisor: supervisor, Making: h.making(o),
 		Report: func(step string) {
 			fmt.Fprintf(h.cfg.Progress, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step)
 		},
@@ -79,6 +86,15 @@ func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, di
 		return nil, err
 	}
 	return env, nil
+}
+
+// supervisor is the path of the program with which etcd and API server can be restarted.
+func (h *Harness) supervisor(ctx context.Context) (string, error) {
+	node, err := h.builder.Artifact(ctx, build.Node)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(node.Dir, "bin", "fv-pause"), nil
 }
 
 // UpToKeep starts an environment that outlives this process.

@@ -91,15 +91,8 @@ func (h *Harness) onlyKept(ctx context.Context) (string, error) {
 // Test runs a suite against the kept environment of that run, or the only one there is, so many times, each with a record of its own
 // below out, and returns the worst verdict.
 func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int) (metrics.Verdict, error) {
-	env, o, err := h.attach(ctx, run)
+	env, o, err := h.attachToDrive(ctx, run, out)
 	if err != nil {
-		return metrics.Inconclusive, err
-	}
-	o.Out = out
-	if err := h.haveDriver(); err != nil {
-		return metrics.Inconclusive, usage(err)
-	}
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
 		return metrics.Inconclusive, err
 	}
 	verdict := metrics.Skip
@@ -115,6 +108,19 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		verdict = metrics.Worst(verdict, v)
 	}
 	return verdict, nil
+}
+
+// attachToDrive finds the kept environment and makes sure that there is a driver for it. Records go below out.
+func (h *Harness) attachToDrive(ctx context.Context, run, out string) (*infra.Environment, Options, error) {
+	env, o, err := h.attach(ctx, run)
+	if err != nil {
+		return nil, o, err
+	}
+	o.Out = out
+	if err := h.haveDriver(); err != nil {
+		return nil, o, usage(err)
+	}
+	return env, o, h.prepare(ctx, o, build.Driver)
 }
 
 // Exec runs a program inside the network namespace of the node of a kept environment: a file of this machine, which is copied in, or one of

@@ -13,7 +13,7 @@ import (
 // Leak carries an order to look for leaks out in an environment of its own, which is removed. The agent counts every allocation.
 func (h *Harness) Leak(ctx context.Context, o Options, seed uint64, order leak.Order) (metrics.Verdict, error) {
 	command := repeatLeak(o, seed, order)
-	o.Settings = []string{targets.CountsAll}
+	o.Settings, o.Restartable = []string{targets.CountsAll}, true
 	_, verdict, err := h.carry(ctx, o, seed, func(s *session) { s.leak, s.command = &order, command })
 	return verdict, err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 	"github.com/nodefv/nodefv/scenarios/leak"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // session is one run of the driver in an environment, and its record.
@@ -26,6 +27,7 @@ type session struct {
 	fault   string      // of scenarios/faults, instead of the suite
 	fuzz    *fuzz.Order // instead of the suite
 	leak    *leak.Order // instead of the suite
+	traffic *load.Order // instead of the suite
 	quick   bool        // scenarios that take long come last
 	command string      // repeats the session; empty: it follows from the options
 	journal *report.Journal
@@ -71,6 +73,10 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
+	traffic, err := ordered(s.traffic)
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
 	if err := s.begin(ctx, env.AgentVersion()); err != nil {
 		return metrics.Inconclusive, err
 	}
@@ -89,7 +95,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	}
 	grouped := s.screen.group(s.out, "scenarios")
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, QuickFirst: s.quick,
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
 		Command: s.repeat(),
 	}, s.dir, args, live)
 	_ = live.Close()

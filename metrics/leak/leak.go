@@ -101,6 +101,9 @@ func fitOf(x, y []float64, memory float64) fit {
 	}
 	norm := (x[1] - x[0]) / (basis[1][1] - basis[1][0]) // of the cycles about their mean
 	f.slope = dot(basis[1], y) / norm
+	if scale := math.Abs(y[0]) + math.Abs(y[f.n-1]); math.Abs(f.slope)*f.span < 1e-12*scale {
+		f.slope = 0 // rounding
+	}
 	f.noise = math.Sqrt(squares / float64(f.waves))
 	f.spread = math.Sqrt(variance(x, basis[1], memory)) / norm
 	f.curve = dot(basis[2], y) * steepness(x, basis[2])

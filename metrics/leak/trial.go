@@ -8,6 +8,9 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
+// KernelGauge begins the names of gauges that count the kernel's objects.
+const KernelGauge = "kernel "
+
 // Trial is what a run read to learn whether its target leaks. What follows from it is a pure function of it, so a stored one can be judged again.
 type Trial struct {
 	Churn      string   `json:"churn"`                // what was made and removed in each cycle
@@ -96,7 +99,7 @@ func (t Trial) Judge() (metrics.Verdict, string) {
 	for _, a := range t.Answers() {
 		switch {
 		case a.Verdict == metrics.Fail:
-			leaks = append(leaks, fmt.Sprintf("%s: %s", a.Gauge, a.Says(t.Churned, t.Thing)))
+			leaks = append(leaks, fmt.Sprintf("%s %s", a.Gauge, strings.TrimPrefix(a.Says(t.Churned, t.Thing), "leak: ")))
 		case a.Verdict == metrics.Inconclusive:
 			open, more = append(open, string(a.Gauge)), max(more, a.More)
 		}
@@ -120,7 +123,11 @@ func (t Trial) visible() []string {
 	var all []string
 	for i, a := range t.Answers() {
 		if t.Gauges[i].See > 0 {
-			all = append(all, fmt.Sprintf("%s of %s", a.Gauge.Format(Round(a.Above/float64(max(t.Churned, 1)))), a.Gauge))
+			above := a.Above / float64(max(t.Churned, 1))
+			if strings.HasSuffix(string(a.Gauge), "_bytes") {
+				above = math.Ceil(above)
+			}
+			all = append(all, fmt.Sprintf("%s of %s", a.Gauge.Format(Round(above)), a.Gauge))
 		}
 	}
 	return all

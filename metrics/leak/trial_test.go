@@ -30,7 +30,7 @@ func TestTrial(t *testing.T) {
 		reason string
 	}{
 		"none":            {series(metrics.Goroutines, 5, flat), nil, nil, metrics.Pass, "no leak above 0.0018 of goroutines per pod"},
-		"a gauge":         {series(metrics.Goroutines, 5, grows), nil, nil, metrics.Fail, "leak: goroutines: leak: grows by 50 per cycle, 1 per pod"},
+		"a gauge":         {series(metrics.Goroutines, 5, grows), nil, nil, metrics.Fail, "leak: goroutines grows by 50 per cycle, 1 per pod"},
 		"a place":         {series(metrics.Goroutines, 5, flat), place(grows), nil, metrics.Fail, "leak: main.keep (a/b.go:3) grows by 1.00 objects, 256 B per pod"},
 		"a quiet place":   {series(metrics.Goroutines, 5, flat), place(flat), nil, metrics.Pass, ""},
 		"something left":  {series(metrics.Goroutines, 5, flat), nil, []string{"left in links: a", "left in links: b"}, metrics.Fail, "left in links: a (and 1 more)"},

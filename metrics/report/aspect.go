@@ -42,11 +42,15 @@ func (d Difference) like(o Difference) bool {
 
 // String tells, in one line, the difference and how many are like it.
 func (d Difference) String() string {
-	fact := d.Fact
-	if d.Alike > 1 {
-		fact = fmt.Sprintf("%s: %d %s, first %s", d.Subject, d.Alike, d.Change(), d.Part)
+	return fmt.Sprintf("%s: want %s, got %s", d.what(), orNothing(d.Want), orNothing(d.Got))
+}
+
+// what tells the fact and how many are like it.
+func (d Difference) what() string {
+	if d.Alike <= 1 {
+		return d.Fact
 	}
-	return fmt.Sprintf("%s: want %s, got %s", fact, orNothing(d.Want), orNothing(d.Got))
+	return fmt.Sprintf("%s: %d %s, first %s", d.Subject, d.Alike, d.Change(), d.Part)
 }
 
 // Rank puts differences in the order in which the first explains the others, counts those that are alike, and returns at most most of

@@ -64,7 +64,7 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 		Name: "nodefv", Time: seconds(max(r.Ended.Sub(r.Started), 0)), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
 		Properties: []junitProperty{
 			{"run", plain(r.ID)}, {"target", plain(r.Target)}, {"runtime", plain(r.Runtime)},
-			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)},
+			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(strings.ReplaceAll(r.Command, " --focus "+Focus, ""))},
 		},
 	}
 	if r.Unexcused != "" {

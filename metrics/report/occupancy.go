@@ -22,6 +22,9 @@ type stepEnd struct {
 	held metrics.Snapshot
 }
 
+// cumulative reports whether a gauge counts up from when its process began.
+func cumulative(g metrics.Gauge) bool { return slices.Contains(metrics.CountsUp, g) }
+
 // occupancy reads what was held in the scenario. Under load are the readings of the steps that it names: not those of its beginning and of
 // its clean-up.
 func (rec Record) occupancy(sc Scenario) occupancy {
@@ -35,7 +38,7 @@ func (rec Record) occupancy(sc Scenario) occupancy {
 		held := metrics.Snapshot{}
 		for g, v := range p.Values {
 			switch {
-			case slices.Contains(metrics.CountsUp, g):
+			case cumulative(g):
 				// A restarted agent counts from 0 again, so only steps upwards add up.
 				if before, ok := previous[g]; ok {
 					o.used[g] += max(v-before, 0)
@@ -116,7 +119,7 @@ func writeOccupancy(b *bytes.Buffer, rec Record) {
 	if rows.Len() == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## Occupancy\n\nHeap and RSS of the agent: peak and mean under load, that is in the scenario's steps without beginning and clean-up; "+
+	fmt.Fprintf(b, "\nHeap and RSS of the agent: peak and mean under load, that is in the scenario's steps without beginning and clean-up; "+
 		"as last read in the last step; and settled, after a garbage collection, where a step asks for that. CPU used during the scenario, children included.\n\n")
 	b.WriteString("| scenario | heap: peak | mean | end | settled | RSS: peak | mean | end | settled | CPU |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	b.Write(rows.Bytes())

@@ -32,7 +32,7 @@ func writePackets(b *bytes.Buffer, rec Record) {
 		}
 	}
 	if rows.Len() > 0 {
-		b.WriteString("\n## Packets judged\n\nStrictly: one verdict alone was legal; of the others, either was while changes were under way, or because too much was at once.\n\n")
+		b.WriteString("\nStrictly: one verdict alone was legal; of the others, either was while changes were under way, or because too much was at once.\n\n")
 		b.WriteString("| scenario | judged | strictly | share | too much at once |\n|---|---:|---:|---:|---:|\n")
 		b.Write(rows.Bytes())
 	}

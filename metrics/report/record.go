@@ -68,11 +68,12 @@ type Scenario struct {
 	Findings     []Finding             `json:"findings,omitempty"`
 	Measurements []metrics.Measurement `json:"measurements,omitempty"`
 	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
-	Leak         *leak.Trial           `json:"leak,omitempty"`      // what was read to learn whether the SUT leaks
-	Skipped      string                `json:"skipped,omitempty"`   // why it was not run
-	Unexcused    string                `json:"unexcused,omitempty"` // why no known issue excuses anything in it
-	Verdict      metrics.Verdict       `json:"verdict"`             // what follows from all the rest
-	Reason       string                `json:"reason,omitempty"`    // of the verdict, in one line
+	Leak         *leak.Trial           `json:"leak,omitempty"`        // what was read to learn whether the SUT leaks
+	Skipped      string                `json:"skipped,omitempty"`     // why it was not run
+	Unexcused    string                `json:"unexcused,omitempty"`   // why no known issue excuses anything in it
+	Verdict      metrics.Verdict       `json:"verdict"`               // what follows from all the rest
+	Reason       string                `json:"reason,omitempty"`      // of the verdict, in one line
+	Connections  *Connections          `json:"connections,omitempty"` // of one that failed
 }
 
 // Step is one execution of a step; a repeated step has one per cycle.
@@ -124,7 +125,7 @@ type Finding struct {
 	Excused    []Excused        `json:"excused,omitempty"` // violations that a known issue of the SUT's release explains; they don't decide
 	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
 	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
-	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over
+	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
 	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
 
@@ -167,6 +168,7 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Connections *Connections         `json:"connections,omitempty"` // between pods, once the scenario has failed
 	Leak        *leak.Trial          `json:"leak,omitempty"`        // takes the place of the one before
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`

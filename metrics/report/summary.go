@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"slices"
@@ -12,7 +14,8 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Summary is for people: what was run, what became of it, and all that is needed to look into what failed.
+// Summary is for people: what was run, what became of it, and all that is needed to look into what failed. It is made for where GitHub shows it: one
+// table, and what is long is folded.
 type Summary struct{}
 
 // File returns "summary.md".
@@ -22,16 +25,9 @@ func (Summary) File() string { return "summary.md" }
 func (Summary) Write(w io.Writer, rec Record) error {
 	var b bytes.Buffer
 	writeHead(&b, rec)
-	b.WriteString("| verdict | scenario | duration | reason |\n|---|---|---:|---|\n")
-	for _, sc := range rec.Scenarios {
-		reason := sc.Reason
-		if sc.broken() {
-			reason = "see below"
-		}
-		row(&b, sc.Verdict.String(), sc.Name, short(sc.Duration()), reason)
-	}
-	for _, sc := range rec.Scenarios {
-		if sc.broken() {
+	writeTable(&b, rec)
+	for _, i := range rec.worstFirst() {
+		if sc := rec.Scenarios[i]; sc.broken() {
 			writeFailed(&b, rec, sc)
 		}
 	}
@@ -43,17 +39,18 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	}
 	writeExcused(&b, rec)
 	writeLeaks(&b, rec)
-	writePackets(&b, rec)
-	writeOccupancy(&b, rec)
+	fold(&b, "Packets judged", func(b *bytes.Buffer) { writePackets(b, rec) })
 	for _, t := range rec.measured() {
-		t.markdown(&b)
+		fold(&b, t.title(), t.markdown)
 	}
+	fold(&b, "Occupancy", func(b *bytes.Buffer) { writeOccupancy(b, rec) })
+	fold(&b, "Machine and versions", func(b *bytes.Buffer) { writeMachine(b, rec) })
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func writeHead(b *bytes.Buffer, rec Record) {
-	r, m := rec.Run, rec.Run.Machine
+	r := rec.Run
 	fmt.Fprintf(b, "# Run %s: %s\n\n", cell(r.ID), rec.Verdict)
 	if rec.Reason != "" {
 		fmt.Fprintf(b, "%s\n\n", cell(rec.Reason))
@@ -63,14 +60,66 @@ func writeHead(b *bytes.Buffer, rec Record) {
 	if !r.Ended.IsZero() {
 		fmt.Fprintf(b, ", took %s", short(r.Ended.Sub(r.Started)))
 	}
-	fmt.Fprintf(b, "\n- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU),
-		metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
+	b.WriteString("\n\n")
+}
+
+// writeTable writes a row for each scenario, those that did not pass first, and in words which held and used most.
+func writeTable(b *bytes.Buffer, rec Record) {
+	b.WriteString("| verdict | scenario | duration | heap | RSS | CPU | reason |\n|---|---|---:|---:|---:|---:|---|\n")
+	for _, i := range rec.worstFirst() {
+		sc := rec.Scenarios[i]
+		verdict := sc.Verdict.String()
+		if sc.broken() {
+			verdict = "**" + verdict + "**"
+		}
+		o, reason := rec.occupancy(sc), sc.Reason
+		if sc.broken() {
+			reason = "see below"
+		}
+		b.WriteString("| " + verdict + " ")
+		row(b, sc.Name, short(sc.Duration()), reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds), reason)
+	}
+	if most := rec.most(); most != "" {
+		fmt.Fprintf(b, "\n%s Heap and RSS are peaks under load, CPU is what was used during the scenario, children included.\n", cell(most))
+	}
+}
+
+// most tells in words in which scenario each gauge of the table was highest at any time; empty if none was read.
+func (rec Record) most() string {
+	var told []string
+	for _, g := range []metrics.Gauge{metrics.HeapBytes, metrics.RSSBytes} {
+		high, where := 0.0, ""
+		for _, p := range rec.Points {
+			if v, ok := p.Values[g]; ok && p.Scenario != "" && v > high {
+				high, where = v, p.Scenario
+			}
+		}
+		if where != "" {
+			told = append(told, fmt.Sprintf("%s was highest in %q: %s.", cmp.Or(titles[g], "Heap"), where, g.Format(high)))
+		}
+	}
+	return strings.Join(told, " ")
+}
+
+func writeMachine(b *bytes.Buffer, rec Record) {
+	r := rec.Run
+	b.WriteByte('\n')
+	if m := r.Machine; m.CPUs > 0 {
+		fmt.Fprintf(b, "- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU), metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
+	}
 	list(b, "versions", r.Versions)
 	list(b, "parameters", r.Parameters)
 	if logs := rec.logs(); len(logs) > 0 {
 		fmt.Fprintf(b, "- logs: %s\n", links(logs))
 	}
-	b.WriteByte('\n')
+}
+
+// fold writes what a reader has to unfold, if there is any.
+func fold(b *bytes.Buffer, title string, write func(*bytes.Buffer)) {
+	var body bytes.Buffer
+	if write(&body); len(bytes.TrimSpace(body.Bytes())) > 0 {
+		fmt.Fprintf(b, "\n<details><summary>%s</summary>\n%s\n</details>\n", html.EscapeString(plain(title)), body.String())
+	}
 }
 
 func list(b *bytes.Buffer, title string, m map[string]string) {
@@ -92,7 +141,9 @@ func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 		fmt.Fprintf(b, "\nDiagnostics, taken when it failed: %s\n", links(files))
 	}
 	if lines := rec.details(sc); len(lines) > 0 {
+		b.WriteString("\n<details open><summary>What was found</summary>\n")
 		fence(b, "text", lines)
+		b.WriteString("\n</details>\n")
 	}
 	if cmd := rec.Run.Repeat(sc.Name); cmd != "" {
 		b.WriteString("\nTo repeat it:\n")

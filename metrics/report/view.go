@@ -11,12 +11,12 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// focus stands in Run.Command where the name of a scenario goes.
-const focus = "{focus}"
+// Focus stands in Run.Command where the regular expression for the name of a scenario goes.
+const Focus = "{focus}"
 
 // Repeat returns the command that repeats a scenario of the run, fit for a shell.
 func (r Run) Repeat(scenario string) string {
-	return strings.ReplaceAll(r.Command, focus, "'"+strings.ReplaceAll(scenario, "'", `'\''`)+"'")
+	return strings.ReplaceAll(r.Command, Focus, "'^"+strings.ReplaceAll(regexp.QuoteMeta(scenario), "'", `'\''`)+"$'")
 }
 
 // Duration returns how long the scenario took, or 0 if it was not run or never ended.
@@ -142,7 +142,7 @@ func (rec Record) details(sc Scenario) []string {
 			continue
 		}
 		lines = append(lines, plain(f.title()+": "+f.broken()))
-		folded, told := fold(f.Differences)
+		folded, told := inLines(f.Differences)
 		for _, line := range folded {
 			lines = append(lines, "  "+plain(line))
 		}

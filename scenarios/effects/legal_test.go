@@ -401,7 +401,7 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 // between.
 func TestVerdictsThatAreKept(t *testing.T) {
 	begun, kept := time.Now(), 0
-	for seed := range uint64(200) {
+	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		s, stream := town()
 		s.Put(workloads.Namespace{Name: "other"})
@@ -429,6 +429,9 @@ func TestVerdictsThatAreKept(t *testing.T) {
 				now = now.Add(time.Duration(r.IntN(20)) * time.Second)
 				h.forget(now)
 			}
+			if r.IntN(3) > 0 { // what comes and is in force before the next packet must be seen as well
+				continue
+			}
 			sent := now.Add(-time.Duration(r.IntN(300)) * time.Millisecond)
 			at := span{sent, sent.Add(time.Duration(r.IntN(50)) * time.Millisecond)}
 			before := verdicts.last
@@ -441,8 +444,27 @@ func TestVerdictsThatAreKept(t *testing.T) {
 			}
 		}
 	}
-	if kept < 1000 {
+	if kept < 500 {
 		t.Errorf("only %d were kept while others changed", kept)
+	}
+}
+
+// TestVerdictsOutliveNoHistory wants a change to count that came, was in force and was forgotten before the next packet.
+func TestVerdictsOutliveNoHistory(t *testing.T) {
+	open, stream := town()
+	h, now := newHistory(open, time.Minute), time.Now()
+	verdicts := h.verdictsOf(stream)
+	if got := verdicts.at(span{now, now}).legal; got != mayPass {
+		t.Fatalf("%b is legal at first", got)
+	}
+	h.acknowledge(h.begin("test", now.Add(time.Second), closing(open, "closed")), now.Add(time.Second))
+	h.converged(now.Add(2*time.Second), now.Add(2*time.Second))
+	later := now.Add(2*time.Second + 2*disorder)
+	if h.forget(later); len(h.changes) > 0 {
+		t.Fatal("the change is not forgotten")
+	}
+	if got := verdicts.at(span{later, later}).legal; got != mayDrop {
+		t.Errorf("in the end %b is legal", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package effects
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -39,6 +41,46 @@ func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 // Differing lists the flows that do not end as the oracle says, in the order of Flows.
 func (m Matrix) Differing() []Flow {
 	return slices.DeleteFunc(slices.Clone(m.Flows), func(f Flow) bool { return m.Got[f] == m.Want[f] })
+}
+
+// Record returns the matrix as the record has it.
+func (m Matrix) Record() *report.Connections {
+	c := &report.Connections{Chosen: m.Chosen, Flows: len(m.Flows)}
+	number, rows := map[string]int{}, [][]byte(nil)
+	count := func(e End) int {
+		i, known := number[e.String()]
+		if !known {
+			i = len(c.Pods)
+			number[e.String()], c.Pods = i, append(c.Pods, e.String())
+		}
+		return i
+	}
+	for _, f := range m.Flows {
+		count(f.From)
+		count(f.To)
+	}
+	for range c.Pods {
+		rows = append(rows, bytes.Repeat([]byte(" "), len(c.Pods)))
+	}
+	for _, f := range m.Flows {
+		from, to := count(f.From), count(f.To)
+		cell := &rows[from][to]
+		if sign := m.sign(f)[0]; *cell == ' ' || *cell == '.' {
+			*cell = sign
+		} else if sign != '.' && sign != *cell {
+			*cell = '?'
+		}
+		if m.Got[f] == m.Want[f] {
+			continue
+		}
+		if c.Differing++; len(c.Differences) < report.MostConnections {
+			c.Differences = append(c.Differences, report.Connection{From: from, To: to, Way: f.way(), Want: m.Want[f].String(), Got: m.Got[f].String()})
+		}
+	}
+	for _, row := range rows {
+		c.Rows = append(c.Rows, string(row))
+	}
+	return c
 }
 
 // String prints a table, rows from, columns to, in which only what differs stands out, and below it each flow that differs, 50 at

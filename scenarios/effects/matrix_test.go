@@ -3,11 +3,13 @@ package effects
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -58,6 +60,13 @@ a/far > a/four udp/9090: want "dropped" got "connected"
 `
 	if got := m.String(); got != want {
 		t.Errorf("got\n%s", got)
+	}
+	c := m.Record()
+	if want := []string{" ..?.", ".  ..", ".    ", ".+   ", "..   "}; len(c.Pods) != 5 || c.Flows != 48 || c.Differing != 3 || !slices.Equal(c.Rows, want) {
+		t.Errorf("the record has %+v, want the rows %q", c, want)
+	}
+	if want := (report.Connection{From: 0, To: 3, Way: "tcp/8080", Want: "connected", Got: "dropped"}); c.Differences[0] != want {
+		t.Errorf("got %+v, want %+v", c.Differences[0], want)
 	}
 }
 

@@ -29,6 +29,7 @@ type Set struct {
 	Node       *Node      // nil: traffic of the node itself is not looked at
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
+	Loader     Loader     // nil: there is no continuous traffic
 	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.

@@ -184,7 +184,7 @@ func TestNamedUDPPortIsFound(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		n := &node{lost: func(workloads.State) bool { return false }, believes: misses, plain: true}
-		if said, err := carryOut(t, n, Order{Ops: 400}, dir); !errors.Is(err, engine.ErrBroken) {
+		if said, err := carryOut(t, n, Order{Ops: 1000}, dir); !errors.Is(err, engine.ErrBroken) {
 			t.Fatalf("got %v, %v", err, said)
 		}
 		if r, err := ReadRepro(filepath.Join(dir, "repro.json")); err != nil || r.Failure.Probe != "connections" {

@@ -6,12 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
-
-var everyone = &metav1.LabelSelector{}
 
 var _ = register(churn{
 	name: "labels", doc: "Pods here and elsewhere get labels of new values and their old ones back; what the SUT holds must not grow.",
@@ -26,17 +22,5 @@ var _ = register(churn{
 			is[i].Labels[fmt.Sprintf("key-%d", c.number())] = "set"
 		}
 		return func() error { return w.Fleet.RelabelPods(ctx, was) }, w.Fleet.RelabelPods(ctx, is)
-	},
-})
-
-var _ = register(churn{
-	name: "interfaces", doc: "Veths of pods that never come are plugged and unplugged; what the SUT holds must not grow.",
-	thing: "interface", objects: 50, topology: small,
-	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
-		pods, err := c.successors(w, standing(w, true), c.objects)
-		if err != nil {
-			return nil, err
-		}
-		return func() error { return w.Fleet.UnplugPods(ctx, keys(pods)) }, w.Fleet.PlugPods(ctx, pods)
 	},
 })

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -19,9 +17,7 @@ var _ = register(churn{
 		in := namespaces(w)
 		for i := range c.objects {
 			// Each policy selects its peers by a value of its own, so that the SUT makes a set for it.
-			peers := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-				Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"db", fmt.Sprintf("only-%d-%d", c.number(), i)},
-			}}}
+			peers := inRoles("db", fmt.Sprintf("only-%d-%d", c.number(), i))
 			key := workloads.Key{Namespace: in[i%len(in)], Name: named("policy", c.number(), i)}
 			policies, names = append(policies, workloads.Policy{Key: key, Spec: hears(peers)}), append(names, key)
 		}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -17,32 +15,28 @@ import (
 	"github.com/nodefv/nodefv/metrics/sites"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
-// asked is what is asked of each gauge: see leak.Question. see is per churned object; 0: whatever can be told. The heap as the SUT's runtime tells it
+// asked is what is asked of each gauge: see leak.Question. The heap as the SUT's runtime tells it
 // includes what became garbage since the last collection, so it is asked about only where there is no better.
 var asked = []struct {
 	gauge   metrics.Gauge
 	quantum float64
-	see     float64
+	see     see
 }{
-	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, 0}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, 0}, {metrics.Goroutines, 1, 0.1}, {metrics.Threads, 1, 0},
-	{metrics.FDs, 1, 0.1}, {metrics.RSSBytes, 4096, 0},
+	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, all}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, all}, {metrics.Goroutines, 1, counts},
+	{metrics.Threads, 1, all}, {metrics.FDs, 1, counts}, {metrics.RSSBytes, 4096, all},
 }
 
-// bytes stands for Order.See.
-const bytes = -1
+// see is how small a growth must be told from none.
+type see int
 
-// counted are the classes of which the numbers are judged. eBPF objects belong to the whole machine, and say nothing of the SUT.
-var counted = []kernel.Class{
-	kernel.Chains, kernel.Rules, kernel.Sets, kernel.Members, kernel.RouteEntries, kernel.PolicyRules, kernel.Neighbours, kernel.Links, kernel.Connections, kernel.Mounts,
-	kernel.Namespaces,
-}
-
-// passing are the classes whose names come and go by themselves, so that their numbers alone are judged.
-var passing = []kernel.Class{kernel.Neighbours, kernel.Connections, kernel.Descriptors, kernel.BPFMaps, kernel.BPFPrograms}
+const (
+	all    see = iota // whatever can be told
+	bytes             // Order.See for each object
+	counts            // see course.counts
+)
 
 // reader keeps what was read in the cycles of an order.
 type reader struct {
@@ -91,7 +85,7 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge("kernel "+string(class)), 1, 0.1*float64(c.objects), c.cycle, float64(r.last.Count(class)))
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, c.counts(), c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
@@ -110,16 +104,19 @@ func (r *reader) addGauges(values metrics.Snapshot, c *course) {
 		if !ok {
 			continue
 		}
-		see := q.see * float64(c.objects)
+		growth := 0.0
 		switch {
-		case live && q.gauge == metrics.HeapBytes:
-			see = 0
-		case q.see == bytes:
-			see = c.order.See * float64(c.objects)
+		case q.see == counts:
+			growth = c.counts()
+		case q.see == bytes && !(live && q.gauge == metrics.HeapBytes):
+			growth = c.order.See * float64(c.objects)
 		}
-		r.add(q.gauge, q.quantum, see, c.cycle, v)
+		r.add(q.gauge, q.quantum, growth, c.cycle, v)
 	}
 }
+
+// counts is how many more of anything in each cycle must be told from none: a tenth of one for each object, or half of one.
+func (c *course) counts() float64 { return max(0.1*float64(c.objects), 0.5) }
 
 func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64) {
 	s := r.series[g]
@@ -237,24 +234,6 @@ func (r *reader) growing(k sites.Kind, gauge metrics.Gauge, level float64) []lea
 	return all
 }
 
-// left is what the last two censuses have more or less than the first.
-func (r *reader) left() []string {
-	if r.previous == nil {
-		return nil
-	}
-	both := map[string]bool{}
-	for _, c := range r.previous.Since(r.before) {
-		both[c.String()] = true
-	}
-	var all []string
-	for _, c := range r.last.Since(r.before) {
-		if both[c.String()] && !slices.Contains(passing, c.Class) {
-			all = append(all, c.String())
-		}
-	}
-	return all
-}
-
 // finish keeps both profiles and the record of all.
 func (r *reader) finish(w *engine.World) error {
 	if r.late != nil {
@@ -269,34 +248,3 @@ func (r *reader) finish(w *engine.World) error {
 	w.Record(report.Entry{Leak: &told})
 	return nil
 }
-
-// census counts what the kernel holds; of neighbours and connections, those of addresses that pods had and no pod has.
-func census(ctx context.Context, w *engine.World) (kernel.Census, error) {
-	c, err := effects.Of(w).Inspect.Census(ctx)
-	if err != nil {
-		return nil, err
-	}
-	present := map[netip.Addr]bool{}
-	for _, p := range w.Plan.Ring(w.Fleet.State()) {
-		for _, ip := range p.IPs {
-			present[ip] = true
-		}
-	}
-	gone := func(word string) bool {
-		addr, err := netip.ParseAddr(word)
-		if ends, e := netip.ParseAddrPort(word); err != nil && e == nil {
-			addr = ends.Addr()
-		}
-		return addr.IsValid() && inPool(addr) && !present[addr]
-	}
-	for _, class := range []kernel.Class{kernel.Neighbours, kernel.Connections} {
-		for name := range c[class] {
-			if !slices.ContainsFunc(strings.Fields(name), gone) {
-				delete(c[class], name)
-			}
-		}
-	}
-	return c, nil
-}
-
-func inPool(a netip.Addr) bool { return workloads.InPool(netip.PrefixFrom(a, a.BitLen()).String()) }

@@ -83,9 +83,7 @@ func (c *course) stand(ctx context.Context, w *engine.World) error {
 	if c.churn.bare {
 		return nil
 	}
-	talkers := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-		Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"api", "web"},
-	}}}
+	talkers := inRoles("api", "web")
 	var policies []workloads.Policy
 	for _, ns := range namespaces(w) {
 		policies = append(policies, workloads.Policy{Key: workloads.Key{Namespace: ns, Name: "talk"}, Spec: hears(talkers)})
@@ -93,11 +91,18 @@ func (c *course) stand(ctx context.Context, w *engine.World) error {
 	return w.Fleet.AddPolicies(ctx, policies)
 }
 
+var everyone = &metav1.LabelSelector{}
+
+// inRoles selects pods by their roles.
+func inRoles(roles ...string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "role", Operator: metav1.LabelSelectorOpIn, Values: roles}}}
+}
+
 // hears isolates all pods of a namespace but for what comes from these pods of any.
 func hears(from *metav1.LabelSelector) networkingv1.NetworkPolicySpec {
 	return networkingv1.NetworkPolicySpec{
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-		Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}, PodSelector: from}}}},
+		Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: everyone, PodSelector: from}}}},
 	}
 }
 

@@ -7,11 +7,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// valueNames are how help calls the values of flags whose type says too little; those that are numbers in scenarios as in "--cycles N".
+// valueNames are how help calls the values of flags whose description names none between backquotes.
 var valueNames = map[string]string{
 	"crds": "PATH", "cycles": "N", "dataplane": "NAME", "focus": "REGEXP", "identities": "fresh|same", "keep": "WHEN", "labels": "FILTER",
 	"local": "N", "namespaces": "N", "nodes": "N", "out": "DIR", "pods": "N", "rate": "N", "resume": "DIR", "run": "RUN", "runtime": "NAME",
-	"stages": "NAMES", "target": "NAME", "budget": "LIMIT", "without-known": "NAME", "churn": "NAME", "plant": "NAME",
+	"stages": "NAMES", "target": "NAME", "budget": "LIMIT", "without-known": "NAME", "churn": "NAME", "plant": "NAME", "protocol": "NAME",
 }
 
 // endings are the same for families of flags.

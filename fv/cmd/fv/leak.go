@@ -34,7 +34,7 @@ Kinds of churn:
 ` + leakChurns(names, docs),
 		Example: `  fv leak
   fv leak --churn policies --until-sure
-  fv leak --churn api-restarts --cycles 20 --felix-version v3.30.1`,
+  fv leak --churn api-restarts --cycles 20`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if order.Cycles == 0 && order.For == 0 {
 				order.For = leakFor

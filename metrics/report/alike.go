@@ -9,9 +9,9 @@ import (
 // examples is how many of what is alike are named.
 const examples = 4
 
-// fold tells differences in lines: those that are equal but for what they are of are one line. told is how many differences the lines
+// inLines tells differences in lines: those that are equal but for what they are of are one line. told is how many differences the lines
 // stand for, those of the same kind that are not listed included.
-func fold(listed []Difference) (lines []string, told int) {
+func inLines(listed []Difference) (lines []string, told int) {
 	firsts, told := kinds(listed)
 	for _, group := range alike(firsts) {
 		lines = append(lines, folded(group, listed))

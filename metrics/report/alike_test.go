@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestFold(t *testing.T) {
+func TestEqualDifferencesAreOneLine(t *testing.T) {
 	flow := func(from, to, way, want, got string) Difference {
 		return Fact{Packets, Flow, from + " > " + to, way}.Differs(want, got)
 	}
@@ -38,13 +38,13 @@ func TestFold(t *testing.T) {
 		"of two":      {links[:2], []string{"interface of pod a/0: want up, got down", "interface of pod a/1: want up, got down"}},
 		"other words": {[]Difference{open[0], flow("node", "shop/server", "tcp/80", "dropped", "reset")}, []string{"node > shop/server tcp/80: want dropped, got reset", "shop/a > shop/server tcp/80: want dropped, got connected"}},
 	} {
-		lines, told := fold(Rank(slices.Clone(c.all), 50))
+		lines, told := inLines(Rank(slices.Clone(c.all), 50))
 		if got := strings.Join(lines, "\n"); got != strings.Join(c.want, "\n") || told != len(c.all) {
 			t.Errorf("%s: %d of %d told:\n%s", name, told, len(c.all), got)
 		}
 	}
 	cut := Rank(slices.Clone(open), 7)
-	if lines, told := fold(cut); told != len(open) || len(lines) != 1 || !strings.HasPrefix(lines[0], "12 flows to shop/server") {
+	if lines, told := inLines(cut); told != len(open) || len(lines) != 1 || !strings.HasPrefix(lines[0], "12 flows to shop/server") {
 		t.Errorf("of a list that was cut, %d are told: %q", told, lines)
 	}
 }
