@@ -51,6 +51,12 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(suite.Close)
 })
 
+var _ = ReportBeforeSuite(func(r Report) {
+	if suite != nil {
+		suite.Expect(r.PreRunStats.SpecsThatWillRun)
+	}
+})
+
 // One spec per scenario, with no container around them, so that the whole text of a spec, which --focus matches, is the scenario's name.
 func init() {
 	all, err := selection()
@@ -63,7 +69,6 @@ func init() {
 			verdict, reason := suite.Run(ctx, sc)
 			switch verdict {
 			case metrics.Pass:
-				AddReportEntry("verdict", reason)
 			case metrics.Skip:
 				Skip(reason)
 			default:

@@ -227,3 +227,19 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 	}
 	return e, nil
 }
+
+// Runs returns the runs of which this user has an environment, by name.
+func Runs() []string {
+	folder, err := stateFolders()
+	if err != nil {
+		return nil
+	}
+	entries, _ := os.ReadDir(folder) // none: there is no folder yet
+	var runs []string
+	for _, e := range entries {
+		if _, err := ReadFacts(e.Name()); err == nil {
+			runs = append(runs, e.Name())
+		}
+	}
+	return runs
+}

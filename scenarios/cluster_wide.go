@@ -75,8 +75,9 @@ func older(ctx context.Context, policies []workloads.ClusterPolicy, admin func(c
 
 // forEachClusterWide adds a scenario to the library for each API of cluster-wide policies.
 func forEachClusterWide(build func(k clusterWide, p Params) engine.Scenario) bool {
+	from := source(1)
 	for _, k := range clusterWides {
-		register(func(p Params) engine.Scenario {
+		registerFrom(from, func(p Params) engine.Scenario {
 			sc := build(k, p)
 			sc.Labels, sc.Needs = append(sc.Labels, Policy, engine.Label(k.word)), append(sc.Needs, k.feature)
 			return sc

@@ -7,6 +7,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,9 +114,26 @@ func rateParam(p *Params, s string) error {
 var library []func(Params) engine.Scenario
 
 // register adds a scenario to the library; each file calls it once, when the package is initialised.
-func register(build func(Params) engine.Scenario) bool {
-	library = append(library, build)
+func register(build func(Params) engine.Scenario) bool { return registerFrom(source(1), build) }
+
+// registerFrom does so for a file and line of the project.
+func registerFrom(source string, build func(Params) engine.Scenario) bool {
+	library = append(library, func(p Params) engine.Scenario {
+		sc := build(p)
+		sc.Source = source
+		return sc
+	})
 	return true
+}
+
+// source is where the function is called that stands so many calls above the one that asks.
+func source(above int) string {
+	_, file, line, ok := runtime.Caller(above + 1)
+	i := strings.LastIndex(file, "/scenarios/")
+	if !ok || i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", file[i+1:], line)
 }
 
 // All returns every scenario with p applied, the quick ones first. Two of one name are an error. Whether p is possible for a scenario,

@@ -78,7 +78,7 @@ func TestArrangementsKeepThePlan(t *testing.T) {
 		planned, arranged := plan.State(), plan.State()
 		sc.Arrange(&arranged)
 		for k, p := range planned.Pods().All() {
-			if a := arranged.Pods().Get(k); a.Node != p.Node || !slices.Equal(a.IPs, p.IPs) || arranged.Pods().Len() != planned.Pods().Len() {
+			if a := tenantOf(arranged, p.IPs[0]); a.Node != p.Node || !slices.Equal(a.IPs, p.IPs) || arranged.Pods().Len() != planned.Pods().Len() {
 				t.Errorf("%s: %s was %+v and is %+v", sc.Name, k, p, a)
 			}
 		}
@@ -95,7 +95,7 @@ func TestStage(t *testing.T) {
 	arrangeStage(&s)
 	for _, ns := range s.Namespaces().List() {
 		for i, p := range podsOf(s, ns.Name) {
-			if p.Labels["role"] != []string{"client", "server", "client"}[i] || (p.Node == "local") != (i > 0) {
+			if p.Labels["role"] != []string{"client", "client", "server"}[i] || (p.Node == "local") != (i != remoteClient) || p.Name != []string{"client", "client-remote", "server"}[i] {
 				t.Errorf("pod %d of %s is %+v", i, ns.Name, p)
 			}
 		}

@@ -2,8 +2,10 @@ package scenarios
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -17,29 +19,40 @@ import (
 
 // The stage is a small cluster on which the inputs of a calculation are moved one by one: two namespaces, each with a server
 // and a client on the local node and a client on another, whose packets are real as well. In the first namespace a policy
-// lets servers hear the clients of their own namespace alone, on the first port.
+// lets servers hear the clients of their own namespace alone, on the first port. Namespaces end in their names, and pods have
+// those of their parts, so that a difference reads by itself.
 //
-//	                 local              remote
-//	first namespace  server0, client0   far0
-//	second           server1, client1   far1
+//	                 local            remote
+//	first, shop      server, client   client-remote
+//	second, stock    server, client   client-remote
 var stage = workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 3, Local: 4}
 
-// stageRoles are the roles of a namespace's pods in the order of their names: the plan makes the first of each three remote.
-var stageRoles = []string{"client", "server", "client"}
+// stageNamespaces are the ends of the namespaces' names, in their order: there may be a third. Their tiers take turns.
+var stageNamespaces, stageTiers = []string{"shop", "stock", "support"}, []string{"front", "back"}
+
+// stagePods are the parts of a namespace's pods, in the order in which they are planned: the first of each three is made remote.
+var stagePods = []struct{ name, role string }{{"client-remote", "client"}, {"server", "server"}, {"client", "client"}}
 
 const (
-	remoteClient = iota // positions in a namespace of the stage
+	localClient = iota // positions in a namespace of the stage, in the order of the names
+	remoteClient
 	server
-	localClient
 )
 
-// arrangeStage labels the stage's pods.
+// arrangeStage gives the stage's namespaces and pods their names and labels.
 func arrangeStage(s *workloads.State) {
 	for i, ns := range s.Namespaces().List() {
-		ns.Labels = map[string]string{"tier": []string{"front", "back"}[i%2]}
+		planned := podsOf(*s, ns.Name)
+		for _, p := range planned {
+			s.Remove(workloads.PodKind.Part(p.Key))
+		}
+		s.Remove(workloads.NamespaceKind.Named(ns.Name))
+		ns.Name = strings.TrimSuffix(ns.Name, fmt.Sprintf("ns-%d", i)) + stageNamespaces[i]
+		ns.Labels = map[string]string{"tier": stageTiers[i%2]}
 		s.Put(ns)
-		for j, p := range podsOf(*s, ns.Name) {
-			p.Labels = map[string]string{"role": stageRoles[j]}
+		for j, p := range planned {
+			p.Key = workloads.Key{Namespace: ns.Name, Name: stagePods[j].name}
+			p.Labels = map[string]string{"role": stagePods[j].role}
 			s.Put(p)
 		}
 	}
@@ -54,7 +67,7 @@ func podsOf(s workloads.State, namespace string) []workloads.Pod {
 	return pods
 }
 
-// onStage is the pod of the stage at that position (remoteClient, server, localClient) in its first or second namespace.
+// onStage is the pod of the stage at that position (localClient, remoteClient, server) in its first or second namespace.
 func onStage(w *engine.World, namespace, position int) workloads.Pod {
 	planned := w.Plan.State()
 	arrangeStage(&planned)
@@ -113,7 +126,7 @@ type move struct {
 
 // onInput makes the scenario that moves one input of the calculation, to and fro, on the stage.
 func onInput(name, doc string, moves ...move) bool {
-	return register(func(Params) engine.Scenario {
+	return registerFrom(source(1), func(Params) engine.Scenario {
 		steps := []engine.Step{guarding}
 		for _, m := range moves {
 			steps = append(steps, engine.Step{Name: m.name, Moves: m.moves, Do: m.do})

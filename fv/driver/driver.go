@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,11 +55,12 @@ type Driver struct {
 	watcher    *netns.Watcher
 	undo       lifecycle.Undo
 
-	mu   sync.Mutex
-	pid  int // of the SUT's process
-	now  liveState
-	away chan struct{} // the SUT's program is held back until it is closed; nil: it is not
-	bad  error         // the first entry that could not be written
+	mu            sync.Mutex
+	pid           int // of the SUT's process
+	now           liveState
+	number, total int           // of the scenario that runs, and of all; 0: not known
+	away          chan struct{} // the SUT's program is held back until it is closed; nil: it is not
+	bad           error         // the first entry that could not be written
 
 	bereave context.CancelCauseFunc // of what is guarded by itself, see Guard; nil: the SUT's end is that of the scenario
 }
@@ -73,6 +75,7 @@ func New(h infra.Handoff, out io.Writer) *Driver {
 func (d *Driver) Open(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
+			d.cannotBegin(err)
 			err = errors.Join(err, d.Close(ctx))
 		}
 	}()
@@ -96,6 +99,16 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 	}
 	d.startSampling()
 	return nil
+}
+
+// cannotBegin makes the record say why there are no scenarios in it, or, if there is none, tells the user.
+func (d *Driver) cannotBegin(err error) {
+	what := "could not begin: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+	if d.journal == nil {
+		infra.Told{Remark: "the driver " + what}.Tell(d.out)
+		return
+	}
+	d.write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: what}})
 }
 
 func (d *Driver) openAPI(ctx context.Context) error {

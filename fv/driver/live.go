@@ -23,7 +23,22 @@ func (d *Driver) follow(f *workloads.Fleet) {
 	d.now = liveState{fleet: f}
 }
 
-// live writes one status line: step, operations done and per second, endpoints, heap and RSS.
+// Expect makes what is told of the scenarios say of how many each is.
+func (d *Driver) Expect(scenarios int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total = scenarios
+}
+
+// next numbers the scenarios.
+func (d *Driver) next() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.number++
+	return d.number
+}
+
+// live writes one status line: scenario, step, operations done and per second, endpoints, heap and RSS.
 func (d *Driver) live(p metrics.Point) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,7 +54,11 @@ func (d *Driver) live(p metrics.Point) {
 	if p.Cycle > 1 {
 		step = fmt.Sprintf("%s #%d", step, p.Cycle)
 	}
+	of := ""
+	if d.total > 1 {
+		of = fmt.Sprintf("%d/%d ", d.number, d.total)
+	}
 	const mib = 1 << 20
-	fmt.Fprintf(d.out, "%s%s ▸ %s  %d ops  %.0f/s  %.0f endpoints  heap %.1f MiB  rss %.0f MiB\n", infra.LivePrefix, p.Scenario, step,
+	fmt.Fprintf(d.out, "%s%s%s ▸ %s  %d ops %.0f/s  %.0f endpoints  heap %.0f rss %.0f MiB\n", infra.LivePrefix, of, p.Scenario, step,
 		done, rate, p.Values[metrics.Endpoints], p.Values[metrics.HeapBytes]/mib, p.Values[metrics.RSSBytes]/mib)
 }

@@ -20,7 +20,7 @@ func TestLive(t *testing.T) {
 		follows bool
 		want    string
 	}{
-		"a line":          {infra.Handoff{Live: true}, true, infra.LivePrefix + "churn ▸ replace #3  0 ops  0/s  12 endpoints  heap 3.0 MiB  rss 70 MiB\n"},
+		"a line":          {infra.Handoff{Live: true}, true, infra.LivePrefix + "churn ▸ replace #3  0 ops 0/s  12 endpoints  heap 3 rss 70 MiB\n"},
 		"nobody looks":    {infra.Handoff{}, true, ""},
 		"no scenario yet": {infra.Handoff{Live: true}, false, ""},
 	} {

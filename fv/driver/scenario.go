@@ -14,10 +14,19 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Run runs one scenario and judges what it left in the journal. The driver must be open.
+// Run runs one scenario, judges what it left in the journal and tells how it ended. The driver must be open.
 func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	begun, number := time.Now(), d.next()
+	verdict, why := d.judged(ctx, sc)
+	infra.Told{Scenario: sc.Name, Verdict: verdict, Took: time.Since(begun), Number: number, Of: d.total}.Tell(d.out)
+	return verdict, why
+}
+
+func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Skipped: why}})
+		begun := sc.Begin(time.Now())
+		begun.Skipped = why
+		d.write(report.Entry{Scenario: sc.Name, Begin: begun})
 		return metrics.Skip, why
 	}
 	if err := d.scenario(ctx, sc); err != nil {
@@ -40,7 +49,7 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	alive, err := d.take(ctx)
 	if err != nil {
 		now := time.Now()
-		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: now}})
+		d.write(report.Entry{Scenario: sc.Name, Begin: sc.Begin(now)})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
 		return err
 	}
@@ -60,6 +69,7 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	runner := engine.Runner{
 		World: world, Write: d.write,
 		SetPhase: func(p metrics.Phase) { d.sampler.SetPhase(p) },
+		Held:     func(ctx context.Context) { d.sampler.Sample(ctx, false) },
 		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
 		Diagnose: func(ctx context.Context, name, why string) {
 			dir := filepath.Join(d.handoff.Out, "diagnostics", name)
@@ -83,7 +93,8 @@ func (d *Driver) renew(ctx context.Context, w *engine.World) error {
 	if !errors.Is(err, engine.ErrBroken) {
 		return err
 	}
-	fmt.Fprintln(d.out, "the agent does not agree that all is gone, so it is restarted:", err)
+	fmt.Fprintln(d.out, "the agent does not agree that all is gone:", err)
+	infra.Told{Remark: "the agent does not agree that all is gone: it is restarted"}.Tell(d.out)
 	return d.restart(ctx, infra.RoleAgent)
 }
 

@@ -29,10 +29,12 @@ func (h *Harness) alone(ctx context.Context, o Options, s Suite, prepare func(*s
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
 	prepare(sess)
+	ended := h.status.during(sess.label + "starting the environment")
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: supervisor,
 		Making: h.making(o),
 	})
+	ended()
 	if err == nil {
 		_, err = sess.drive(ctx, env, sess.suite.ginkgo())
 		err = errors.Join(err, env.Down(ctx))
@@ -61,7 +63,7 @@ func (h *Harness) quietSession(o Options, s Suite) (*session, func() error, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	sess.out, sess.complaints = log, log
+	sess.out, sess.complaints, sess.screen = log, log, Screen{}
 	return sess, log.Close, nil
 }
 

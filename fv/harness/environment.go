@@ -87,6 +87,7 @@ func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, di
 			return nil, err
 		}
 	}
+	defer h.status.during("  starting the environment")()
 	env, err := infra.Up(ctx, infra.Config{
 		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Supervisor: supervisor, Making: h.making(o),
 		Report: func(step string) {

@@ -8,9 +8,10 @@ import (
 	"github.com/nodefv/nodefv/scenarios/faults"
 )
 
-// Break makes one fault in an environment of its own and returns the judged record. The harness must be prepared.
-func (h *Harness) Break(ctx context.Context, o Options, f faults.Fault, seed uint64) (report.Record, error) {
+// Break makes one fault in an environment of its own and returns the judged record. The label stands before what is told meanwhile of how far
+// it is. The harness must be prepared.
+func (h *Harness) Break(ctx context.Context, o Options, f faults.Fault, seed uint64, label string) (report.Record, error) {
 	o.Settings, o.Memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
-	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault = f.Name })
+	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault, s.label = f.Name, label })
 	return rec, err
 }

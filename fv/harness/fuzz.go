@@ -19,7 +19,7 @@ func (h *Harness) Fuzz(ctx context.Context, o Options, seed uint64, order fuzz.O
 	if err != nil || verdict == metrics.Pass {
 		return verdict, err
 	}
-	fmt.Fprintf(h.cfg.Progress, "what repeats a failure, if there was one: bin/fv replay %s/repro.json\n", dir)
+	fmt.Fprintf(h.cfg.Progress, "what repeats a failure, if there was one: bin/fv replay %s/repro.json\n", fromHere(dir))
 	if order.Target.Own {
 		fmt.Fprintln(h.cfg.Progress, "replayed without your own agent, it tells whether the unchanged one fails too")
 	}
@@ -52,7 +52,7 @@ func (h *Harness) carry(ctx context.Context, o Options, seed uint64, give func(*
 		return "", metrics.Inconclusive, err
 	}
 	give(sess)
-	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, seed, sess.dir)
+	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, seed, fromHere(sess.dir))
 	env, err := h.Up(ctx, target, o, sess.id, sess.dir, false)
 	if err != nil {
 		verdict, err = sess.broken(ctx, err)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/build"
@@ -41,7 +42,11 @@ type Config struct {
 	Commands map[string][]string // of agents in the user's images, by component, if they are not the target's own
 	Out      io.Writer           // what sessions tell: the driver's output and the table; nil: nobody listens
 	Progress io.Writer           // steps and complaints; nil: nobody listens
+	Screen   Screen              // that Out is read on
 }
+
+// Out is where results are told, beside the status line.
+func (h *Harness) Out() io.Writer { return h.cfg.Out }
 
 // provider is a runtime as the harness uses it.
 type provider interface {
@@ -59,6 +64,9 @@ type Harness struct {
 	docker  *docker.Runtime
 	local   *local.Runtime
 	absent  map[string]error // why a runtime can't be used
+
+	status   *status
+	building sync.Map // component to what ends its status
 
 	manifests []string // of the agent's checkout
 }
@@ -80,7 +88,8 @@ func Open(ctx context.Context, cfg Config) (*Harness, error) {
 		}
 		cfg.Root = root
 	}
-	h := &Harness{cfg: cfg, absent: map[string]error{}}
+	h := &Harness{cfg: cfg, absent: map[string]error{}, status: newStatus(cfg.Out, cfg.Screen)}
+	h.cfg.Out, h.cfg.Progress = besideStatus{h.status, cfg.Out}, besideStatus{h.status, cfg.Progress}
 	h.builder = &build.Builder{Root: cfg.Root, Report: h.reportBuild}
 	var err error
 	if h.docker, err = docker.New(ctx, h.builder, cfg.Images); err != nil {

@@ -193,7 +193,7 @@ func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 		return "", report.Record{}, err
 	}
 	return m.h.alone(ctx, o, s, func(sess *session) {
-		sess.fuzz, sess.quick, sess.command = order, quick, m.repeat(mutant, stage)
+		sess.fuzz, sess.quick, sess.command, sess.label = order, quick, m.repeat(mutant, stage), mutant.Name+": "
 	})
 }
 

@@ -43,7 +43,7 @@ func TestRepeatRun(t *testing.T) {
 		Agent: infra.Choice{Component: "agent", Release: "v2"},
 	}
 	s := Suite{Seed: 7, Focus: "^churn$", Labels: "!slow", Params: map[string]string{"rate": "5", "cycles": "3"}}
-	want := "bin/fv run --seed 7 --target agent --dataplane nftables --proxy --runtime local --etcd-binary '/bin/etcd' --agent-version 'v2' --cycles 3 --rate 5 --focus '^churn$'"
+	want := "bin/fv run --seed 7 --target agent --dataplane nftables --proxy --runtime local --etcd-binary '/bin/etcd' --agent-version 'v2' --cycles 3 --rate 5 --focus {focus}"
 	if got := repeatRun(o, s); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

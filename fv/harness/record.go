@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,21 +16,21 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
-// Judge judges a stored record anew, writes all its formats again and returns it. The record is that in the folder run, or else that of
+// Judge judges a stored record anew, writes all its formats again and returns it, with its folder. The record is that in the folder run, or else that of
 // the run of this name below out. Nothing is excused by the known issues of these names.
-func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
-	rec, dir, err := find(run, out, report.Load)
+func Judge(run, out string, withoutKnown ...string) (rec report.Record, dir string, err error) {
+	rec, dir, err = find(run, out, report.Load)
 	if err != nil {
-		return rec, err
+		return rec, dir, err
 	}
 	for _, issue := range withoutKnown {
 		var known bool
 		if rec, known = rec.Without(issue); !known {
-			return rec, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
+			return rec, dir, usage(fmt.Errorf("--without-known %q: the record knows %s", issue, rec.Issues()))
 		}
 	}
 	rec = engine.Judge(rec)
-	return rec, report.WriteAll(dir, rec)
+	return rec, dir, report.WriteAll(dir, rec)
 }
 
 // Report writes all formats and plots of a stored record again, and returns where its page is. The record is found as Judge finds it; where
@@ -87,8 +88,20 @@ func (s *session) begin(ctx context.Context, agent string) error {
 	}
 	return s.journal.Write(report.Entry{Run: &report.Run{
 		ID: s.id, Started: time.Now(), Seed: s.suite.Seed, Command: s.repeat(), Target: s.options.Target,
-		Runtime: name, Parameters: s.suite.Params, Machine: machine, Versions: versions,
+		Runtime: name, Parameters: s.suite.Params, Ceilings: s.suite.ceilings, Machine: machine, Versions: versions,
 	}})
+}
+
+// fromHere is a path as it is reached from the working directory, if it is below that.
+func fromHere(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if inside, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(inside) {
+		return inside
+	}
+	return path
 }
 
 // finish judges what was recorded, writes every format and prints the table.
@@ -100,9 +113,9 @@ func (s *session) finish() (metrics.Verdict, error) {
 		return metrics.Inconclusive, errors.Join(err, loadErr)
 	}
 	rec = engine.Judge(rec)
-	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec))
-	fmt.Fprintf(s.out, "record: %s\n", s.dir)
-	return rec.Verdict, err
+	err = errors.Join(err, report.WriteAll(s.dir, rec), report.Table(s.out, rec, fromHere(s.dir)))
+	fmt.Fprintf(s.out, "record: %s\n", fromHere(s.dir))
+	return rec.Verdict, errors.Join(err, s.screen.annotate(s.out, rec))
 }
 
 // broken ends a session whose environment never came up, with the record of what there is: a failure if the SUT died, else

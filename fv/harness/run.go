@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/nodefv/nodefv/metrics"
 )
@@ -18,6 +19,8 @@ const (
 // Run starts an environment, runs a suite that was resolved, judges it and removes the environment, or keeps it if keep says so. The
 // verdict is the run's; an error that comes with a verdict other than Pass explains it.
 func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (metrics.Verdict, error) {
+	grouped := sync.OnceFunc(h.cfg.Screen.group(h.cfg.Out, "environment"))
+	defer grouped()
 	target, err := h.Prepare(ctx, o)
 	if err != nil {
 		return metrics.Inconclusive, err
@@ -26,8 +29,9 @@ func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (met
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, s.Seed, sess.dir)
+	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, s.Seed, fromHere(sess.dir))
 	env, err := h.Up(ctx, target, o, sess.id, sess.dir, keep == KeepAlways)
+	grouped()
 	if err != nil {
 		return sess.broken(ctx, err)
 	}

@@ -33,6 +33,8 @@ type session struct {
 	journal *report.Journal
 
 	out, complaints io.Writer // what the user sees
+	screen          Screen    // that out is read on
+	label           string    // before the status
 }
 
 // newSession begins a record; that it can't is a usage error.
@@ -55,7 +57,7 @@ func (h *Harness) newSession(o Options, s Suite) (*session, error) {
 	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, usage(fmt.Errorf("link %s: %w", latest, err))
 	}
-	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress}, nil
+	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress, screen: h.cfg.Screen}, nil
 }
 
 // errPartDied interrupts a driver whose environment is no longer whole.
@@ -86,15 +88,18 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		defer close(watched)
 		env.Watch(watching, func(e report.Event) { s.happened(e, abort) })
 	}()
-	live := newLiveWriter(s.out)
-	if !live.terminal {
+	live := &liveWriter{out: s.out, screen: s.screen, status: s.h.status, label: s.label, all: len(s.suite.Extra) > 0}
+	defer live.answers()()
+	if !s.screen.Colours {
 		args = append(args, "--ginkgo.no-color")
 	}
+	grouped := s.screen.group(s.out, "scenarios")
 	exit, err := env.Drive(driving, infra.Handoff{
 		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
 		Command: s.repeat(),
 	}, s.dir, args, live)
 	_ = live.Close()
+	grouped()
 	stop()
 	<-watched
 	if errors.Is(err, errPartDied) {
@@ -104,6 +109,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		err = fmt.Errorf("the driver ended with code %d", exit.Code)
 		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
 	}
+	fmt.Fprintln(s.out)
 	verdict, finishErr := s.finish()
 	return verdict, errors.Join(err, finishErr)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
@@ -25,9 +26,11 @@ type Suite struct {
 	Labels string            // run those that this label filter of Ginkgo's selects; empty without a focus: all but slow ones
 	Seed   uint64            // of everything that is drawn; 0: one is drawn
 	Params map[string]string // of scenarios, as the user set them
+	Budget []string          // ceilings of the run, as metrics.ParseCeiling reads them
 	Extra  []string          // flags of the user's, for Ginkgo
 
-	names []string // of the scenarios that the focus chooses, quoted for a regular expression
+	ceilings []metrics.Ceiling
+	names    []string // of the scenarios that the focus chooses, quoted for a regular expression
 }
 
 // Resolve checks the suite and fills in what was left open. That it is wrong is a usage error.
@@ -58,6 +61,14 @@ func (s *Suite) Resolve() error {
 	if err := scenarios.Possible(chosen); err != nil {
 		return usage(err)
 	}
+	s.ceilings = nil
+	for _, text := range s.Budget {
+		c, err := metrics.ParseCeiling(text)
+		if err != nil {
+			return usage(fmt.Errorf("--budget %q: %w", text, err))
+		}
+		s.ceilings = append(s.ceilings, c)
+	}
 	for s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 32
 	}
@@ -76,6 +87,13 @@ func focused(focus string, all []engine.Scenario) (named []engine.Scenario, err 
 		}
 	}
 	if len(named) == 0 {
+		var known []string
+		for _, s := range all {
+			known = append(known, s.Name)
+		}
+		if meant := Nearest(focus, known); meant != "" {
+			return nil, fmt.Errorf("--focus %q matches no scenario; did you mean %q? `fv list` shows all", focus, meant)
+		}
 		return nil, fmt.Errorf("--focus %q matches no scenario; `fv list` shows them", focus)
 	}
 	return named, nil
@@ -139,13 +157,13 @@ func (s *Suite) DryRun() bool {
 }
 
 // Show lets the suite show its specs, for which it needs no environment.
-func (s *Suite) Show(ctx context.Context, out io.Writer) error {
+func (s *Suite) Show(ctx context.Context, out io.Writer, screen Screen) error {
 	root, err := ProjectRoot()
 	if err != nil {
 		return usage(err)
 	}
 	args := s.ginkgo()
-	if !terminal(out) {
+	if !screen.Colours {
 		args = append(args, "--ginkgo.no-color")
 	}
 	suite := exec.CommandContext(ctx, filepath.Join(root, "bin", "fv.test"), args...)
@@ -164,7 +182,7 @@ func (s *Suite) CheckExtra(ctx context.Context) error {
 	var said bytes.Buffer
 	dry := *s
 	dry.Extra = append([]string{"--ginkgo.dry-run"}, s.Extra...)
-	err := dry.Show(ctx, &said)
+	err := dry.Show(ctx, &said, Screen{})
 	if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); err != nil && first != "" {
 		return usage(fmt.Errorf("flags after --: %s", first))
 	}

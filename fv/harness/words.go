@@ -8,7 +8,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
-	"github.com/nodefv/nodefv/scenarios"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 )
 
@@ -56,19 +56,16 @@ func agentWords(a infra.Choice) []string {
 	return words
 }
 
-// repeatRun is the command that runs the same scenarios again.
+// repeatRun is the command that runs one of the scenarios again, which are all that it leaves open.
 func repeatRun(o Options, s Suite) string {
 	words := append([]string{"bin/fv run", "--seed", strconv.FormatUint(s.Seed, 10)}, o.words()...)
-	if s.Labels != "" && s.Labels != "!"+string(scenarios.Slow) {
-		words = append(words, "--labels", "'"+s.Labels+"'")
-	}
 	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
 		words = append(words, "--"+name, s.Params[name])
 	}
-	if s.Focus != "" {
-		words = append(words, "--focus", "'"+s.Focus+"'")
+	for _, budget := range s.Budget {
+		words = append(words, "--budget", "'"+budget+"'")
 	}
-	return strings.Join(words, " ")
+	return strings.Join(append(words, "--focus", report.Focus), " ")
 }
 
 // repeatFuzz is the command that draws the same operations again.

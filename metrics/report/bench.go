@@ -14,12 +14,13 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Bench is Go's benchmark format, for benchstat. A scenario that ended is one benchmark: its time and its gauges. Each sample of what was
+// Bench is Go's benchmark format, for benchstat. A scenario that ended is one benchmark: its time, and what it cost the SUT: peak, mean under
+// load, at the end of its last step, and settled. Numbers of the load, which are the same in all runs, are left out. Each sample of what was
 // measured in it is one as well, so that benchstat finds medians and intervals; of a histogram, the quantiles are. What is not to be
 // believed is told in a comment alone.
 //
-// benchstat compares only what has the same configuration lines. So they hold what must be equal for a comparison to
-// make sense, the verdict among them; the run, the seed and the versions, by which runs are compared, are a comment.
+// Versions, parameters and the verdict are configuration lines, so that benchstat groups by them: `benchstat -col felix -ignore go` compares
+// releases of Felix. Run and seed, in which runs of the same differ, are a comment.
 type Bench struct{}
 
 // File returns "results.txt".
@@ -30,9 +31,6 @@ func (Bench) Write(w io.Writer, rec Record) error {
 	var b bytes.Buffer
 	r := rec.Run
 	fmt.Fprintf(&b, "# run %s, seed %d", plain(r.ID), r.Seed)
-	for _, k := range slices.Sorted(maps.Keys(r.Versions)) {
-		fmt.Fprintf(&b, ", %s %s", plain(k), plain(r.Versions[k]))
-	}
 	if r.Unexcused != "" {
 		b.WriteString("\n# " + plain(r.Unexcused))
 	}
@@ -45,6 +43,8 @@ func (Bench) Write(w io.Writer, rec Record) error {
 			fmt.Fprintf(&b, "%s: %s\n", c[0], v)
 		}
 	}
+	configuration(&b, r.Versions)
+	configuration(&b, r.Parameters)
 	verdict := ""
 	for _, sc := range rec.Scenarios {
 		if sc.Duration() <= 0 {
@@ -66,10 +66,30 @@ func (Bench) Write(w io.Writer, rec Record) error {
 	return err
 }
 
-func writeBenchmark(b *bytes.Buffer, sc Scenario, snap metrics.Snapshot, cpus int) {
+// configuration writes a line for each, whose key is lower case, as the format wants it.
+func configuration(b *bytes.Buffer, values map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		if v := plain(values[k]); v != "" {
+			fmt.Fprintf(b, "%s: %s\n", strings.ToLower(token(k)), v)
+		}
+	}
+}
+
+func writeBenchmark(b *bytes.Buffer, sc Scenario, o occupancy, cpus int) {
 	fmt.Fprintf(b, "BenchmarkScenario/%s-%d 1 %d ns/op", token(sc.Name), cpus, sc.Duration().Nanoseconds())
-	for _, g := range slices.Sorted(maps.Keys(snap)) {
-		fmt.Fprintf(b, " %s %s", strconv.FormatFloat(snap[g], 'f', -1, 64), strings.ReplaceAll(token(string(g)), "_", "-"))
+	value := func(of string, g metrics.Gauge, in metrics.Snapshot) {
+		if v, ok := in[g]; ok {
+			fmt.Fprintf(b, " %s %s", strconv.FormatFloat(v, 'f', -1, 64), of+strings.ReplaceAll(token(string(g)), "_", "-"))
+		}
+	}
+	for _, g := range metrics.Costs {
+		value("peak-", g, o.peak)
+		value("mean-", g, o.mean)
+		value("end-", g, o.end)
+		value("settled-", g, o.settled)
+	}
+	for _, g := range metrics.CountsUp {
+		value("", g, o.used)
 	}
 	b.WriteByte('\n')
 }

@@ -60,7 +60,7 @@ func (f Finding) First() string {
 	if f.Kind == Life || len(f.Differences) == 0 {
 		return f.Error
 	}
-	return f.Name + ": " + f.Differences[0].String()
+	return f.Name + ": " + folded(alike(f.firsts())[0], f.Differences)
 }
 
 // Why tells in one line why a scenario's findings fail: the first cause, where it was, and how much differs; empty if none fails.
@@ -77,11 +77,17 @@ func Why(findings []Finding) string {
 			extents = append(extents, f.share()+" of "+f.Name)
 		}
 	}
-	told := cause.First() + "; " + cause.where()
+	told := cause.First() + ". It differed " + cause.where()
 	if cause.Bound > 0 {
-		told += ", after " + short(cause.Bound)
+		told += ", for " + short(cause.Bound)
 	}
-	return told + ", differ " + strings.Join(extents, ", ")
+	return told + "; in all, " + strings.Join(extents, ", ") + "."
+}
+
+// firsts returns the listed differences that stand for all.
+func (f Finding) firsts() []Difference {
+	firsts, _ := kinds(f.Differences)
+	return firsts
 }
 
 // where names step and cycle.
@@ -89,7 +95,7 @@ func (f Finding) where() string {
 	if f.Step == "" {
 		return "before any step"
 	}
-	s := fmt.Sprintf("step %q", f.Step)
+	s := fmt.Sprintf("in step %q", f.Step)
 	if f.Cycle > 1 {
 		s += fmt.Sprintf(", cycle %d", f.Cycle)
 	}

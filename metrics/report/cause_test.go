@@ -73,8 +73,8 @@ func TestWhyNamesTheCauseOfAllFindings(t *testing.T) {
 		want     string
 	}{
 		"nothing":          {[]Finding{agreed}, ""},
-		"an interface":     {[]Finding{agreed, finding("routes", 8, route), finding("kernel", 90, down), finding("connections", 30, flow)}, `kernel: interface of a: want up, got down; step "churn", cycle 2, after 6s, differ 1 of 90 facts of kernel, 1 of 8 facts of routes, 1 of 30 facts of connections`},
-		"a route":          {[]Finding{finding("connections", 30, flow), finding("routes", 8, route)}, `routes: 10.0.0.1/32: want dev of a, got nothing; step "churn", cycle 2, after 6s, differ 1 of 8 facts of routes, 1 of 30 facts of connections`},
+		"an interface":     {[]Finding{agreed, finding("routes", 8, route), finding("kernel", 90, down), finding("connections", 30, flow)}, `kernel: interface of a: want up, got down. It differed in step "churn", cycle 2, for 6s; in all, 1 of 90 facts of kernel, 1 of 8 facts of routes, 1 of 30 facts of connections.`},
+		"a route":          {[]Finding{finding("connections", 30, flow), finding("routes", 8, route)}, `routes: 10.0.0.1/32: want dev of a, got nothing. It differed in step "churn", cycle 2, for 6s; in all, 1 of 8 facts of routes, 1 of 30 facts of connections.`},
 		"it is stopped":    {[]Finding{finding("routes", 8, route), {Kind: Life, Error: "the SUT is stopped"}}, "the SUT is stopped"},
 		"it can't be read": {[]Finding{{Kind: Expectation, Name: "gauges", Error: "refused"}}, ""},
 	} {

@@ -129,7 +129,7 @@ func (rec Record) known() []string {
 func (rec Record) facts() []page.Fact {
 	r, m := rec.Run, rec.Run.Machine
 	facts := []page.Fact{
-		{Name: "run", Value: r.ID}, {Name: "seed", Value: fmt.Sprint(r.Seed)}, {Name: "command", Value: strings.ReplaceAll(r.Command, " --focus "+focus, "")},
+		{Name: "run", Value: r.ID}, {Name: "seed", Value: fmt.Sprint(r.Seed)}, {Name: "command", Value: strings.ReplaceAll(r.Command, " --focus "+Focus, "")},
 		{Name: "target", Value: r.Target}, {Name: "runtime", Value: r.Runtime},
 	}
 	add := func(kind string, all map[string]string) {

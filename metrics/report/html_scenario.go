@@ -21,10 +21,10 @@ const (
 // shown returns what of the i-th scenario is on the page.
 func (rec Record) shown(i int) page.Scenario {
 	sc := rec.Scenarios[i]
-	snap := rec.occupancy(sc)
+	o := rec.occupancy(sc)
 	p := page.Scenario{
 		ID: fmt.Sprintf("scenario-%d", i+1), Name: plain(sc.Name), Doc: plain(sc.Doc), Verdict: sc.Verdict.String(), Reason: plain(sc.Reason), Broken: sc.broken(),
-		Took: short(sc.Duration()), Heap: reading(snap, metrics.HeapBytes), RSS: reading(snap, metrics.RSSBytes), CPU: reading(snap, metrics.CPUSeconds),
+		Took: short(sc.Duration()), Heap: reading(o.peak, metrics.HeapBytes), RSS: reading(o.peak, metrics.RSSBytes), CPU: reading(o.used, metrics.CPUSeconds),
 		Packets: sc.judged(), Remarks: sc.Remarks(),
 	}
 	if sc.Skipped != "" {

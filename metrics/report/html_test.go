@@ -23,7 +23,7 @@ func TestPageSaysWhatFailed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<title>fail: run r1</title>", "3 of 100 facts differ after 5s", "a/b to c/d:80", "set a: 69 missing", "out of memory, exit code 137",
-		"fv run --target felix --seed 42 --focus &#39;policy|churn&#39;", "no veth &lt;x&gt;", "felix lacks ipv6", "excused by &#34;IPv6 routes remade&#34;",
+		"fv run --target felix --seed 42 --focus &#39;^policy\\|churn$&#39;", "no veth &lt;x&gt;", "felix lacks ipv6", "excused by &#34;IPv6 routes remade&#34;",
 		"typha died: exit code 1", "99.75 %", "the resolution is too coarse",
 	} {
 		if !strings.Contains(b.String(), want) {

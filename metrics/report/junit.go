@@ -43,6 +43,8 @@ type junitProperty struct {
 type junitCase struct {
 	Name    string       `xml:"name,attr"`
 	Class   string       `xml:"classname,attr"`
+	File    string       `xml:"file,attr,omitempty"`
+	Line    string       `xml:"line,attr,omitempty"`
 	Time    string       `xml:"time,attr"`
 	Failure *junitResult `xml:"failure,omitempty"`
 	Error   *junitResult `xml:"error,omitempty"`
@@ -62,7 +64,7 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 		Name: "nodefv", Time: seconds(max(r.Ended.Sub(r.Started), 0)), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
 		Properties: []junitProperty{
 			{"run", plain(r.ID)}, {"target", plain(r.Target)}, {"runtime", plain(r.Runtime)},
-			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)},
+			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(strings.ReplaceAll(r.Command, " --focus "+Focus, ""))},
 		},
 	}
 	if r.Unexcused != "" {
@@ -74,8 +76,13 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 		if sc.Verdict != metrics.Pass && r.Command != "" {
 			text = append(text, "to repeat it: "+plain(r.Repeat(sc.Name)))
 		}
+		for _, f := range rec.diagnostics(sc.Name) {
+			text = append(text, "diagnostics: "+f)
+		}
 		s.add(sc.Name, sc.Duration(), sc.Verdict, cmp.Or(sc.Reason, sc.Skipped), text)
-		s.Cases[len(s.Cases)-1].Output = strings.Join(append(sc.Remarks(), sc.Measured()...), "\n")
+		c := &s.Cases[len(s.Cases)-1]
+		c.place(r.Target, sc.Source)
+		c.Output = strings.Join(append(sc.Remarks(), sc.Measured()...), "\n")
 		verdicts = append(verdicts, sc.Verdict)
 	}
 	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {
@@ -95,6 +102,26 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// place names the file that the case is written in, and after it and the SUT its class.
+func (c *junitCase) place(target, source string) {
+	file, line := SourceLine(source)
+	c.File, c.Line = file, line
+	for _, part := range []string{target, strings.ReplaceAll(strings.TrimSuffix(file, ".go"), "/", ".")} {
+		if part != "" {
+			c.Class += "." + plain(part)
+		}
+	}
+}
+
+// SourceLine splits a scenario's source into file and line.
+func SourceLine(source string) (file, line string) {
+	i := strings.LastIndexByte(source, ':')
+	if i < 0 {
+		return source, ""
+	}
+	return source[:i], source[i+1:]
 }
 
 func (s *junitSuite) add(name string, took time.Duration, v metrics.Verdict, reason string, text []string) {

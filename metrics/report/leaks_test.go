@@ -31,7 +31,7 @@ func TestLeaksAreTold(t *testing.T) {
 	if err := (Summary{}).Write(&summary, rec); err != nil {
 		t.Fatal(err)
 	}
-	if err := Table(&table, rec); err != nil {
+	if err := Table(&table, rec, ""); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"summary": strings.ReplaceAll(summary.String(), "\\", ""), "table": table.String()} {

@@ -41,6 +41,7 @@ func Load(dir string) (Record, error) {
 		return c.record(), fmt.Errorf("load record: %w", err)
 	}
 	rec := c.record()
+	rec.Files = filesIn(dir)
 	return rec, rec.quote(dir)
 }
 
@@ -224,6 +225,9 @@ func (r *Run) merge(o Run) {
 	r.Target, r.Runtime = cmp.Or(o.Target, r.Target), cmp.Or(o.Runtime, r.Runtime)
 	r.Parameters, r.Versions = union(r.Parameters, o.Parameters), union(r.Versions, o.Versions)
 	r.Unexcused = cmp.Or(o.Unexcused, r.Unexcused)
+	if len(o.Ceilings) > 0 {
+		r.Ceilings = o.Ceilings
+	}
 	if len(o.Known) > 0 {
 		r.Known = o.Known
 	}

@@ -66,7 +66,7 @@ From write to packet. A value may be too large by its resolution.
 	if want += "\n</details>\n"; !strings.HasSuffix(summary.String(), want) {
 		t.Errorf("got %s, want at its end %s", summary.String(), want)
 	}
-	if err := Table(&table, rec); err != nil || !strings.Contains(table.String(), "rest   policy added  deny     2  40.0  60.0  60.0  60.0  1.0             1.0\n") {
+	if err := Table(&table, rec, ""); err != nil || !strings.Contains(table.String(), "rest   policy added  deny     2  40.0  60.0  60.0  60.0  1.0             1.0\n") {
 		t.Errorf("%v: the terminal shows %s", err, table.String())
 	}
 }

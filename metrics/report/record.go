@@ -22,6 +22,7 @@ type Record struct {
 	Scenarios []Scenario      `json:"scenarios"` // in the order in which they began
 	Points    []metrics.Point `json:"points,omitempty"`
 	Events    []Event         `json:"events,omitempty"`
+	Files     []string        `json:"files,omitempty"`  // logs and diagnostics beside the record, as paths within its folder
 	Verdict   metrics.Verdict `json:"verdict"`          // of the whole run: the worst of all
 	Reason    string          `json:"reason,omitempty"` // of the verdict, in one line
 }
@@ -36,6 +37,7 @@ type Run struct {
 	Target     string            `json:"target"`               // the SUT
 	Runtime    string            `json:"runtime"`              // where containers run: "docker" or "local"
 	Parameters map[string]string `json:"parameters,omitempty"` // of the harness, by name
+	Ceilings   []metrics.Ceiling `json:"ceilings,omitempty"`   // budgets that the user set for the run
 	Versions   map[string]string `json:"versions,omitempty"`   // component to version
 	Known      []KnownIssue      `json:"known,omitempty"`      // issues of the SUT's release, which are excused
 	Unexcused  string            `json:"unexcused,omitempty"`  // why some that are known of the SUT are not
@@ -58,6 +60,7 @@ type Scenario struct {
 	Name         string                `json:"name"`             // unique among those of a suite
 	Doc          string                `json:"doc,omitempty"`    // what it does and proves, in a sentence
 	Labels       []string              `json:"labels,omitempty"` // by which it is chosen
+	Source       string                `json:"source,omitempty"` // file and line of the project that it is written in, such as "scenarios/pod_churn.go:15"
 	Started      time.Time             `json:"started"`          // skipped or begun
 	Ended        time.Time             `json:"ended,omitzero"`   // absent: it never ended, so it is inconclusive
 	Steps        []Step                `json:"steps,omitempty"`

@@ -54,7 +54,8 @@ func sample() Record {
 		},
 		Scenarios: []Scenario{
 			{
-				Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed",
+				Name: "local endpoints", Started: at(10), Ended: at(20.25), Verdict: metrics.Pass, Reason: "120 facts agreed", Source: "scenarios/local.go:12",
+				Steps: []Step{{Name: "create", Started: at(10.5), Ended: at(12)}, {Name: "delete", Started: at(12), Ended: at(14)}},
 				Findings: []Finding{
 					{
 						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &PacketCounts{Judged: 4000, Strict: 3990, Crowded: 2},
@@ -146,7 +147,7 @@ func TestFormatsGolden(t *testing.T) {
 		golden(t, f.File(), b.Bytes())
 	}
 	var b bytes.Buffer
-	if err := Table(&b, sample()); err != nil {
+	if err := Table(&b, sample(), "out/r1"); err != nil {
 		t.Error(err)
 	}
 	golden(t, "table.txt", b.Bytes())
@@ -172,8 +173,8 @@ func TestBenchIsRead(t *testing.T) {
 			t.Error(res)
 		case *benchfmt.Result:
 			names = append(names, string(res.Name))
-			if v, ok := res.Value("heap-bytes"); len(names) == 1 && (!ok || v != 10<<20) {
-				t.Errorf("heap-bytes is %v", v)
+			if v, ok := res.Value("peak-heap-bytes"); len(names) == 1 && (!ok || v != 11<<20) {
+				t.Errorf("peak-heap-bytes is %v", v)
 			}
 			if v, ok := res.Value("sec"); len(names) == 2 && (!ok || v != 0.04) {
 				t.Errorf("sec is %v", v)

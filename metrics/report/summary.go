@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -44,7 +43,8 @@ func (Summary) Write(w io.Writer, rec Record) error {
 	for _, t := range rec.measured() {
 		fold(&b, t.title(), t.markdown)
 	}
-	fold(&b, "Machine and versions", func(b *bytes.Buffer) { writeMachine(b, rec.Run) })
+	fold(&b, "Occupancy", func(b *bytes.Buffer) { writeOccupancy(b, rec) })
+	fold(&b, "Machine and versions", func(b *bytes.Buffer) { writeMachine(b, rec) })
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -72,12 +72,15 @@ func writeTable(b *bytes.Buffer, rec Record) {
 		if sc.broken() {
 			verdict = "**" + verdict + "**"
 		}
-		snap := rec.occupancy(sc)
+		o, reason := rec.occupancy(sc), sc.Reason
+		if sc.broken() {
+			reason = "see below"
+		}
 		b.WriteString("| " + verdict + " ")
-		row(b, sc.Name, short(sc.Duration()), reading(snap, metrics.HeapBytes), reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), sc.Reason)
+		row(b, sc.Name, short(sc.Duration()), reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds), reason)
 	}
 	if most := rec.most(); most != "" {
-		fmt.Fprintf(b, "\n%s Heap and RSS are as last read in the scenario, CPU is what was used during it, children included.\n", cell(most))
+		fmt.Fprintf(b, "\n%s Heap and RSS are peaks under load, CPU is what was used during the scenario, children included.\n", cell(most))
 	}
 }
 
@@ -98,13 +101,17 @@ func (rec Record) most() string {
 	return strings.Join(told, " ")
 }
 
-func writeMachine(b *bytes.Buffer, r Run) {
+func writeMachine(b *bytes.Buffer, rec Record) {
+	r := rec.Run
 	b.WriteByte('\n')
 	if m := r.Machine; m.CPUs > 0 {
 		fmt.Fprintf(b, "- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU), metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
 	}
 	list(b, "versions", r.Versions)
 	list(b, "parameters", r.Parameters)
+	if logs := rec.logs(); len(logs) > 0 {
+		fmt.Fprintf(b, "- logs: %s\n", links(logs))
+	}
 }
 
 // fold writes what a reader has to unfold, if there is any.
@@ -127,6 +134,12 @@ func list(b *bytes.Buffer, title string, m map[string]string) {
 
 func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s\n", cell(sc.Name), sc.Verdict, cell(sc.Reason))
+	if sc.Doc != "" {
+		fmt.Fprintf(b, "\nWhat it does: %s\n", cell(sc.Doc))
+	}
+	if files := rec.diagnostics(sc.Name); len(files) > 0 {
+		fmt.Fprintf(b, "\nDiagnostics, taken when it failed: %s\n", links(files))
+	}
 	if lines := rec.details(sc); len(lines) > 0 {
 		b.WriteString("\n<details open><summary>What was found</summary>\n")
 		fence(b, "text", lines)
@@ -136,13 +149,6 @@ func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 		b.WriteString("\nTo repeat it:\n")
 		fence(b, "sh", []string{plain(cmd)})
 	}
-}
-
-func reading(snap metrics.Snapshot, g metrics.Gauge) string {
-	if v, ok := snap[g]; ok {
-		return g.Format(v)
-	}
-	return "–"
 }
 
 func row(b *bytes.Buffer, cells ...string) {
@@ -164,41 +170,4 @@ func fence(b *bytes.Buffer, language string, lines []string) {
 		mark += "`"
 	}
 	fmt.Fprintf(b, "\n%s%s\n%s\n%s\n", mark, language, body, mark)
-}
-
-// Table writes the run's outcome for a terminal: a line per scenario and one for the run. Why a scenario did not pass is a line of its
-// own below it, that begins at the left and so is read in a narrow terminal as well.
-func Table(w io.Writer, rec Record) error {
-	var rows bytes.Buffer
-	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "VERDICT\tSCENARIO\tDURATION\tHEAP\tRSS\tCPU\tREASON")
-	for _, sc := range rec.Scenarios {
-		snap := rec.occupancy(sc)
-		reason := plain(sc.Reason)
-		if sc.broken() {
-			reason = ""
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), reading(snap, metrics.HeapBytes),
-			reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), reason)
-	}
-	_ = t.Flush() // a buffer takes all
-	var out bytes.Buffer
-	lines := strings.Split(rows.String(), "\n")
-	fmt.Fprintln(&out, lines[0])
-	for i, sc := range rec.Scenarios {
-		fmt.Fprintln(&out, strings.TrimRight(lines[i+1], " "))
-		if sc.broken() {
-			fmt.Fprintf(&out, "  %s\n", plain(sc.Reason))
-		}
-	}
-	writeExcused(&out, rec)
-	tableLeaks(&out, rec)
-	for _, t := range rec.measured() {
-		t.text(&out)
-	}
-	if _, err := w.Write(out.Bytes()); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))
-	return err
 }

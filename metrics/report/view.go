@@ -11,12 +11,12 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// focus stands in Run.Command where the name of a scenario goes.
-const focus = "{focus}"
+// Focus stands in Run.Command where the regular expression for the name of a scenario goes.
+const Focus = "{focus}"
 
 // Repeat returns the command that repeats a scenario of the run, fit for a shell.
 func (r Run) Repeat(scenario string) string {
-	return strings.ReplaceAll(r.Command, focus, "'"+strings.ReplaceAll(scenario, "'", `'\''`)+"'")
+	return strings.ReplaceAll(r.Command, Focus, "'^"+strings.ReplaceAll(regexp.QuoteMeta(scenario), "'", `'\''`)+"$'")
 }
 
 // Duration returns how long the scenario took, or 0 if it was not run or never ended.
@@ -95,32 +95,6 @@ func (e Event) Describe(target string) string {
 // killers are the signals that leave a program no last word, by the exit codes that they make.
 var killers = map[int]string{137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
-// occupancy returns, for each gauge, the last value that was read during the scenario; for those that count up, it is
-// what was added during it.
-func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
-	last, previous := metrics.Snapshot{}, metrics.Snapshot{}
-	for _, p := range rec.Points {
-		if p.Scenario != sc.Name || sc.Skipped != "" || !sc.includes(p.At) {
-			continue
-		}
-		for g, v := range p.Values {
-			if !cumulative(g) {
-				last[g] = v
-				continue
-			}
-			// A restarted agent counts from 0 again, so only steps upwards add up.
-			if before, ok := previous[g]; ok {
-				last[g] += max(v-before, 0)
-			}
-			previous[g] = v
-		}
-	}
-	return last
-}
-
-// cumulative reports whether a gauge counts up from when its process began.
-func cumulative(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }
-
 func orNothing(s string) string {
 	if s == "" {
 		return "nothing"
@@ -168,11 +142,11 @@ func (rec Record) details(sc Scenario) []string {
 			continue
 		}
 		lines = append(lines, plain(f.title()+": "+f.broken()))
-		firsts, told := kinds(f.Differences)
-		for _, d := range firsts {
-			lines = append(lines, "  "+plain(d.String()))
+		folded, told := inLines(f.Differences)
+		for _, line := range folded {
+			lines = append(lines, "  "+plain(line))
 		}
-		if more := f.Differing - told; more > 0 && len(firsts) > 0 {
+		if more := f.Differing - told; more > 0 && len(folded) > 0 {
 			lines = append(lines, fmt.Sprintf("  and %d more", more))
 		}
 		lines = append(lines, quoted(f.Log)...)

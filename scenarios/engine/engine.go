@@ -20,6 +20,7 @@ import (
 type Scenario struct {
 	Name     string // unique; lower case words
 	Doc      string // one sentence
+	Source   string // file and line that it is written in, such as "scenarios/pod_churn.go:15"; empty: not known
 	Labels   []Label
 	Needs    []workloads.Feature // else the scenario is skipped with that reason
 	Timeout  time.Duration
@@ -31,6 +32,11 @@ type Scenario struct {
 	// Explain looks into what broke the scenario, after that was recorded and diagnosed and before anything is undone; the verdict
 	// stays. It is not called once the SUT has died or the run has ended. nil: none.
 	Explain func(context.Context, *World)
+}
+
+// Begin is the scenario's part of the record as it begins.
+func (sc Scenario) Begin(at time.Time) *report.Scenario {
+	return &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Source: sc.Source, Started: at, Budgets: sc.Budgets}
 }
 
 // LabelNames returns the labels as plain words.

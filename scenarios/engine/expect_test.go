@@ -43,7 +43,7 @@ func TestErrorTellsTheCause(t *testing.T) {
 			t.Errorf("found %+v", found)
 		}
 		verdict, why := judgeFindings(report.Scenario{Findings: found})
-		want := `kernel: interface: want up, got nothing; before any step, after 1s, differ 1 of 1 facts of kernel, 2 of 2 facts of routes, 1 of 1 facts of packets`
+		want := `kernel: interface: want up, got nothing. It differed before any step, for 1s; in all, 1 of 1 facts of kernel, 2 of 2 facts of routes, 1 of 1 facts of packets.`
 		if why != want {
 			t.Errorf("%v: %s", verdict, why)
 		}

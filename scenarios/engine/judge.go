@@ -31,6 +31,9 @@ func Judge(rec report.Record) report.Record {
 			}
 		}
 	}
+	if open := unmet(rec); rec.Verdict == metrics.Pass && open != "" {
+		rec.Verdict, rec.Reason = metrics.Inconclusive, open
+	}
 	if rec.Verdict == metrics.Skip {
 		rec.Verdict, rec.Reason = metrics.Inconclusive, "every scenario was skipped"
 	}
@@ -62,8 +65,7 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	}
 	verdict, why := judgeFindings(sc)
 	reasons := []string{why}
-	for _, b := range sc.Budgets {
-		v, w := b.Judge(pointsOf(sc, rec.Points))
+	weigh := func(v metrics.Verdict, w string) {
 		if worse := metrics.Worst(verdict, v); worse != verdict {
 			verdict, reasons = worse, nil
 		}
@@ -71,14 +73,14 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 			reasons = append(reasons, w)
 		}
 	}
+	for _, b := range sc.Budgets {
+		weigh(b.Judge(pointsOf(sc, rec.Points)))
+	}
+	for _, c := range rec.Run.Ceilings {
+		judgeCeiling(c, sc, rec, weigh)
+	}
 	if sc.Leak != nil {
-		v, w := sc.Leak.Judge()
-		if worse := metrics.Worst(verdict, v); worse != verdict {
-			verdict, reasons = worse, nil
-		}
-		if v == verdict {
-			reasons = append(reasons, w)
-		}
+		weigh(sc.Leak.Judge())
 	}
 	if verdict != metrics.Pass {
 		return verdict, strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
@@ -95,6 +97,32 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 		said = append(said, why)
 	}
 	return metrics.Pass, strings.Join(append(said, sc.Remarks()...), "; ")
+}
+
+// judgeCeiling tells weigh what a ceiling of the run means for a scenario: nothing, if what it limits was not read there.
+func judgeCeiling(c metrics.Ceiling, sc report.Scenario, rec report.Record, weigh func(metrics.Verdict, string)) {
+	if peak, ok := rec.Peak(sc, c.Gauge); ok {
+		weigh(c.JudgePeak(peak))
+	}
+	for _, m := range sc.Measurements {
+		if c.Of(m) {
+			weigh(c.Judge(m))
+		}
+	}
+}
+
+// unmet names the first ceiling of the run that no scenario was judged by; empty if there is none.
+func unmet(rec report.Record) string {
+	for _, c := range rec.Run.Ceilings {
+		met := false
+		for _, sc := range rec.Scenarios {
+			judgeCeiling(c, sc, rec, func(metrics.Verdict, string) { met = true })
+		}
+		if !met {
+			return fmt.Sprintf("budget %s: no scenario of the run measured that", c.Text)
+		}
+	}
+	return ""
 }
 
 // late is how much later than the driver, for which a scenario ends with the SUT, the harness may learn of the SUT's end.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -107,5 +108,37 @@ func TestJudgeNamesAllBrokenBudgets(t *testing.T) {
 	got := Judge(report.Record{Scenarios: []report.Scenario{sc}, Points: []metrics.Point{point}}).Scenarios[0]
 	if got.Verdict != metrics.Fail || strings.Count(got.Reason, "above the ceiling") != 2 || strings.Count(got.Reason, "; ") != 1 {
 		t.Errorf("%v: %s", got.Verdict, got.Reason)
+	}
+}
+
+// TestJudgeOfCeilings wants a run's ceilings to be judged in each scenario that read what they limit, and the run to be open if none did.
+func TestJudgeOfCeilings(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	scenario := func(name string) report.Scenario {
+		return report.Scenario{
+			Name: name, Started: begun, Ended: begun.Add(time.Minute), Findings: []report.Finding{{Kind: report.Expectation, Facts: 1}},
+			Steps: []report.Step{{Name: "churn", Started: begun}},
+		}
+	}
+	point := func(name, step string, rss float64) metrics.Point {
+		return metrics.Point{At: begun, Phase: metrics.Phase{Scenario: name, Step: step}, Values: metrics.Snapshot{metrics.RSSBytes: rss}}
+	}
+	for text, want := range map[string]string{
+		"rss_bytes<120MiB":     "pass pass; pass: 2 pass",
+		"rss_bytes<80MiB":      "pass fail; fail: 1 pass, 1 fail",
+		"enforce_deny_p99<1ms": "pass pass; inconclusive: budget enforce_deny_p99<1ms: no scenario of the run measured that",
+	} {
+		c, err := metrics.ParseCeiling(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := Judge(report.Record{
+			Run: report.Run{Ceilings: []metrics.Ceiling{c}}, Scenarios: []report.Scenario{scenario("small"), scenario("large")},
+			Points: []metrics.Point{point("small", "churn", 70<<20), point("large", "churn", 90<<20), point("large", "clean up", 900<<20)},
+		})
+		got := fmt.Sprintf("%v %v; %v: %s", rec.Scenarios[0].Verdict, rec.Scenarios[1].Verdict, rec.Verdict, rec.Reason)
+		if got != want {
+			t.Errorf("%s: %s", text, got)
+		}
 	}
 }

@@ -24,7 +24,8 @@ type Runner struct {
 	World    *World
 	Write    func(report.Entry)
 	SetPhase func(metrics.Phase)                       // labels the samples that follow
-	Settled  func(context.Context)                     // takes an occupancy reading of the quiesced SUT
+	Held     func(context.Context)                     // takes an occupancy reading; nil: none
+	Settled  func(context.Context)                     // takes one of the quiesced SUT
 	Diagnose func(ctx context.Context, sc, why string) // called before anything is undone
 }
 
@@ -34,9 +35,7 @@ const undoBound = 3 * time.Minute
 // Run runs one scenario to its end, clean-up included, and records it; the verdict is Judge's to make. It returns
 // what broke the scenario, if anything did: a failed expectation, the SUT's death, or the harness.
 func (r *Runner) Run(ctx context.Context, sc Scenario) error {
-	r.Write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{
-		Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Budgets: sc.Budgets,
-	}})
+	r.Write(report.Entry{Scenario: sc.Name, Begin: sc.Begin(time.Now())})
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Timeout, fmt.Errorf("scenario did not end within %v", sc.Timeout))
 	defer cancel()
 	s := &run{Runner: r, sc: sc}
@@ -85,6 +84,7 @@ func (s *run) scenario(ctx context.Context) error {
 		return err
 	}
 	s.residue = residue
+	s.held(ctx)
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
@@ -101,8 +101,16 @@ func (s *run) scenario(ctx context.Context) error {
 				break
 			}
 		}
+		s.held(ctx)
 	}
 	return nil
+}
+
+// held takes an occupancy reading of what a step leaves, which those at intervals may have missed.
+func (s *run) held(ctx context.Context) {
+	if s.Held != nil {
+		s.Held(ctx)
+	}
 }
 
 func (s *run) execute(ctx context.Context, st Step, cycle int) error {

@@ -168,12 +168,12 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		}
 		for _, m := range called.FindAllStringSubmatch(string(text), -1) {
 			found++
-			c, _, err := command().Find(append([]string{m[1]}, strings.Fields(m[2])...))
+			flags, _, _ := strings.Cut(m[2], " -- ")
+			c, _, err := command().Find(append([]string{m[1]}, strings.Fields(flags)...)) // it may have subcommands
 			if err != nil {
 				t.Errorf("%s: %q: %v", name, m[0], err)
 				continue
 			}
-			flags, _, _ := strings.Cut(m[2], " -- ")
 			for _, o := range option.FindAllStringSubmatch(flags, -1) {
 				if o[1] != "help" && c.Flags().Lookup(o[1]) == nil {
 					t.Errorf("%s: %q: fv %s has no flag --%s", name, m[0], m[1], o[1])

@@ -55,12 +55,12 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 	if err != nil {
 		return err
 	}
-	missed, out := 0, c.OutOrStdout()
+	missed, out := 0, h.Out()
 	fmt.Fprintf(out, "%-7s %-26s %-13s %6s  %s\n", "", "FAULT", "VERDICT", "TOOK", "FOUND")
-	for range repeat {
-		for _, f := range chosen {
+	for round := range repeat {
+		for i, f := range chosen {
 			begun := time.Now()
-			rec, err := h.Break(c.Context(), o, f, seed)
+			rec, err := h.Break(c.Context(), o, f, seed, fmt.Sprintf("%d/%d ", round*len(chosen)+i+1, repeat*len(chosen)))
 			if err != nil {
 				return &exitError{exitInconclusive, fmt.Errorf("%s: %w", f.Name, err)}
 			}

@@ -41,6 +41,7 @@ func suiteFlags(f *pflag.FlagSet, s *harness.Suite) (resolve func() error) {
 	f.StringVar(&s.Focus, "focus", "", "run the scenarios whose name matches this regular expression, slow ones too")
 	f.StringVar(&s.Labels, "labels", "", "run the scenarios that this Ginkgo label filter selects, such as 'churn && !slow' (default \"!slow\" without --focus)")
 	f.Uint64Var(&s.Seed, "seed", 0, "seed of everything that is drawn; 0 draws one and prints it")
+	f.StringArrayVar(&s.Budget, "budget", nil, "fail what costs more, such as 'rss_bytes<120MiB' or 'enforce_deny_p99<200ms'; may be given more than once")
 	params := map[string]*string{}
 	for name, doc := range scenarios.ParamDocs() {
 		params[name] = f.String(name, "", doc+" (default: the scenario's own)")
@@ -149,13 +150,7 @@ func there(path string) (string, os.FileInfo, error) {
 	return abs, info, err
 }
 
-func targetNames() string {
-	var names []string
-	for _, t := range targets.All() {
-		names = append(names, t.Name)
-	}
-	return strings.Join(names, ", ")
-}
+func targetNames() string { return strings.Join(targetList(), ", ") }
 
 // dataPlanes says which each target has.
 func dataPlanes() string {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/nodefv/nodefv/fv/harness"
 )
 
 // wanted says what the values of flags look like, by the flags' type.
@@ -20,12 +22,20 @@ var wanted = map[string]string{
 // flagError says in words of ours what is wrong with a flag.
 func flagError(c *cobra.Command, err error) error {
 	help := fmt.Sprintf("; see `%s --help`", c.CommandPath())
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var known []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		if meant := harness.Nearest(unknown.GetSpecifiedName(), known); meant != "" {
+			help = fmt.Sprintf("; did you mean --%s?", meant)
+		}
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return usage(fmt.Errorf("%w%s", err, help))
 	}
 	name, value := invalid.GetFlag().Name, invalid.GetValue()
-	if want := wanted[invalid.GetFlag().Value.Type()]; want != "" {
+	if want := wanted[typeOf(invalid.GetFlag())]; want != "" {
 		return usage(fmt.Errorf("--%s %q: want %s", name, value, want))
 	}
 	return usage(fmt.Errorf("--%s %q: %w", name, value, invalid.Unwrap()))
@@ -34,7 +44,7 @@ func flagError(c *cobra.Command, err error) error {
 // checkFlags refuses a flag that was given with nothing: a script's variable that was not set would choose everything.
 func checkFlags(c *cobra.Command) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if (f.Value.Type() == "string" && f.Value.String() == "") && err == nil {
+		if (typeOf(f) == "string" && f.Value.String() == "") && err == nil {
 			err = usage(fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
 		}
 	})
@@ -54,4 +64,19 @@ func checkArguments(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		checkArguments(sub)
 	}
+}
+
+// knownCommand refuses a subcommand that there is not.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, c := range root.Commands() {
+		known = append(known, c.Name())
+	}
+	if meant := harness.Nearest(args[0], known); meant != "" {
+		return fmt.Errorf("unknown command %q; did you mean `fv %s`?", args[0], meant)
+	}
+	return fmt.Errorf("unknown command %q", args[0])
 }

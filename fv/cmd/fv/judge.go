@@ -16,11 +16,11 @@ func judgeCommand() *cobra.Command {
 the rules of this version, writes all formats again and prints the table. The known issues of the SUT's release excuse what they did during
 the run; --without-known judges without one of them. The journals keep them all, so judging again without the flag undoes that.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			rec, err := harness.Judge(args[0], out, without...)
+			rec, dir, err := harness.Judge(args[0], out, without...)
 			if err != nil {
 				return err
 			}
-			if err := report.Table(c.OutOrStdout(), rec); err != nil {
+			if err := report.Table(c.OutOrStdout(), rec, dir); err != nil {
 				return err
 			}
 			return ended(rec.Verdict, nil)

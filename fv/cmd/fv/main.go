@@ -111,12 +111,15 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 3 inconclusive: the harness broke, not the agent, or the evidence is too weak.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), listCommand(),
-		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand())
+		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), versionCommand())
 	checkArguments(root)
+	nameValues(root)
+	completeValues(root)
+	root.SetUsageTemplate(narrow(root.UsageTemplate()))
 	return root
 }

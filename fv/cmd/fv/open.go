@@ -12,8 +12,13 @@ import (
 // open returns a harness that tells the user on the command's output what it finds, and on the error stream what it does. Images and
 // their commands are the user's, named by variables.
 func open(c *cobra.Command) (*harness.Harness, error) {
-	return harness.Open(c.Context(), harness.Config{Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr})
+	return harness.Open(c.Context(), harness.Config{
+		Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr, Screen: screen(c),
+	})
 }
+
+// screen is what the command's output is read on.
+func screen(c *cobra.Command) harness.Screen { return harness.ScreenOf(c.OutOrStdout(), os.Getenv) }
 
 // openFor returns a harness for environments with these options, which are checked first.
 func openFor(c *cobra.Command, o harness.Options) (*harness.Harness, error) {
@@ -53,7 +58,7 @@ func givenCommands() map[string][]string {
 // shown runs a suite whose flags after -- are those of a dry run, for which nothing is started.
 func shown(c *cobra.Command, s *harness.Suite) (done bool, err error) {
 	if s.DryRun() {
-		return true, s.Show(c.Context(), c.OutOrStdout())
+		return true, s.Show(c.Context(), c.OutOrStdout(), screen(c))
 	}
 	return false, s.CheckExtra(c.Context())
 }

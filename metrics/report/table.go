@@ -1,0 +1,100 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/nodefv/nodefv/metrics"
+)
+
+// tableWidth is how many columns the sentences of a table take at most.
+const tableWidth = 80
+
+// Table writes the run's outcome for a terminal: a line per scenario, then each failure with the place of its evidence and the command
+// that repeats it, then what was measured, and last the verdict. The record is that in dir.
+func Table(w io.Writer, rec Record, dir string) error {
+	var out bytes.Buffer
+	tableRows(&out, rec)
+	writeExcused(&out, rec)
+	tableLeaks(&out, rec)
+	for _, t := range rec.measured() {
+		t.text(&out)
+	}
+	for _, sc := range rec.Scenarios {
+		if sc.broken() {
+			tableFailure(&out, rec, sc, dir)
+		}
+	}
+	fmt.Fprintf(&out, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// tableRows writes a line per scenario, and below it what else should be known of it.
+func tableRows(out *bytes.Buffer, rec Record) {
+	var rows bytes.Buffer
+	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "VERDICT\tSCENARIO\tTIME\tFACTS\tPEAK HEAP\tPEAK RSS\tCPU")
+	for _, sc := range rec.Scenarios {
+		o, facts := rec.occupancy(sc), unknown
+		if n := sc.facts(); n > 0 {
+			facts = fmt.Sprint(n)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), facts,
+			reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds))
+	}
+	_ = t.Flush() // a buffer takes all
+	lines := strings.Split(rows.String(), "\n")
+	fmt.Fprintln(out, lines[0])
+	for i, sc := range rec.Scenarios {
+		fmt.Fprintln(out, strings.TrimRight(lines[i+1], " "))
+		if sc.Verdict == metrics.Skip {
+			sentence(out, "  ", sc.Reason)
+		}
+		for _, f := range sc.Findings {
+			if f.Note != "" && f.broken() == "" {
+				sentence(out, "  ", f.title()+": "+f.Note)
+			}
+		}
+	}
+}
+
+// facts is how many facts were compared in the scenario.
+func (sc Scenario) facts() (n int) {
+	for _, f := range sc.Findings {
+		n += f.Facts
+	}
+	return n
+}
+
+// tableFailure tells why a scenario did not pass, where to look, and how it is repeated.
+func tableFailure(out *bytes.Buffer, rec Record, sc Scenario, dir string) {
+	fmt.Fprintf(out, "\n%s: %s\n", sc.Verdict, plain(sc.Name))
+	sentence(out, "  ", sc.Reason)
+	if len(rec.diagnostics(sc.Name)) > 0 {
+		fmt.Fprintf(out, "  look at  %s\n", shell(filepath.Join(dir, diagnosticsDir, sc.Name)))
+	}
+	if rec.Run.Command != "" {
+		fmt.Fprintf(out, "  repeat   %s\n", plain(rec.Run.Repeat(sc.Name)))
+	}
+}
+
+// sentence writes a text in lines that fit, each after an indent.
+func sentence(out *bytes.Buffer, indent, text string) {
+	for line := range strings.Lines(wrapped(plain(text), tableWidth-len(indent))) {
+		out.WriteString(indent + line)
+	}
+}
+
+// shell is a word that a shell takes as it is.
+func shell(word string) string {
+	if strings.ContainsAny(word, " '\"\\$`&|;<>()*?[]#~!{}") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
+}
