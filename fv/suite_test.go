@@ -4,6 +4,7 @@ package fv
 
 import (
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,12 @@ func selection() ([]engine.Scenario, error) {
 		return nil, err
 	}
 	suite = driver.New(h, os.Stdout)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, infra.InterruptSignal)
+	go func() {
+		<-interrupts
+		suite.Interrupt()
+	}()
 	return suite.Scenarios()
 }
 

@@ -72,8 +72,14 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	}
 	e = &Environment{cfg: cfg, runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[string]Container{}, specs: map[string]Spec{}}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.Down(ctx))
+		if err == nil {
+			return
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause // what failed for it says no more
+		}
+		if down := e.Down(ctx); down != nil {
+			err = errors.Join(err, down)
 		}
 	}()
 	e.pushRemoval()

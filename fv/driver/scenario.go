@@ -14,8 +14,14 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Run runs one scenario and judges what it left in the journal. The driver must be open.
+// Run runs one scenario and judges what it left in the journal. The driver must be open. Once it was interrupted, every scenario is skipped
+// and leaves nothing.
 func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	if why := context.Cause(d.running); why != nil {
+		return metrics.Skip, why.Error()
+	}
+	ctx, release := d.interruptible(ctx)
+	defer release()
 	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
 		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: time.Now(), Skipped: why}})
 		return metrics.Skip, why
@@ -38,10 +44,12 @@ func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 
 func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	alive, err := d.take(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		now := time.Now()
 		d.write(report.Entry{Scenario: sc.Name, Begin: &report.Scenario{Name: sc.Name, Doc: sc.Doc, Labels: sc.LabelNames(), Started: now}})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
+	}
+	if err != nil {
 		return err
 	}
 	guarded, release := alive.guard(ctx, func(ctx context.Context) (*life, bool, error) {

@@ -16,8 +16,9 @@ import (
 
 // Prepare chooses the runtime, removes what killed runs left, makes what an environment is started from, and returns its target. Wrong
 // options are found before anything is built for them.
-func (h *Harness) Prepare(ctx context.Context, o Options) (infra.Target, error) {
-	target, err := h.choices(ctx, o)
+func (h *Harness) Prepare(ctx context.Context, o Options) (target infra.Target, err error) {
+	defer func() { err = cutShort(ctx, err, "before anything was started") }()
+	target, err = h.choices(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +69,21 @@ func (h *Harness) haveDriver() error {
 // Up starts an environment and tells its steps. The target is what Prepare returned for the same options.
 func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, dir string, keep bool) (*infra.Environment, error) {
 	begun := time.Now()
-	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Making: h.making(o),
+	return h.start(ctx, infra.Config{
+		Target: target, Run: id, Out: dir, Keep: keep, Making: h.making(o),
 		Report: func(step string) {
 			fmt.Fprintf(h.cfg.Progress, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step)
 		},
 	})
+}
+
+// start starts an environment on the runtime that was chosen.
+func (h *Harness) start(ctx context.Context, c infra.Config) (*infra.Environment, error) {
+	c.Runtime = h.runtime
+	if h.cfg.Began != nil {
+		h.cfg.Began(c.Run)
+	}
+	env, err := infra.Up(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ type Config struct {
 	Commands map[string][]string // of agents in the user's images, by component, if they are not the target's own
 	Out      io.Writer           // what sessions tell: the driver's output and the table; nil: nobody listens
 	Progress io.Writer           // steps and complaints; nil: nobody listens
+	Began    func(run string)    // told of each environment before it is started; nil: nobody is
 }
 
 // provider is a runtime as the harness uses it.

@@ -37,7 +37,7 @@ func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (met
 		fmt.Fprintf(h.cfg.Progress, "the environment stays; `fv test` runs against it, `fv down` removes it\n%s", env.Reach())
 		return verdict, err
 	}
-	if err = errors.Join(err, env.Down(ctx)); err != nil {
+	if err = withCleanup(err, env.Down(ctx)); err != nil {
 		return metrics.Inconclusive, err
 	}
 	return verdict, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,25 @@ import (
 // open returns a harness that tells the user on the command's output what it finds, and on the error stream what it does. Images and
 // their commands are the user's, named by variables.
 func open(c *cobra.Command) (*harness.Harness, error) {
-	return harness.Open(c.Context(), harness.Config{Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr})
+	return harness.Open(c.Context(), harness.Config{
+		Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr, Began: underWay.began,
+	})
+}
+
+// underWay is the environment that was started last.
+var underWay latest
+
+// latest remembers a run. It is safe for concurrent use.
+type latest struct{ run atomic.Pointer[string] }
+
+func (l *latest) began(run string) { l.run.Store(&run) }
+
+// advice says how what is left of the run is removed; empty if none has begun.
+func (l *latest) advice() string {
+	if run := l.run.Load(); run != nil {
+		return ", as does `fv down " + *run + "`"
+	}
+	return ""
 }
 
 // openFor returns a harness for environments with these options, which are checked first.
