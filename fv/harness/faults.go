@@ -11,6 +11,7 @@ import (
 // Break makes one fault in an environment of its own and returns the judged record. The harness must be prepared.
 func (h *Harness) Break(ctx context.Context, o Options, f faults.Fault, seed uint64) (report.Record, error) {
 	o.Settings, o.Memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
-	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault = f.Name })
+	command := repeatFault(o, f.Name, seed)
+	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault, s.command = f.Name, command })
 	return rec, err
 }

@@ -59,7 +59,7 @@ func (w *LastWords) end() {
 	if slices.ContainsFunc(deaths, func(cause string) bool { return strings.HasPrefix(line, cause) }) {
 		w.death = make([]string, 0, wordsLen)
 	}
-	if line = strings.TrimSpace(line); line == "" {
+	if line = worded(strings.TrimSpace(line)); line == "" {
 		return
 	}
 	if w.death != nil && len(w.death) < wordsLen {
