@@ -282,18 +282,6 @@ func (e *Environment) stopFollowing() {
 	}
 }
 
-// Reach tells a person how to reach the environment.
-func (e *Environment) Reach() string {
-	var b strings.Builder
-	node := e.container(RoleNode).Addr()
-	facts := e.facts()
-	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", e.run, e.server, e.kubeconfigPath(), nodeName, node, facts.metricsURL(node))
-	if _, inside := e.runtime.(Dialer); inside {
-		fmt.Fprintf(&b, "All this is reached from inside alone: fv exec --run %s -- sh, or any other program.\n", e.run)
-	}
-	return b.String()
-}
-
 func (f TargetFacts) metricsURL(node netip.Addr) string {
 	return "http://" + netip.AddrPortFrom(node, uint16(f.MetricsPort)).String() + "/metrics"
 }

@@ -49,6 +49,9 @@ func (h *Harness) kept(ctx context.Context, run string) (Options, string, error)
 		}
 		run = only
 	}
+	if err := errors.Join(CheckRun(run), h.checkKept(ctx, run)); err != nil {
+		return Options{}, "", err
+	}
 	facts, err := infra.ReadFacts(run)
 	if err != nil {
 		return Options{}, "", usage(err)
@@ -67,7 +70,7 @@ func (h *Harness) kept(ctx context.Context, run string) (Options, string, error)
 	return o, run, err
 }
 
-// onlyKept returns the run of the environment that is running, if it is the only one.
+// onlyKept returns the run of the environment that is kept, if it is the only one.
 func (h *Harness) onlyKept(ctx context.Context) (string, error) {
 	runs, err := h.runs(ctx)
 	if err != nil {
@@ -75,17 +78,31 @@ func (h *Harness) onlyKept(ctx context.Context) (string, error) {
 	}
 	var kept []string
 	for _, r := range runs {
-		if r.Kept() || !r.Owner.Gone(r.Created) {
+		if r.state() == Kept {
 			kept = append(kept, r.Run)
 		}
 	}
 	switch len(kept) {
 	case 0:
-		return "", usage(errors.New("no environment is running: start one with `fv up`"))
+		return "", usage(errors.New("no environment; run `fv up`"))
 	case 1:
 		return kept[0], nil
 	}
-	return "", usage(fmt.Errorf("several environments are running: choose one with --run: %s", strings.Join(kept, ", ")))
+	return "", usage(fmt.Errorf("several environments are kept: choose one with --run: %s", strings.Join(kept, ", ")))
+}
+
+// checkKept refuses the run of an environment that is not kept: its own command drives it.
+func (h *Harness) checkKept(ctx context.Context, run string) error {
+	runs, err := h.runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.Run == run && r.state() != Kept {
+			return usage(fmt.Errorf("run %s is %s: only environments that are kept can be used (`fv up`, or --keep)", run, r.state()))
+		}
+	}
+	return nil
 }
 
 // Test runs a suite against the kept environment of that run, or the only one there is, so many times, each with a record of its own
@@ -95,6 +112,11 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
+	release, err := env.Take()
+	if err != nil {
+		return metrics.Inconclusive, usage(fmt.Errorf("%w: wait for its end", err))
+	}
+	defer func() { _ = release() }() // the end of this process would do
 	o.Out = out
 	if err := h.haveDriver(); err != nil {
 		return metrics.Inconclusive, usage(err)

@@ -23,7 +23,7 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(c.OutOrStdout(), env.Reach())
+			fmt.Fprint(c.OutOrStdout(), env.Access())
 			return nil
 		},
 	}
@@ -91,22 +91,5 @@ copied in (it must be static, or find its libraries in Debian 12). In its enviro
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
-	return c
-}
-
-func downCommand() *cobra.Command {
-	var all bool
-	c := &cobra.Command{
-		Use: "down [RUN…]", Short: "Remove environments, also those whose maker was killed",
-		Long: "down removes the environments of the named runs, or the kept ones and the orphans if none is named. --all removes those of running commands too.",
-		RunE: func(c *cobra.Command, args []string) error {
-			h, err := open(c)
-			if err != nil {
-				return err
-			}
-			return h.Down(c.Context(), args, all, func(run string) { fmt.Fprintf(c.OutOrStdout(), "removed %s\n", run) })
-		},
-	}
-	c.Flags().BoolVar(&all, "all", false, "everything of ours on this machine")
 	return c
 }
