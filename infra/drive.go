@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -22,6 +22,7 @@ const (
 	driverOut        = "/out"
 	driverHandoff    = "/etc/fv/handoff.json"
 	driverKubeconfig = "/etc/fv/kubeconfig"
+	driverEtcd       = "/etc/fv/etcd.json"
 )
 
 // InterruptSignal asks the driver to end in order. It is not the one of a terminal, for Ginkgo answers that with the stacks of all goroutines.
@@ -39,7 +40,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
 	h.Obeyed = true
-	h.Etcd = netip.AddrPortFrom(e.container(RoleEtcd).Addr(), etcdPort)
+	h.Etcd = driverEtcd
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return Exit{}, fmt.Errorf("write handoff: %w", err)
@@ -48,7 +49,8 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 		Role: RoleDriver, Component: build.Driver, Command: append([]string{"fv.test"}, args...),
 		Shares: MostShares, // else its packets are milliseconds late as soon as the SUT is busy
 		Env:    map[string]string{HandoffEnv: driverHandoff},
-		Files:  []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
+		Files:  []File{{Path: driverHandoff, Data: data}, {Path: driverEtcd, Mode: 0o600, Source: filepath.Join(e.state, etcdFile)}},
+		Binds:  map[string]string{dir: driverOut},
 	}
 	kubeconfig, err := os.ReadFile(e.driverKubeconfigPath())
 	if err != nil {

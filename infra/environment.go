@@ -47,6 +47,7 @@ type Environment struct {
 	out     string
 	state   string // folder of what a later process needs to attach
 	ca      *authority
+	etcd    EtcdAccess
 	server  string
 	config  *rest.Config
 	undo    lifecycle.Undo

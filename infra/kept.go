@@ -38,6 +38,19 @@ func (e *Environment) driverKubeconfigPath() string {
 
 const keptFile = "kept"
 
+const etcdFile = "etcd.json"
+
+func (e *Environment) saveEtcd() error {
+	data, err := json.Marshal(e.etcd)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(e.state, etcdFile), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("save how etcd is reached: %w", err)
+	}
+	return nil
+}
+
 // Keep marks the environment as one that shall outlive its maker.
 func (e *Environment) Keep() error {
 	if err := os.WriteFile(filepath.Join(e.state, keptFile), nil, 0o600); err != nil {

@@ -90,8 +90,8 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		err = nil // the verdict says so
 	}
 	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
+		// The verdict says so.
 		died := report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
-		err = errors.New(died.Describe(s.options.Target))
 		_ = s.journal.Write(report.Entry{Event: &died})
 	}
 	if ctx.Err() != nil {

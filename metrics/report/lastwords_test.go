@@ -143,3 +143,10 @@ func TestLinesOfJSON(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestADeathAfterGinkgosMarks(t *testing.T) {
+	log := "SSS•Spanic: in a goroutine\n\ngoroutine 53 [running]:\nexample.org/nodefv/scenarios.f()\n\texample.org/nodefv/scenarios/x.go:17 +0x25\n"
+	if got, want := said(log).Cause(), "panic: in a goroutine at scenarios.f (scenarios/x.go:17)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -145,7 +145,7 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), psCommand(), listCommand(),
+	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), psCommand(), newCommand(), listCommand(),
 		doctorCommand(), imagesCommand(), judgeCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), replayCommand(), benchCommand())
 	checkArguments(root)
 	return root
