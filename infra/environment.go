@@ -56,7 +56,7 @@ type Environment struct {
 	mu         sync.Mutex
 	containers map[string]Container
 	specs      map[string]Spec
-	unfollow   []context.CancelFunc
+	unfollow   []context.CancelCauseFunc
 	expected   int           // ends of the agent that were asked for
 	version    string        // of the agent, as it says itself
 	mortal     bool          // all ends of the agent are asked for
@@ -240,6 +240,11 @@ func (e *Environment) container(role string) Container {
 
 // follow appends a container's log to the record until the container ends or Down gives up.
 func (e *Environment) follow(ctx context.Context, c Container, role string) error {
+	return e.followFrom(ctx, c, role, 0)
+}
+
+// followFrom leaves out so many bytes at the beginning of the log.
+func (e *Environment) followFrom(ctx context.Context, c Container, role string, from int64) error {
 	dir := filepath.Join(e.out, "logs")
 	if err := os.MkdirAll(dir, 0o755); err != nil { // the folder of a kept environment may have been cleared
 		return fmt.Errorf("make a folder for logs: %w", err)
@@ -248,13 +253,16 @@ func (e *Environment) follow(ctx context.Context, c Container, role string) erro
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", role, err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	e.mu.Lock()
 	e.unfollow = append(e.unfollow, cancel)
 	e.mu.Unlock()
 	e.logs.Go(func() {
-		defer cancel()
-		err := c.Logs(ctx, file, true)
+		defer cancel(nil)
+		err := c.Logs(ctx, &skipping{to: file, left: from}, true)
+		if context.Cause(ctx) == errRecorded {
+			err = nil
+		}
 		if err = errors.Join(err, file.Close()); err != nil {
 			_ = os.WriteFile(file.Name()+".error", []byte(err.Error()+"\n"), 0o644)
 		}
@@ -268,19 +276,20 @@ func (e *Environment) Down(ctx context.Context) error {
 	defer cancel()
 	err := e.undo.Unwind(ctx)
 	if err != nil {
-		e.stopFollowing() // what could not be removed would be followed for ever
+		e.stopFollowing(nil) // what could not be removed would be followed for ever
 	}
-	defer context.AfterFunc(ctx, e.stopFollowing)()
+	defer context.AfterFunc(ctx, func() { e.stopFollowing(nil) })()
 	e.logs.Wait()
 	return err
 }
 
-func (e *Environment) stopFollowing() {
+func (e *Environment) stopFollowing(cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, cancel := range e.unfollow {
-		cancel()
+		cancel(cause)
 	}
+	e.unfollow = nil
 }
 
 func (f TargetFacts) metricsURL(node netip.Addr) string {

@@ -153,13 +153,14 @@ func (e *Environment) Take() (release func() error, err error) {
 		return nil, fmt.Errorf("take run %s: %w", e.run, err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return file.Close, nil
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = ErrDriven
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("take run %s: %w", e.run, err), file.Close())
-	}
-	return file.Close, nil
+	_ = file.Close() // nothing was written
+	return nil, fmt.Errorf("run %s: %w", e.run, err)
 }
 
 // ReadMaking returns how a run's environment was made.

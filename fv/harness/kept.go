@@ -130,7 +130,12 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
+		recorded, err := env.Record(ctx, sess.dir)
+		if err != nil {
+			return metrics.Inconclusive, err
+		}
 		v, err := sess.drive(ctx, env, s.ginkgo())
+		recorded()
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
@@ -139,22 +144,35 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 	return verdict, nil
 }
 
-// Exec runs a program inside the network namespace of the node of a kept environment: a file of this machine, which is copied in, or one of
-// the node's own.
-func (h *Harness) Exec(ctx context.Context, run string, command []string, out io.Writer) (infra.Exit, error) {
+// Program is what Exec runs.
+type Program struct {
+	Command []string          // Command[0] is a file of this machine, which is copied in, or a program of the node's own
+	Env     map[string]string // more of its environment
+	Copies  []string          // more files of this machine, which are copied to /
+}
+
+// Exec runs a program inside the network namespace of the node of a kept environment.
+func (h *Harness) Exec(ctx context.Context, run string, p Program, out io.Writer) (infra.Exit, error) {
 	env, _, err := h.attach(ctx, run)
 	if err != nil {
 		return infra.Exit{}, err
 	}
-	spec := infra.Spec{Component: build.Driver, Command: command}
-	if info, err := os.Stat(command[0]); err == nil && info.Mode().IsRegular() {
-		inside := "/usr/local/bin/" + filepath.Base(command[0])
-		spec.Files = []infra.File{{Path: inside, Mode: 0o755, Source: command[0]}}
-		spec.Command = append([]string{inside}, command[1:]...)
+	spec := infra.Spec{Component: build.Driver, Command: p.Command, Env: p.Env}
+	if info, err := os.Stat(p.Command[0]); err == nil && info.Mode().IsRegular() {
+		inside := "/usr/local/bin/" + filepath.Base(p.Command[0])
+		spec.Files = []infra.File{{Path: inside, Mode: 0o755, Source: p.Command[0]}}
+		spec.Command = append([]string{inside}, p.Command[1:]...)
+	}
+	for _, file := range p.Copies {
+		info, err := os.Stat(file)
+		if err != nil {
+			return infra.Exit{}, usage(fmt.Errorf("--copy: %w", err))
+		}
+		spec.Files = append(spec.Files, infra.File{Path: "/" + filepath.Base(file), Mode: info.Mode(), Source: file})
 	}
 	exit, err := env.Exec(ctx, spec, out)
 	if errors.Is(err, infra.ErrNoProgram) {
-		return exit, usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", command[0]))
+		return exit, usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", p.Command[0]))
 	}
 	return exit, err
 }

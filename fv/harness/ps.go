@@ -43,7 +43,9 @@ func (h *Harness) Environments(ctx context.Context) ([]Environment, error) {
 	all := []Environment{}
 	for _, r := range runs {
 		e := Environment{Run: r.Run, Runtime: r.provider.Name(), Created: r.Created, State: r.state(), Owner: ownerOf(r.RunInfo), Containers: r.Containers}
-		e.PID, _ = r.Owner.PID()
+		if pid, runs := r.Owner.PID(); runs {
+			e.PID = pid
+		}
 		if facts, err := r.Facts(); err == nil {
 			e.Target, e.Version, e.DataPlane = facts.Name, facts.Version, facts.DataPlane
 		}

@@ -153,6 +153,14 @@ func TestInput(t *testing.T) {
 		{"list  all", "see `fv list --help`"},
 		{"judge", "see `fv judge --help`"},
 		{"exec", "see `fv exec --help`"},
+		{"exec  --env  LEVEL  --  true", `--env "LEVEL": want K=V`},
+		{"exec  --env  =x  --  true", "want K=V"},
+		{"exec  --copy  nosuch  --  true", `--copy "nosuch": there is nothing of that name`},
+		{"exec  --copy  manifests  --  true", "that is no file"},
+		{"exec  --env  A=B=C  --copy  text  --  true", fine},
+		{"down  --force  nosuch", fine},
+		{"ps  --json", fine},
+		{"new  scenario  storm", fine},
 	} {
 		t.Run(row.words, func(t *testing.T) {
 			err := executed(strings.Split(row.words, "  "))
