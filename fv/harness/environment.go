@@ -104,7 +104,10 @@ func (h *Harness) UpToKeep(ctx context.Context, o Options) (*infra.Environment, 
 	return h.Up(ctx, target, o, id, dir, true)
 }
 
+// runTime is the layout of the time with which an identifier of a run begins.
+const runTime = "20060102-150405"
+
 // NewRunID returns an identifier that sorts by time and is unique on this machine.
 func NewRunID() string {
-	return time.Now().UTC().Format("20060102-150405") + "-" + strconv.FormatUint(uint64(rand.Uint32())|1<<31, 36)
+	return time.Now().UTC().Format(runTime) + "-" + strconv.FormatUint(uint64(rand.Uint32())|1<<31, 36)
 }

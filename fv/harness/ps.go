@@ -42,7 +42,7 @@ func (h *Harness) Environments(ctx context.Context) ([]Environment, error) {
 	}
 	all := []Environment{}
 	for _, r := range runs {
-		e := Environment{Run: r.Run, Runtime: r.provider.Name(), Created: r.Created, State: r.state(), Owner: ownerOf(r.RunInfo), Containers: r.Containers}
+		e := Environment{Run: r.Run, Runtime: r.provider.Name(), Created: begun(r.RunInfo), State: r.state(), Owner: ownerOf(r.RunInfo), Containers: r.Containers}
 		if pid, runs := r.Owner.PID(); runs {
 			e.PID = pid
 		}
@@ -56,6 +56,14 @@ func (h *Harness) Environments(ctx context.Context) ([]Environment, error) {
 	}
 	slices.SortFunc(all, func(a, b Environment) int { return a.Created.Compare(b.Created) })
 	return all, nil
+}
+
+// begun is when the run was named, which is before its first container; of a name of another form, when its latest container was made.
+func begun(r infra.RunInfo) time.Time {
+	if at, err := time.Parse(runTime, r.Run[:min(len(runTime), len(r.Run))]); err == nil {
+		return at
+	}
+	return r.Created
 }
 
 // state is what the run is to its user.
