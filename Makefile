@@ -13,7 +13,7 @@ flag = $(if $($2),--$1 "$$$2")
 ENVIRONMENT = $(call flag,target,TARGET) $(call flag,dataplane,DATAPLANE) $(call flag,runtime,RUNTIME) $(call flag,out,OUT)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults mutants bench test build lint unit root docker kill-test clean
+.PHONY: help fv fv-faults mutants bench test build lint unit browser root docker kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,7 @@ mutants: build ## put small bugs into Felix: which are found, how soon (variable
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
 	@$(FV) bench $(call flag,rounds,ROUNDS) $(call flag,runtime,RUNTIME) $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
+	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
 
 test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
 	@scripts/test
@@ -47,6 +48,9 @@ lint: ## formatting, vet, static checks
 
 unit: ## unit tests with the race detector
 	@scripts/test unit
+
+browser: ## the page of a run, tested in Chromium
+	@scripts/test browser
 
 root: ## tests that need root and netlink
 	@scripts/test root

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -63,8 +62,8 @@ func BenchmarkCreatePods(b *testing.B) {
 			}
 			fleet := workloads.NewFleet(workloads.Config{Client: d.Client(), Decorate: d.Target().Decorate, OneWrite: true}, workloads.NewState(d.Handoff().Node))
 			state := plan.State()
-			pods := slices.Collect(maps.Values(state.Pods))
-			clear(state.Pods)
+			pods := state.Pods().List()
+			state.Clear(workloads.PodKind)
 			if err := fleet.Apply(b.Context(), state); err != nil {
 				b.Fatal(err)
 			}

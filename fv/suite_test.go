@@ -3,6 +3,7 @@
 package fv
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -22,6 +23,18 @@ import (
 
 // suite is nil where it was not started by the harness: then it can list its specs and nothing else.
 var suite *driver.Driver
+
+// TestMain lets the binary pass an order on to the one that is at work, instead of running anything.
+func TestMain(m *testing.M) {
+	if order := os.Getenv(driver.ControlEnv); order != "" {
+		if err := driver.Control([]byte(order), os.Getenv(driver.ControlJSONEnv) != "", os.Stdout); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 func TestFV(t *testing.T) {
 	RegisterFailHandler(Fail)

@@ -27,6 +27,8 @@ type Handoff struct {
 	Command    string            `json:"command"`               // repeats the run; {focus} stands where a scenario's name goes
 	Fault      string            `json:"fault,omitempty"`       // of scenarios/faults: the suite is that fault and nothing else
 	Fuzz       json.RawMessage   `json:"fuzz,omitempty"`        // of scenarios/fuzz: the suite is that order and nothing else
+	Traffic    json.RawMessage   `json:"traffic,omitempty"`     // of workloads/load: the suite is that order and nothing else
+	Leak       json.RawMessage   `json:"leak,omitempty"`        // of scenarios/leak: the suite is that order and nothing else
 	Obeyed     bool              `json:"obeyed,omitempty"`      // the harness does what the driver asks for: AskRestart, AskStop, AskStart, AskDeath
 	QuickFirst bool              `json:"quick_first,omitempty"` // scenarios that take long come last
 	Live       bool              `json:"live"`                  // write status lines (LivePrefix) on stdout

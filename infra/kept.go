@@ -144,7 +144,7 @@ type Choice struct {
 const driveFile = "drive"
 
 // ErrDriven is what taking an environment is that another process drives.
-var ErrDriven = errors.New("another `fv test` is at work in it")
+var ErrDriven = errors.New("another command is at work in it")
 
 // Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
 func (e *Environment) Take() (release func() error, err error) {

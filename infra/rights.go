@@ -11,16 +11,18 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/workloads"
 )
 
-// driverUser is who the driver is to the API server; it has the rights in driverRules and no others.
+// driverUser is who the driver is to the API server; it has the rights of driverRules and no others.
 const driverUser = "fv-driver"
 
-var driverRules = []rbacv1.PolicyRule{
-	{APIGroups: []string{""}, Resources: []string{"nodes", "namespaces", "pods"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
-	{APIGroups: []string{""}, Resources: []string{"nodes/status", "pods/status", "namespaces/finalize"}, Verbs: []string{"update", "patch"}},
-	{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
-	{APIGroups: []string{"policy.networking.k8s.io"}, Resources: []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
+// driverRules are the rights to each kind of objects that workloads have.
+func driverRules() (all []rbacv1.PolicyRule) {
+	for _, d := range workloads.Kinds() {
+		all = append(all, d.Rights()...)
+	}
+	return all
 }
 
 // installDriver binds the driver's rights; the API server may need a moment until it takes roles.
@@ -29,7 +31,7 @@ func installDriver(ctx context.Context, admin *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: driverUser}, Rules: driverRules}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: driverUser}, Rules: driverRules()}
 	return BindRole(ctx, client, role)
 }
 

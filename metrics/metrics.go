@@ -25,6 +25,9 @@ const (
 	IPSets         Gauge = "ip_sets"         // its sets of addresses there, likewise
 	Selectors      Gauge = "selectors"       // different sets that the policies in force on its node need, of either family
 	HeapBytes      Gauge = "heap_bytes"      // live and not yet swept heap of the SUT's runtime
+	HeapObjects    Gauge = "heap_objects"    // live and not yet swept objects there
+	LiveBytes      Gauge = "live_bytes"      // what a garbage collection left of the heap, by a profile that counts every allocation
+	LiveObjects    Gauge = "live_objects"    // likewise
 	Goroutines     Gauge = "goroutines"
 	RSSBytes       Gauge = "rss_bytes" // resident set of the agent's process
 	PSSBytes       Gauge = "pss_bytes" // proportional set; read at most every ten seconds, it stalls the process

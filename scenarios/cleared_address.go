@@ -99,7 +99,7 @@ func inherit(pod func(*engine.World) workloads.Pod) func(context.Context, *engin
 // holders are the pods that have an address.
 func holders(s workloads.State, ip netip.Addr) []workloads.Key {
 	var keys []workloads.Key
-	for key, p := range s.Pods {
+	for key, p := range s.Pods().All() {
 		if slices.Contains(p.IPs, ip) {
 			keys = append(keys, key)
 		}

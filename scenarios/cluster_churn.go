@@ -109,7 +109,7 @@ func drawRules(w *engine.World, s *wideSpec, most int) {
 // drawSubject draws all namespaces or those of one team, and some or all pods of theirs.
 func drawSubject(w *engine.World) wideSubject {
 	namespaces := everything()
-	if teams := sortedNamespaces(w.Fleet.State()); w.Rand.IntN(2) == 0 {
+	if teams := w.Fleet.State().Namespaces().List(); w.Rand.IntN(2) == 0 {
 		namespaces = &metav1.LabelSelector{MatchLabels: teams[w.Rand.IntN(len(teams))].Labels}
 	}
 	if w.Rand.IntN(3) == 0 {

@@ -2,8 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -43,7 +41,7 @@ func forbidAll(ctx context.Context, w *engine.World, outlive func(context.Contex
 			if err := forbid(ctx); err != nil {
 				return err
 			}
-			if err := w.Fleet.RemovePolicies(ctx, slices.Collect(maps.Keys(w.Fleet.State().Policies))); err != nil {
+			if err := w.Fleet.RemovePolicies(ctx, w.Fleet.State().Policies().Keys()); err != nil {
 				return err
 			}
 		}

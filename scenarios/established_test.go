@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"testing"
 
@@ -22,8 +21,8 @@ func TestEstablishedFlowsAreForbidden(t *testing.T) {
 	before := fleet.State()
 	allowed := func(f effects.Flow) bool {
 		s := fleet.State()
-		_, sends := s.Pods[f.From.Key]
-		_, receives := s.Pods[f.To.Key]
+		sends := s.Pods().Has(f.From.Key)
+		receives := s.Pods().Has(f.To.Key)
 		from, to := workloads.Endpoint{Pod: f.From.Key, Addr: f.From.Addr}, workloads.Endpoint{Pod: f.To.Key, Addr: f.To.Addr}
 		return sends && receives && workloads.NewIndex(s).Passes(from, to, f.Protocol, f.Port).Allowed
 	}
@@ -45,7 +44,7 @@ func TestEstablishedFlowsAreForbidden(t *testing.T) {
 			if allowed(f) || policed.Key != onStage(w, 0, server).Key {
 				t.Errorf("%s, %s: %s is allowed after", c.Operation, c.Direction, f)
 			}
-			for _, p := range fleet.State().Policies {
+			for _, p := range fleet.State().Policies().All() {
 				if !slices.Equal(p.Spec.PolicyTypes, []networkingv1.PolicyType{kind}) {
 					t.Errorf("%s, %s: %s holds for %v", c.Operation, c.Direction, p.Key, p.Spec.PolicyTypes)
 				}
@@ -60,7 +59,7 @@ func TestEstablishedFlowsAreForbidden(t *testing.T) {
 	if len(seen) != 20 {
 		t.Errorf("forbidden: %v", slices.Sorted(maps.Keys(seen)))
 	}
-	if after := fleet.State(); !reflect.DeepEqual(before.Pods, after.Pods) || len(after.Policies) > 0 {
+	if after := fleet.State(); !after.Equal(before) {
 		t.Errorf("the stage was %+v and is %+v", before, after)
 	}
 }

@@ -30,7 +30,7 @@ var _, _ = onInput("input: namespace relabelled", "The clients of a namespace ar
 // relabelNamespace gives one of the stage's namespaces another tier.
 func relabelNamespace(namespace int, tier string) func(context.Context, *engine.World) error {
 	return func(ctx context.Context, w *engine.World) error {
-		ns := sortedNamespaces(w.Fleet.State())[namespace]
+		ns := w.Fleet.State().Namespaces().List()[namespace]
 		ns.Labels = map[string]string{"tier": tier}
 		return w.Fleet.RelabelNamespaces(ctx, []workloads.Namespace{ns})
 	}
@@ -40,5 +40,5 @@ func relabelNamespace(namespace int, tier string) func(context.Context, *engine.
 func closed(w *engine.World, namespace int) workloads.Policy {
 	spec := hears(everything(), nil)
 	spec.Ingress = nil
-	return workloads.Policy{Key: workloads.Key{Namespace: sortedNamespaces(w.Fleet.State())[namespace].Name, Name: "closed"}, Spec: spec}
+	return workloads.Policy{Key: workloads.Key{Namespace: w.Fleet.State().Namespaces().List()[namespace].Name, Name: "closed"}, Spec: spec}
 }

@@ -15,7 +15,7 @@ import (
 // Each operator of a selector, for peers and for whom a policy holds. Of the server's five peers its namespace's local client has no role.
 var _ = onInput("input: selector operators", "A policy selects its peers, and those for whom it holds, by each operator; a pod without the label is not in, and is in what says not in.",
 	move{"take a role away", effects.Moves{Connections: 1}, func(ctx context.Context, w *engine.World) error {
-		bare := w.Fleet.State().Pods[onStage(w, 0, localClient).Key]
+		bare := w.Fleet.State().Pods().Get(onStage(w, 0, localClient).Key)
 		bare.Labels = maps.Clone(bare.Labels)
 		delete(bare.Labels, "role")
 		return w.Fleet.RelabelPods(ctx, []workloads.Pod{bare})

@@ -20,8 +20,8 @@ var _ = register(func(p Params) engine.Scenario {
 		Steps: []engine.Step{
 			{Name: "isolate", Do: func(ctx context.Context, w *engine.World) error {
 				var policies []workloads.Policy
-				for ns := range w.Fleet.State().Namespaces {
-					policies = append(policies, isolation(ns))
+				for ns := range w.Fleet.State().Namespaces().All() {
+					policies = append(policies, isolation(ns.Name))
 				}
 				return w.Fleet.AddPolicies(ctx, policies)
 			}},

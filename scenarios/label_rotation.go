@@ -30,7 +30,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Steps: []engine.Step{
 			{Name: "gate", Do: func(ctx context.Context, w *engine.World) error {
 				var policies []workloads.Policy
-				for i, ns := range sortedNamespaces(w.Fleet.State()) {
+				for i, ns := range w.Fleet.State().Namespaces().List() {
 					policies = append(policies, maturityGate(ns, i))
 				}
 				return w.Fleet.AddPolicies(ctx, policies)
@@ -40,16 +40,16 @@ var _ = register(func(p Params) engine.Scenario {
 	}
 })
 
-func arrangeMaturities(s workloads.State) {
-	for i, ns := range sortedNamespaces(s) {
+func arrangeMaturities(s *workloads.State) {
+	for i, ns := range s.Namespaces().List() {
 		ns.Labels = map[string]string{"area": fmt.Sprint("area", i%areas), "maturity": maturities[i%(len(maturities)-1)]}
-		s.Namespaces[ns.Name] = ns
-		for j, pod := range podsOf(s, ns.Name) {
+		s.Put(ns)
+		for j, pod := range podsOf(*s, ns.Name) {
 			n := i + j // so that the local pods, which have the same place in each namespace, differ
 			pod.Labels = map[string]string{
 				"role": fmt.Sprint("role", n%5), "instance": fmt.Sprint("instance", n/5%5), "ha": []string{"active", "backup"}[n%2],
 			}
-			s.Pods[pod.Key] = pod
+			s.Put(pod)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func rotate(ctx context.Context, w *engine.World) error {
 	unused := (len(maturities) - 1) * w.Cycle % len(maturities) // the last, then the one before it
 	from, to := maturities[(unused+len(maturities)-1)%len(maturities)], maturities[unused]
 	var changed []workloads.Namespace
-	for _, ns := range sortedNamespaces(before) {
+	for _, ns := range before.Namespaces().List() {
 		if ns.Labels["maturity"] == from {
 			ns.Labels = map[string]string{"area": ns.Labels["area"], "maturity": to}
 			changed = append(changed, ns)

@@ -30,6 +30,8 @@ const (
 	Identity engine.Label = "identity"
 	// Clock marks what measures how long changes take to hold.
 	Clock engine.Label = "clock"
+	// Traffic marks what accounts for every message of continuous traffic.
+	Traffic engine.Label = "traffic"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.

@@ -76,9 +76,9 @@ func TestArrangementsKeepThePlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		planned, arranged := plan.State(), plan.State()
-		sc.Arrange(arranged)
-		for k, p := range planned.Pods {
-			if a := arranged.Pods[k]; a.Node != p.Node || !slices.Equal(a.IPs, p.IPs) || len(arranged.Pods) != len(planned.Pods) {
+		sc.Arrange(&arranged)
+		for k, p := range planned.Pods().All() {
+			if a := arranged.Pods().Get(k); a.Node != p.Node || !slices.Equal(a.IPs, p.IPs) || arranged.Pods().Len() != planned.Pods().Len() {
 				t.Errorf("%s: %s was %+v and is %+v", sc.Name, k, p, a)
 			}
 		}
@@ -92,8 +92,8 @@ func TestStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := plan.State()
-	arrangeStage(s)
-	for _, ns := range sortedNamespaces(s) {
+	arrangeStage(&s)
+	for _, ns := range s.Namespaces().List() {
 		for i, p := range podsOf(s, ns.Name) {
 			if p.Labels["role"] != []string{"client", "server", "client"}[i] || (p.Node == "local") != (i > 0) {
 				t.Errorf("pod %d of %s is %+v", i, ns.Name, p)

@@ -39,7 +39,7 @@ func modelOf(t *testing.T, sc engine.Scenario) *engine.World {
 	}, workloads.NewState("local"))
 	planned := plan.State()
 	if sc.Arrange != nil {
-		sc.Arrange(planned)
+		sc.Arrange(&planned)
 	}
 	if err := fleet.Apply(t.Context(), planned); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestLocalPodReturnsInItsRole(t *testing.T) {
 	for cycles := range 2 {
 		var before workloads.Pod
 		play(t, "gone and back in one batch", cycles+1, func(w *engine.World, step string) {
-			pod := w.Fleet.State().Pods[onStage(w, 0, localClient).Key]
+			pod := w.Fleet.State().Pods().Get(onStage(w, 0, localClient).Key)
 			if step == "a local pod's object" && !reflect.DeepEqual(pod, before) {
 				t.Errorf("after %d cycles the pod was %+v and is %+v", cycles+1, before, pod)
 			}
@@ -107,8 +107,8 @@ func TestOlderPoliciesAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := w.Fleet.State()
-	if _, stays := s.AdminPolicies["stays"]; len(s.AdminPolicies) != 1 || !stays || len(s.Baseline) > 0 {
-		t.Errorf("left are %v and %v", s.AdminPolicies, s.Baseline)
+	if stays := s.AdminPolicies().Has(workloads.Key{Name: "stays"}); s.AdminPolicies().Len() != 1 || !stays || s.Baseline().Len() > 0 {
+		t.Errorf("left are %v and %v", s.AdminPolicies().List(), s.Baseline().List())
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 
 // The first namespace's pods call their first TCP port http and their second UDP port dns, the second's the other way round. The first's
 // call a TCP port alt, the second's a UDP port.
-func arrangeNamedPorts(s workloads.State) {
+func arrangeNamedPorts(s *workloads.State) {
 	arrangeStage(s)
-	for i, ns := range sortedNamespaces(s) {
-		for _, pod := range podsOf(s, ns.Name) {
+	for i, ns := range s.Namespaces().List() {
+		for _, pod := range podsOf(*s, ns.Name) {
 			pod.Ports = named(i, i)
-			s.Pods[pod.Key] = pod
+			s.Put(pod)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -19,8 +17,8 @@ var _ = register(func(p Params) engine.Scenario {
 		Steps: []engine.Step{
 			{Name: "delete and recreate", Repeat: or(p.Cycles, 10), Do: func(ctx context.Context, w *engine.World) error {
 				s := w.Fleet.State()
-				names := slices.Sorted(maps.Keys(s.Namespaces))
-				ns := s.Namespaces[names[(w.Cycle-1)%len(names)]]
+				all := s.Namespaces().List()
+				ns := all[(w.Cycle-1)%len(all)]
 				pods, err := w.Plan.Successors(podsOf(s, ns.Name))
 				if err != nil {
 					return err

@@ -24,7 +24,7 @@ var _ = register(func(p Params) engine.Scenario {
 			}},
 			{Name: "make again", Repeat: or(p.Cycles, 4), Do: func(ctx context.Context, w *engine.World) error {
 				s := w.Fleet.State()
-				ns := sortedNamespaces(s)[1]
+				ns := s.Namespaces().List()[1]
 				ns.Labels = map[string]string{"tier": map[string]string{"front": "back", "back": "front"}[ns.Labels["tier"]]}
 				pods, err := w.Plan.Successors(podsOf(s, ns.Name))
 				if err != nil {

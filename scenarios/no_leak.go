@@ -1,36 +1,26 @@
 package scenarios
 
 import (
-	"context"
 	"time"
 
-	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/leak"
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// The first cycles fill caches and pools; they say nothing about a leak.
-const warmUpCycles = 3
+// keptBytes is what may be kept for each endpoint that goes and comes back, at most: a run must be able to see more.
+const keptBytes = 26
 
 var _ = register(func(p Params) engine.Scenario {
-	return engine.Scenario{
-		Name:     "no leak",
-		Doc:      "10,000 endpoints go and come back, cycle after cycle; what the SUT holds must not grow from one cycle to the next.",
-		Labels:   []engine.Label{Leak, Churn, Slow},
-		Timeout:  2 * time.Hour,
-		Topology: p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 1000, PodsPerNamespace: 10, Local: 100}),
-		Steps: []engine.Step{
-			{Name: "delete and recreate all", Repeat: or(p.Cycles, 20), Settle: true, Do: func(ctx context.Context, w *engine.World) error {
-				if err := w.Fleet.Clear(ctx); err != nil {
-					return err
-				}
-				return w.Fleet.Apply(ctx, w.Plan.State())
-			}},
-		},
-		Budgets: []metrics.Budget{
-			{Gauge: metrics.HeapBytes, Step: "delete and recreate all", SlopePerCycle: 256 << 10, Discard: warmUpCycles, MinPoints: 5},
-			{Gauge: metrics.Goroutines, Step: "delete and recreate all", SlopePerCycle: 1, Discard: warmUpCycles, MinPoints: 5},
-			{Gauge: metrics.FDs, Step: "delete and recreate all", SlopePerCycle: 1, Discard: warmUpCycles, MinPoints: 5},
-		},
+	t := p.topology(workloads.Topology{RemoteNodes: 9, Namespaces: 1000, PodsPerNamespace: 10, Local: 100})
+	sc, err := leak.Order{
+		Churn: "everything", Objects: t.Namespaces * t.PodsPerNamespace, Identities: leak.Same, Cycles: or(p.Cycles, 20), See: keptBytes,
+	}.Scenario()
+	if err != nil {
+		panic(err) // at registration: the order is ours
 	}
+	sc.Name = "no leak"
+	sc.Doc = "10,000 endpoints go and come back, cycle after cycle; what the SUT holds must not grow from one cycle to the next."
+	sc.Labels, sc.Timeout, sc.Topology = []engine.Label{Leak, Churn, Slow}, 2*time.Hour, t
+	return sc
 })

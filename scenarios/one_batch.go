@@ -63,7 +63,7 @@ var _ = register(func(p Params) engine.Scenario {
 			{Name: "another for the policy", Repeat: repeat, Do: frozen(swapRoles)},
 			{Name: "a local pod's object", Repeat: repeat, Do: flicker(
 				func(w *engine.World) []workloads.Pod { // in the role that it has by now
-					return []workloads.Pod{w.Fleet.State().Pods[onStage(w, 0, localClient).Key]}
+					return []workloads.Pod{w.Fleet.State().Pods().Get(onStage(w, 0, localClient).Key)}
 				},
 				func(ctx context.Context, w *engine.World, pod workloads.Pod) error {
 					if err := w.Fleet.RemovePods(ctx, []workloads.Key{pod.Key}, workloads.Lingering); err != nil {
@@ -108,7 +108,7 @@ func remoteClients(w *engine.World) []workloads.Pod {
 // swapRoles lets the first namespace's local client and server change their parts: for a moment the policy is for nobody.
 func swapRoles(ctx context.Context, w *engine.World) error {
 	s := w.Fleet.State()
-	was, will := s.Pods[onStage(w, 0, server).Key], s.Pods[onStage(w, 0, localClient).Key]
+	was, will := s.Pods().Get(onStage(w, 0, server).Key), s.Pods().Get(onStage(w, 0, localClient).Key)
 	if was.Labels["role"] != "server" {
 		was, will = will, was
 	}

@@ -32,7 +32,7 @@ func letSomeTalk(ctx context.Context, w *engine.World) error {
 		Key: "role", Operator: metav1.LabelSelectorOpIn, Values: []string{"api", "web"},
 	}}}
 	var policies []workloads.Policy
-	for _, ns := range sortedNamespaces(w.Fleet.State()) {
+	for _, ns := range w.Fleet.State().Namespaces().List() {
 		policies = append(policies, workloads.Policy{
 			Key:  workloads.Key{Namespace: ns.Name, Name: "talk"},
 			Spec: hears(everything(), on(effects.Ports[0]), networkingv1.NetworkPolicyPeer{NamespaceSelector: everything(), PodSelector: talkers}),

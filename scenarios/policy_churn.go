@@ -50,14 +50,14 @@ var _ = register(func(p Params) engine.Scenario {
 
 // policyKeys lists the policies in the order of their names, which is that of their making.
 func policyKeys(s workloads.State) []workloads.Key {
-	return slices.SortedFunc(maps.Keys(s.Policies), func(a, b workloads.Key) int {
+	return slices.SortedFunc(slices.Values(s.Policies().Keys()), func(a, b workloads.Key) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Namespace, b.Namespace))
 	})
 }
 
 // drawPolicy draws the policy of that number: a namespace, the pods that it selects, and one to ten rules.
 func drawPolicy(w *engine.World, number int) workloads.Policy {
-	namespaces := slices.Sorted(maps.Keys(w.Fleet.State().Namespaces))
+	namespaces := w.Fleet.State().Namespaces().List()
 	spec := networkingv1.NetworkPolicySpec{
 		PodSelector: drawSelector(w.Rand, w.Fleet.State()),
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
@@ -74,14 +74,14 @@ func drawPolicy(w *engine.World, number int) workloads.Policy {
 		spec.Ingress = append(spec.Ingress, rule)
 	}
 	return workloads.Policy{
-		Key:  workloads.Key{Namespace: namespaces[w.Rand.IntN(len(namespaces))], Name: fmt.Sprintf("policy-%06d", number)},
+		Key:  workloads.Key{Namespace: namespaces[w.Rand.IntN(len(namespaces))].Name, Name: fmt.Sprintf("policy-%06d", number)},
 		Spec: spec,
 	}
 }
 
 // drawSelector draws a selector that matches some pods' labels: one label of one pod, by value or by presence.
 func drawSelector(r *rand.Rand, s workloads.State) metav1.LabelSelector {
-	pods := slices.SortedFunc(maps.Values(s.Pods), func(a, b workloads.Pod) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	pods := s.Pods().List()
 	pod := pods[r.IntN(len(pods))]
 	keys := slices.Sorted(maps.Keys(pod.Labels))
 	if len(keys) == 0 || r.IntN(5) == 0 {

@@ -1,9 +1,7 @@
 package scenarios
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -36,44 +34,37 @@ const (
 )
 
 // arrangeStage labels the stage's pods.
-func arrangeStage(s workloads.State) {
-	for i, ns := range sortedNamespaces(s) {
+func arrangeStage(s *workloads.State) {
+	for i, ns := range s.Namespaces().List() {
 		ns.Labels = map[string]string{"tier": []string{"front", "back"}[i%2]}
-		s.Namespaces[ns.Name] = ns
-		for j, p := range podsOf(s, ns.Name) {
+		s.Put(ns)
+		for j, p := range podsOf(*s, ns.Name) {
 			p.Labels = map[string]string{"role": stageRoles[j]}
-			s.Pods[p.Key] = p
+			s.Put(p)
 		}
 	}
-}
-
-func sortedNamespaces(s workloads.State) []workloads.Namespace {
-	return slices.SortedFunc(maps.Values(s.Namespaces), func(a, b workloads.Namespace) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // podsOf lists the pods of a namespace in the order of their names.
 func podsOf(s workloads.State, namespace string) []workloads.Pod {
 	var pods []workloads.Pod
-	for _, p := range s.Pods {
-		if p.Namespace == namespace {
-			pods = append(pods, p)
-		}
+	for _, p := range s.Pods().In(namespace) {
+		pods = append(pods, p)
 	}
-	slices.SortFunc(pods, func(a, b workloads.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	return pods
 }
 
 // onStage is the pod of the stage at that position (remoteClient, server, localClient) in its first or second namespace.
 func onStage(w *engine.World, namespace, position int) workloads.Pod {
 	planned := w.Plan.State()
-	arrangeStage(planned)
-	return podsOf(planned, sortedNamespaces(planned)[namespace].Name)[position]
+	arrangeStage(&planned)
+	return podsOf(planned, planned.Namespaces().List()[namespace].Name)[position]
 }
 
 // guard is the policy of the stage's first namespace.
 func guard(w *engine.World) workloads.Policy {
 	return workloads.Policy{
-		Key:  workloads.Key{Namespace: sortedNamespaces(w.Fleet.State())[0].Name, Name: "guard"},
+		Key:  workloads.Key{Namespace: w.Fleet.State().Namespaces().List()[0].Name, Name: "guard"},
 		Spec: hears(label("role", "server"), on(effects.Ports[0]), networkingv1.NetworkPolicyPeer{PodSelector: label("role", "client")}),
 	}
 }
@@ -133,7 +124,7 @@ func onInput(name, doc string, moves ...move) bool {
 
 // tenantOf is the pod that has an address.
 func tenantOf(s workloads.State, ip netip.Addr) workloads.Pod {
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		if slices.Contains(p.IPs, ip) {
 			return p
 		}

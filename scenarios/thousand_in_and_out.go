@@ -2,8 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -22,7 +20,7 @@ var _ = register(func(p Params) engine.Scenario {
 			if err != nil {
 				return err
 			}
-			if err := w.Fleet.RemovePods(ctx, slices.Collect(maps.Keys(w.Fleet.State().Pods)), workloads.Graceful); err != nil {
+			if err := w.Fleet.RemovePods(ctx, w.Fleet.State().Pods().Keys(), workloads.Graceful); err != nil {
 				return err
 			}
 			if err := w.Converge(ctx); err != nil {

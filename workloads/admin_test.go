@@ -25,17 +25,17 @@ func administered(t *testing.T, priority int32, actions ...policyv1alpha1.AdminN
 		for _, a := range actions {
 			spec.Ingress = append(spec.Ingress, adminIngress(a, "a"))
 		}
-		s.AdminPolicies[name] = AdminPolicy{name, spec}
+		s.Put(AdminPolicy{name, spec})
 	}
-	s.Baseline[BaselineName] = BaselinePolicy{BaselineName, policyv1alpha1.BaselineAdminNetworkPolicySpec{Subject: everyPod, Ingress: []policyv1alpha1.BaselineAdminNetworkPolicyIngressRule{
+	s.Put(BaselinePolicy{BaselineName, policyv1alpha1.BaselineAdminNetworkPolicySpec{Subject: everyPod, Ingress: []policyv1alpha1.BaselineAdminNetworkPolicyIngressRule{
 		{Action: policyv1alpha1.BaselineAdminNetworkPolicyRuleAction(actions[0]), From: adminIngress("", "").From},
-	}}}
+	}}})
 	for i, tier := range []policyv1alpha2.Tier{policyv1alpha2.AdminTier, policyv1alpha2.BaselineTier} {
 		spec := policyv1alpha2.ClusterNetworkPolicySpec{Tier: tier, Priority: priority + int32(i), Subject: policyv1alpha2.ClusterNetworkPolicySubject{Namespaces: everything}}
 		for _, a := range actions {
 			spec.Ingress = append(spec.Ingress, clusterIngress(policyv1alpha2.ClusterNetworkPolicyRuleAction(a), "a"))
 		}
-		s.ClusterPolicies[string(tier)] = ClusterPolicy{string(tier), spec}
+		s.Put(ClusterPolicy{string(tier), spec})
 	}
 	return s
 }
@@ -48,20 +48,20 @@ func TestAdminPoliciesReachTheAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.check(t)
-		for name, p := range want.AdminPolicies {
-			got, err := admin.PolicyV1alpha1().AdminNetworkPolicies().Get(t.Context(), name, metav1.GetOptions{})
+		for name, p := range want.AdminPolicies().All() {
+			got, err := admin.PolicyV1alpha1().AdminNetworkPolicies().Get(t.Context(), name.Name, metav1.GetOptions{})
 			if err != nil || !reflect.DeepEqual(got.Spec, p.Spec) {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 		}
-		for name, p := range want.Baseline {
-			got, err := admin.PolicyV1alpha1().BaselineAdminNetworkPolicies().Get(t.Context(), name, metav1.GetOptions{})
+		for name, p := range want.Baseline().All() {
+			got, err := admin.PolicyV1alpha1().BaselineAdminNetworkPolicies().Get(t.Context(), name.Name, metav1.GetOptions{})
 			if err != nil || !reflect.DeepEqual(got.Spec, p.Spec) {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 		}
-		for name, p := range want.ClusterPolicies {
-			got, err := admin.PolicyV1alpha2().ClusterNetworkPolicies().Get(t.Context(), name, metav1.GetOptions{})
+		for name, p := range want.ClusterPolicies().All() {
+			got, err := admin.PolicyV1alpha2().ClusterNetworkPolicies().Get(t.Context(), name.Name, metav1.GetOptions{})
 			if err != nil || !reflect.DeepEqual(got.Spec, p.Spec) {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
@@ -80,7 +80,7 @@ func TestAdminPoliciesReachTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.check(t)
-	if s := r.State(); len(s.AdminPolicies)+len(s.Baseline)+len(s.ClusterPolicies) > 0 {
+	if s := r.State(); s.AdminPolicies().Len()+s.Baseline().Len()+s.ClusterPolicies().Len() > 0 {
 		t.Errorf("left in the model: %+v", s)
 	}
 }
@@ -89,13 +89,13 @@ func TestAdminPoliciesReachTheAPI(t *testing.T) {
 func TestNoAdminPoliciesHere(t *testing.T) {
 	r := newRig(t, Config{})
 	s := administered(t, 1, "Deny")
-	if err := r.AddAdminPolicies(t.Context(), []AdminPolicy{s.AdminPolicies["first"]}); !errors.Is(err, errNoAdmin) {
+	if err := r.AddAdminPolicies(t.Context(), []AdminPolicy{s.AdminPolicies().Named("first")}); !errors.Is(err, errUnknown) {
 		t.Errorf("got %v", err)
 	}
-	if err := r.AddBaseline(t.Context(), s.Baseline[BaselineName].Spec); !errors.Is(err, errNoAdmin) {
+	if err := r.AddBaseline(t.Context(), s.Baseline().Named(BaselineName).Spec); !errors.Is(err, errUnknown) {
 		t.Errorf("got %v", err)
 	}
-	if err := r.AddClusterPolicies(t.Context(), []ClusterPolicy{s.ClusterPolicies["Admin"]}); !errors.Is(err, errNoAdmin) {
+	if err := r.AddClusterPolicies(t.Context(), []ClusterPolicy{s.ClusterPolicies().Named("Admin")}); !errors.Is(err, errUnknown) {
 		t.Errorf("got %v", err)
 	}
 	r = newRig(t, Config{})
@@ -111,7 +111,7 @@ func TestServedKinds(t *testing.T) {
 		resource := a.GetResource()
 		return resource.Version == "v1alpha1", nil, apierrors.NewNotFound(resource.GroupResource(), "")
 	})
-	served, err := Served(t.Context(), admin)
+	served, err := Served(t.Context(), Clients{Admin: admin})
 	if want := map[Kind]bool{AdminKind: false, BaselineKind: false, ClusterKind: true}; err != nil || !maps.Equal(served, want) {
 		t.Errorf("got %v, %v", served, err)
 	}

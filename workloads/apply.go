@@ -4,125 +4,117 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/netip"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
+	"github.com/nodefv/nodefv/workloads/snapshot"
 )
 
-// Apply makes the model and the world what to says: nodes and namespaces come before what is in them, policies before the
-// pods that they hold for; what goes, goes in the opposite order. Labels and rules are changed in place; a pod or node with
-// another address or place is replaced. The local node is left as it is.
+// Apply makes the model and the world what to says: kinds come in their order, so that nodes and namespaces come before what is in them, and
+// policies before the pods that they hold for; what goes, goes in the opposite order. What can be changed in place is; else it is
+// replaced. The local node is left as it is.
 func (f *Fleet) Apply(ctx context.Context, to State) error {
-	now, to := f.State(), to.Clone()
-	delete(now.Nodes, now.LocalNode)
-	delete(to.Nodes, now.LocalNode)
-	goneNodes, newNodes, _ := difference(now.Nodes, to.Nodes, sameNode, unchanged)
-	goneNamespaces, newNamespaces, movedNamespaces := difference(now.Namespaces, to.Namespaces, unchanged,
-		func(a, b Namespace) bool { return maps.Equal(a.Labels, b.Labels) })
-	gonePods, newPods, movedPods := difference(now.Pods, to.Pods,
-		func(a, b Pod) bool {
-			return a.Node == b.Node && a.Bare == b.Bare && slices.Equal(a.IPs, b.IPs) && slices.Equal(a.Ports, b.Ports)
-		},
-		func(a, b Pod) bool { return maps.Equal(a.Labels, b.Labels) })
-	gonePolicies, newPolicies, movedPolicies := difference(now.Policies, to.Policies, unchanged,
-		func(a, b Policy) bool { return equality.Semantic.DeepEqual(a.Spec, b.Spec) })
-	goneAdmin, newAdmin, movedAdmin := adminPolicies.difference(now, to)
-	goneBaseline, newBaseline, movedBaseline := baselines.difference(now, to)
-	goneCluster, newCluster, movedCluster := clusterPolicies.difference(now, to)
-	for _, step := range []func() error{
-		func() error { return f.RemovePods(ctx, gonePods, Graceful) },
-		func() error { return f.RemovePolicies(ctx, gonePolicies) },
-		func() error { return adminPolicies.remove(ctx, f, goneAdmin) },
-		func() error { return baselines.remove(ctx, f, goneBaseline) },
-		func() error { return clusterPolicies.remove(ctx, f, goneCluster) },
-		func() error { return f.RemoveNamespaces(ctx, goneNamespaces) },
-		func() error { return f.RemoveNodes(ctx, goneNodes) },
-		func() error { return f.AddNodes(ctx, newNodes) },
-		func() error { return f.AddNamespaces(ctx, newNamespaces) },
-		func() error { return f.RelabelNamespaces(ctx, movedNamespaces) },
-		func() error { return baselines.add(ctx, f, newBaseline) },
-		func() error { return baselines.change(ctx, f, movedBaseline) },
-		func() error { return adminPolicies.add(ctx, f, newAdmin) },
-		func() error { return adminPolicies.change(ctx, f, movedAdmin) },
-		func() error { return clusterPolicies.add(ctx, f, newCluster) },
-		func() error { return clusterPolicies.change(ctx, f, movedCluster) },
-		func() error { return f.AddPolicies(ctx, newPolicies) },
-		func() error { return f.ChangePolicies(ctx, movedPolicies) },
-		func() error { return f.RelabelPods(ctx, movedPods) },
-		func() error { return f.AddPods(ctx, newPods) },
-	} {
-		if err := step(); err != nil {
+	all := differences(f.State(), to)
+	for _, d := range slices.Backward(kinds) {
+		if err := d.delete(ctx, f, all[d.Kind()].gone); err != nil {
+			return err
+		}
+	}
+	for _, d := range kinds {
+		if err := d.change(ctx, f, all[d.Kind()].moved); err != nil {
+			return err
+		}
+		if err := d.create(ctx, f, all[d.Kind()].fresh); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func sameNode(a, b Node) bool {
-	return a.Local == b.Local && a.IP == b.IP && maps.Equal(a.Labels, b.Labels)
+// Add makes objects of any kinds, in the order of kinds.
+func (f *Fleet) Add(ctx context.Context, objects ...Object) error {
+	return eachKind(objects, func(d Descriptor, some []Object) error { return d.create(ctx, f, some) })
 }
 
-func unchanged[T any](T, T) bool { return true }
+// Change makes objects that exist what they are here, as far as their kinds can be changed in place. It is an error if one is not in the model.
+func (f *Fleet) Change(ctx context.Context, objects ...Object) error {
+	return eachKind(objects, func(d Descriptor, some []Object) error { return d.change(ctx, f, some) })
+}
 
-// difference says what must go and what must come, where both differ in what cannot be changed in place (same), and which
-// of the rest are to be changed (equal).
-func difference[K comparable, V any](now, to map[K]V, same, equal func(a, b V) bool) (gone []K, fresh, moved []V) {
-	for k, before := range now {
-		if after, ok := to[k]; !ok || !same(before, after) {
-			gone = append(gone, k)
+func eachKind(objects []Object, do func(Descriptor, []Object) error) error {
+	for _, d := range kinds {
+		some := slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return o.Part().Kind != d.Kind() })
+		if len(some) == 0 {
+			continue
+		}
+		if err := do(d, some); err != nil {
+			return err
 		}
 	}
-	for k, after := range to {
-		switch before, ok := now[k]; {
-		case !ok || !same(before, after):
-			fresh = append(fresh, after)
-		case !equal(before, after):
-			moved = append(moved, after)
+	return nil
+}
+
+// Remove removes objects of any kinds, in the opposite order. It goes on after an error and joins them all.
+func (f *Fleet) Remove(ctx context.Context, parts ...Part) error {
+	going := map[Kind][]Key{}
+	for _, p := range parts {
+		going[p.Kind] = append(going[p.Kind], p.Key)
+	}
+	return f.remove(ctx, going)
+}
+
+func (f *Fleet) remove(ctx context.Context, going map[Kind][]Key) error {
+	var errs []error
+	for _, d := range slices.Backward(kinds) {
+		if keys := going[d.Kind()]; len(keys) > 0 {
+			errs = append(errs, d.delete(ctx, f, keys))
 		}
 	}
-	return gone, fresh, moved
+	return errors.Join(errs...)
+}
+
+// difference is what must go and what must come of a kind, where it differs in what can't be changed in place, and which of the rest are to be
+// changed.
+type difference struct {
+	gone         []Key
+	fresh, moved []Object
+}
+
+func differences(now, to State) map[Kind]difference {
+	all := map[Kind]difference{}
+	for part, moved := range snapshot.Diff(now.objects, to.objects) {
+		d, kind := all[part.Kind], Find(part.Kind)
+		if kind.spared(now, part.Key) {
+			continue
+		}
+		stays := moved.Was != nil && moved.Is != nil && kind.same(moved.Was.object, moved.Is.object)
+		if moved.Was != nil && !stays {
+			d.gone = append(d.gone, part.Key)
+		}
+		switch {
+		case moved.Is == nil:
+		case !stays:
+			d.fresh = append(d.fresh, moved.Is.object)
+		case !kind.equal(moved.Was.object, moved.Is.object):
+			d.moved = append(d.moved, moved.Is.object)
+		}
+		all[part.Kind] = d
+	}
+	return all
 }
 
 // Clear removes everything but the local node: what the model holds, and what an earlier removal failed to remove. It goes
 // on after an error and joins them all; it can be called again. Many pods are purged, if that can be done.
 func (f *Fleet) Clear(ctx context.Context) error {
-	purged := f.purge(ctx)
-	s := f.State()
-	delete(s.Nodes, s.LocalNode)
-	left, err := f.listed(ctx)
-	for _, name := range left.nodes {
-		if name != s.LocalNode {
-			s.Nodes[name] = Node{}
-		}
+	errs := []error{f.purge(ctx)}
+	s, going := f.State(), map[Kind][]Key{}
+	for _, d := range kinds {
+		listed, err := d.listed(ctx, f)
+		errs = append(errs, err)
+		all := slices.Concat(s.Names(d.Kind()), listed, d.remnants(f))
+		all = slices.DeleteFunc(all, func(k Key) bool { return d.spared(s, k) })
+		going[d.Kind()] = slices.Compact(sorted(all))
 	}
-	for _, name := range left.namespaces {
-		s.Namespaces[name] = Namespace{}
-	}
-	for _, k := range slices.Concat(left.pods, f.veths()) {
-		s.Pods[k] = Pod{}
-	}
-	for _, k := range left.policies {
-		s.Policies[k] = Policy{}
-	}
-	for _, name := range left.admin {
-		s.AdminPolicies[name] = AdminPolicy{}
-	}
-	for _, name := range left.baseline {
-		s.Baseline[name] = BaselinePolicy{}
-	}
-	for _, name := range left.cluster {
-		s.ClusterPolicies[name] = ClusterPolicy{}
-	}
-	return errors.Join(purged, err,
-		f.RemovePods(ctx, sortedKeys(s.Pods), Graceful),
-		f.RemovePolicies(ctx, sortedKeys(s.Policies)),
-		f.RemoveAdminPolicies(ctx, slices.Sorted(maps.Keys(s.AdminPolicies))),
-		baselines.remove(ctx, f, slices.Sorted(maps.Keys(s.Baseline))),
-		f.RemoveClusterPolicies(ctx, slices.Sorted(maps.Keys(s.ClusterPolicies))),
-		f.RemoveNamespaces(ctx, slices.Sorted(maps.Keys(s.Namespaces))),
-		f.RemoveNodes(ctx, slices.Sorted(maps.Keys(s.Nodes))),
-	)
+	return errors.Join(append(errs, f.remove(ctx, going))...)
 }
 
 // purgeMin is how many pods must be there for a purge, which is several times as fast; fewer go through the API in a second.
@@ -131,29 +123,26 @@ const purgeMin = 500
 // purge removes pods and namespaces past the API if there are many of them.
 func (f *Fleet) purge(ctx context.Context) error {
 	s := f.State()
-	if f.cfg.Purge == nil || f.cfg.Load != (Load{}) || len(s.Pods) < purgeMin {
+	if f.cfg.Purge == nil || f.cfg.Load != (Load{}) || s.Pods().Len() < purgeMin {
 		return nil
 	}
-	pods, namespaces := sortedKeys(s.Pods), slices.Sorted(maps.Keys(s.Namespaces))
-	defer f.begin("purge", func(s State) {
-		lost := map[netip.Addr]Key{}
-		for _, p := range s.Pods {
-			s.lose(lost, p)
-		}
-		clear(s.Pods)
-		clear(s.Namespaces)
-		f.vacate(s, lost)
-	})()
-	names := slices.Clone(namespaces)
-	for _, k := range pods {
-		names = append(names, k.String())
+	going, homes, names := s.Names(PodKind), s.Names(NamespaceKind), []string(nil)
+	for _, k := range homes {
+		names = append(names, k.Name)
 	}
-	return f.batch("purge", names, func() error { return f.cfg.Purge(ctx, pods, namespaces) })
+	defer f.begin("purge", func(s *State) {
+		s.Clear(PodKind, NamespaceKind)
+	})()
+	purged := slices.Clone(names)
+	for _, k := range going {
+		purged = append(purged, k.String())
+	}
+	return f.batch("purge", purged, func() error { return f.cfg.Purge(ctx, going, names) })
 }
 
 // veths lists the pods that may have one.
 func (f *Fleet) veths() []Key {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return sortedKeys(f.plugged)
+	return slices.Collect(maps.Keys(f.plugged))
 }

@@ -44,7 +44,7 @@ func (s State) Classes() func(Pod) string {
 			}
 			addresses = append(addresses, string(inside))
 		}
-		return fmt.Sprint(p.Node == s.LocalNode, "|", namespace, "|", labels.Set(s.Namespaces[p.Namespace].Labels), "|", labels.Set(p.Labels), "|", p.Ports, "|", addresses)
+		return fmt.Sprint(p.Node == s.LocalNode, "|", namespace, "|", labels.Set(s.Namespaces().Named(p.Namespace).Labels), "|", labels.Set(p.Labels), "|", p.Ports, "|", addresses)
 	}
 }
 

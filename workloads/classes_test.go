@@ -27,34 +27,34 @@ func TestClassesAreNotToldApart(t *testing.T) {
 	}
 	for seed := range uint64(20) {
 		r, s := rand.New(rand.NewPCG(seed, 0)), plan.State()
-		for ns, n := range s.Namespaces {
+		for ns, n := range s.Namespaces().All() {
 			n.Labels = map[string]string{"team": []string{"a", "b"}[r.IntN(2)]}
-			s.Namespaces[ns] = n
+			s.Put(n)
 			if r.IntN(2) == 0 {
 				continue
 			}
-			k := Key{ns, "p"}
-			s.Policies[k] = Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+			k := Key{ns.Name, "p"}
+			s.Put(Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 				PodSelector: *pick("shard", []string{"0", "1"}[r.IntN(2)]),
 				Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: peers[r.IntN(4):][:1]}},
 				Egress:      []networkingv1.NetworkPolicyEgressRule{{To: peers[r.IntN(4):][:1]}},
-			}}
+			}})
 		}
-		for i, key := range sortedKeys(s.Pods) {
-			p := s.Pods[key]
+		for i, key := range s.Pods().Keys() {
+			p := s.Pods().Get(key)
 			p.Labels = map[string]string{"role": roles[i%2], "shard": []string{"0", "1"}[r.IntN(2)]}
-			s.Pods[key] = p
+			s.Put(p)
 		}
 		classOf, first := s.Classes(), map[string]Pod{}
 		end := func(p Pod) Endpoint { return Endpoint{Pod: p.Key, Addr: p.IPs[0]} }
-		for _, key := range sortedKeys(s.Pods) {
-			p := s.Pods[key]
+		for _, key := range s.Pods().Keys() {
+			p := s.Pods().Get(key)
 			like, known := first[classOf(p)]
 			if !known {
 				first[classOf(p)] = p
 				continue
 			}
-			for _, other := range s.Pods {
+			for _, other := range s.Pods().All() {
 				if other.Key == p.Key || other.Key == like.Key {
 					continue
 				}
@@ -68,7 +68,7 @@ func TestClassesAreNotToldApart(t *testing.T) {
 				}
 			}
 		}
-		if len(first) == len(s.Pods) {
+		if len(first) == s.Pods().Len() {
 			t.Errorf("seed %d: every pod is a class of its own", seed)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 )
 
 // NewClient returns a client that speaks protobuf and does not throttle itself.
@@ -18,6 +19,18 @@ func NewClient(cfg *rest.Config) (kubernetes.Interface, error) {
 	cfg.ContentType, cfg.AcceptContentTypes = "application/vnd.kubernetes.protobuf", "application/vnd.kubernetes.protobuf,application/json"
 	cfg.QPS = -1
 	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make an API client: %w", err)
+	}
+	return client, nil
+}
+
+// NewAdminClient returns a client for cluster-wide policies that does not throttle itself. It speaks JSON: kinds that are defined by
+// others know no protobuf.
+func NewAdminClient(cfg *rest.Config) (adminclient.Interface, error) {
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS = -1
+	client, err := adminclient.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make an API client: %w", err)
 	}

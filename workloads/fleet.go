@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,7 @@ type Fleet struct {
 	state   State
 	plugged map[Key]bool       // what may have a veth: unlike the model, it keeps a pod until its veth is known to be gone
 	vacated map[netip.Addr]Key // see Vacated
+	tenants map[netip.Addr]int // how many pods of the model have an address
 }
 
 // NewFleet returns a fleet over a cluster that is in state s.
@@ -67,20 +69,26 @@ func NewFleet(cfg Config, s State) *Fleet {
 	if cfg.Decorate == nil {
 		cfg.Decorate = func(any) {}
 	}
-	f := &Fleet{cfg: cfg, local: s.LocalNode, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s.Clone(), plugged: map[Key]bool{}, vacated: map[netip.Addr]Key{}}
-	for _, p := range s.Pods {
+	f := &Fleet{
+		cfg: cfg, local: s.LocalNode, api: newPacer(cfg.Load), kernel: newPacer(cfg.Load), state: s,
+		plugged: map[Key]bool{}, vacated: map[netip.Addr]Key{}, tenants: map[netip.Addr]int{},
+	}
+	for _, p := range s.Pods().All() {
 		if s.plugged(p) {
 			f.plugged[p.Key] = true
 		}
 	}
+	f.readdressed(State{}, s)
 	return f
 }
 
-// State returns a copy of the model.
+func (f *Fleet) clients() Clients { return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin} }
+
+// State returns the model.
 func (f *Fleet) State() State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.state.Clone()
+	return f.state
 }
 
 // Done returns how many changes have been made so far; it grows while a batch runs.
@@ -98,14 +106,25 @@ func (f *Fleet) Watch(w Watch) {
 }
 
 // begin changes the model. What it returns is called once the world has been made so.
-func (f *Fleet) begin(verb string, do func(s State)) (acknowledged func()) {
+func (f *Fleet) begin(verb string, do func(s *State)) (acknowledged func()) {
+	acknowledged, _ = f.beginIn(verb, nil, do)
+	return acknowledged
+}
+
+// beginIn is begin of what changes objects in the model. If some are not there, it changes nothing.
+func (f *Fleet) beginIn(verb string, there []Part, do func(s *State)) (acknowledged func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	do(f.state)
-	if f.watch == nil {
-		return func() {}
+	before := f.state
+	if unknown := slices.DeleteFunc(there, func(p Part) bool { return before.Object(p) != nil }); len(unknown) > 0 {
+		return nil, fmt.Errorf("%s: %d are not in the model, such as %s", verb, len(unknown), unknown[0].Key)
 	}
-	return f.watch(verb, f.state.Clone())
+	do(&f.state)
+	f.readdressed(before, f.state)
+	if f.watch == nil {
+		return func() {}, nil
+	}
+	return f.watch(verb, f.state), nil
 }
 
 // work is one batch: the same change to many objects.

@@ -2,80 +2,96 @@ package workloads
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Index answers many questions about one state quickly: who is selected by what, and what may reach whom. It is safe for
-// concurrent use.
+// Index answers questions about one state: who is selected by what, and what may reach whom. It is safe for concurrent use.
+//
+// The state is in order by namespace already, and holds policies and labels ready for use. So all that an index has besides is the order of
+// cluster-wide policies, and to make one costs nothing where there are none.
 type Index struct {
-	state      State
-	namespaces map[string]labels.Set // with the labels that the API has besides
-	pods       map[string][]Pod      // by namespace, in order of name
-	policies   map[string][]*Ruleset // by namespace, in order of name
-	admin      []*Ruleset            // in order of priority and name
-	baseline   []*Ruleset            // likewise
+	source
+	localNode string
+	nodes     Objects[Node]
+	pods      Objects[Pod]
+	admin     []*Ruleset // in order of priority and name
+	baseline  []*Ruleset // likewise
 }
 
-// NewIndex reads a state once. The state must not be changed while the index is in use.
+// source is where an index looks up what decides about a connection.
+type source interface {
+	pod(Key) Pod                            // its zero value if it is not there
+	namespace(name string) labels.Set       // the labels that the API has
+	policiesIn(namespace string) []*Ruleset // NetworkPolicies in order of name
+}
+
+// NewIndex returns the index of a state.
 func NewIndex(s State) *Index {
-	x := &Index{state: s, namespaces: map[string]labels.Set{}, pods: map[string][]Pod{}, policies: map[string][]*Ruleset{}}
-	for _, k := range sortedKeys(s.Pods) {
-		x.pods[k.Namespace] = append(x.pods[k.Namespace], s.Pods[k])
-	}
-	for namespace := range x.pods {
-		x.namespaces[namespace] = Namespace{Name: namespace, Labels: s.Namespaces[namespace].Labels}.labels()
-	}
-	for _, r := range s.Rulesets() {
-		switch r.Tier {
-		case AdminTier:
-			x.admin = append(x.admin, r)
-		case NetworkTier:
-			x.policies[r.Key.Namespace] = append(x.policies[r.Key.Namespace], r)
-		case BaselineTier:
-			x.baseline = append(x.baseline, r)
+	x := &Index{source: s, localNode: s.LocalNode, nodes: s.Nodes(), pods: s.Pods()}
+	for _, kind := range []Kind{AdminKind, BaselineKind, ClusterKind} {
+		for _, h := range s.each(kind) {
+			x.rank(h.ruleset)
 		}
 	}
+	return x.ranked()
+}
+
+// rank adds a cluster-wide policy.
+func (x *Index) rank(r *Ruleset) {
+	switch r.Tier {
+	case AdminTier:
+		x.admin = append(x.admin, r)
+	case BaselineTier:
+		x.baseline = append(x.baseline, r)
+	}
+}
+
+// ranked puts cluster-wide policies in order.
+func (x *Index) ranked() *Index {
+	slices.SortFunc(x.admin, inTurn)
+	slices.SortFunc(x.baseline, inTurn)
 	return x
+}
+
+func (s State) pod(k Key) Pod { return s.Pods().Get(k) }
+
+func (s State) namespace(name string) labels.Set {
+	if h, ok := s.objects.Get(NamespaceKind.Named(name)); ok {
+		return h.labels
+	}
+	return Namespace{Name: name}.labels()
+}
+
+func (s State) policiesIn(namespace string) (all []*Ruleset) {
+	for _, h := range s.within(NetworkKind, namespace) {
+		all = append(all, h.ruleset)
+	}
+	return all
 }
 
 // Rulesets returns all policies, each tier's in the order in which they are asked.
 func (s State) Rulesets() []*Ruleset {
 	var all []*Ruleset
-	for _, p := range s.Policies {
-		all = append(all, networkRuleset(p))
+	for _, kind := range []Kind{NetworkKind, AdminKind, BaselineKind, ClusterKind} {
+		for _, h := range s.each(kind) {
+			all = append(all, h.ruleset)
+		}
 	}
-	for _, p := range s.AdminPolicies {
-		all = append(all, adminRuleset(p))
-	}
-	for _, p := range s.Baseline {
-		all = append(all, baselineRuleset(p))
-	}
-	for _, p := range s.ClusterPolicies {
-		all = append(all, clusterRuleset(p))
-	}
-	slices.SortFunc(all, inTurn)
+	slices.SortStableFunc(all, inTurn)
 	return all
 }
 
 // inTurn is the order in which policies of one tier are asked.
 func inTurn(a, b *Ruleset) int {
-	return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
-}
-
-// labels are those that the API has of the namespace.
-func (n Namespace) labels() labels.Set {
-	all := owned(n.Labels)
-	all[metadataName] = n.Name
-	return all
+	return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Key.Compare(b.Key), cmp.Compare(a.Kind, b.Kind))
 }
 
 // nodeLabels are those that the API has of a node; the local one is not a fleet's.
 func (x *Index) nodeLabels(name string) labels.Labels {
-	n := x.state.Nodes[name]
+	n := x.nodes.Named(name)
 	if n.Local {
 		return labels.Set(n.Labels)
 	}
@@ -86,7 +102,7 @@ func (x *Index) nodeLabels(name string) labels.Labels {
 // is one, and by name.
 func (x *Index) Selecting(pod Pod) []*Ruleset {
 	var all []*Ruleset
-	for _, tier := range [][]*Ruleset{x.admin, x.policies[pod.Namespace], x.baseline} {
+	for _, tier := range [][]*Ruleset{x.admin, x.policiesIn(pod.Namespace), x.baseline} {
 		for _, p := range tier {
 			if p.Subject.hasPod(x, pod) {
 				all = append(all, p)
@@ -103,15 +119,20 @@ func (x *Index) Applying(pod Pod, kind networkingv1.PolicyType) []*Ruleset {
 
 // Selected returns the pods that a peer means by their labels, whether they have addresses or not; of networks and nodes none.
 func (x *Index) Selected(p Peer) []Pod {
+	if len(p.Networks) > 0 || p.nodes != nil {
+		return nil
+	}
+	candidates, namespace, means := x.pods.All(), "", false
+	if p.Namespaces == nil && p.Namespace != "" {
+		candidates = x.pods.In(p.Namespace)
+	}
 	var all []Pod
-	for _, name := range slices.Sorted(maps.Keys(x.namespaces)) {
-		if len(p.Networks) > 0 || p.nodes != nil || !p.hasNamespace(x, name) {
-			continue
+	for k, pod := range candidates {
+		if k.Namespace != namespace {
+			namespace, means = k.Namespace, p.hasNamespace(x, k.Namespace)
 		}
-		for _, pod := range x.pods[name] {
-			if p.hasPod(x, pod) {
-				all = append(all, pod)
-			}
+		if means && p.hasPodLabels(pod) {
+			all = append(all, pod)
 		}
 	}
 	return all
@@ -121,4 +142,4 @@ func (x *Index) Selected(p Peer) []Pod {
 func (x *Index) ClusterWide() []*Ruleset { return slices.Concat(x.admin, x.baseline) }
 
 // Pods returns all pods.
-func (x *Index) Pods() []Pod { return x.Selected(podsPeer("", everything, everything)) }
+func (x *Index) Pods() []Pod { return x.pods.List() }

@@ -43,15 +43,15 @@ func TestApplying(t *testing.T) {
 	s := plan.State()
 	add := func(name string, role string, types ...networkingv1.PolicyType) {
 		k := Key{"fv-1-ns-0", name}
-		s.Policies[k] = Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+		s.Put(Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"role": role}}, PolicyTypes: types,
-		}}
+		}})
 	}
 	add("b", "web", networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 	add("a", "web")
 	add("c", "api")
 	names := func(k Key, kind networkingv1.PolicyType) (all []string) {
-		for _, p := range NewIndex(s).Applying(s.Pods[k], kind) {
+		for _, p := range NewIndex(s).Applying(s.Pods().Get(k), kind) {
 			all = append(all, p.Key.Name)
 		}
 		return all
@@ -75,10 +75,10 @@ func BenchmarkIndex(b *testing.B) {
 		b.Fatal(err)
 	}
 	s := plan.State()
-	for name := range s.Namespaces {
+	for name := range s.Namespaces().All() {
 		for _, role := range []string{"web", "api"} {
-			k := Key{name, role}
-			s.Policies[k] = Policy{Key: k, Spec: ingress(is("role", role), from(peer{NamespaceSelector: is("team", "b"), PodSelector: is("role", "db")}), through(on(tcp, 80)))}
+			k := Key{name.Name, role}
+			s.Put(Policy{Key: k, Spec: ingress(is("role", role), from(peer{NamespaceSelector: is("team", "b"), PodSelector: is("role", "db")}), through(on(tcp, 80)))})
 		}
 	}
 	pods := s.LocalPods()

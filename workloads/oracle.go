@@ -127,7 +127,7 @@ func (x *Index) ends(from, to Endpoint) (source, target end, obstacle string) {
 
 // end looks up one side and the addresses that it may use.
 func (x *Index) end(e Endpoint) (found end, addrs []netip.Addr, obstacle string) {
-	switch pod, node := x.state.Pods[e.Pod], x.state.Nodes[e.Node]; {
+	switch pod, node := x.pod(e.Pod), x.nodes.Named(e.Node); {
 	case e.Pod != Key{} && pod.Key == Key{}:
 		return found, nil, fmt.Sprintf("pod %s is not in the state", e.Pod)
 	case e.Pod != Key{} && len(pod.IPs) == 0:

@@ -89,14 +89,14 @@ func TestOracleOfAdminPolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := smallWorld()
-			s.Nodes["here"] = Node{Name: "here", Local: true, IP: netip.MustParseAddr("198.18.0.1")}
-			s.Nodes["there"] = Node{Name: "there", IP: netip.MustParseAddr("198.18.0.2"), Labels: map[string]string{"kind": "edge"}}
+			s.Put(Node{Name: "here", Local: true, IP: netip.MustParseAddr("198.18.0.1")})
+			s.Put(Node{Name: "there", IP: netip.MustParseAddr("198.18.0.2"), Labels: map[string]string{"kind": "edge"}})
 			for i, spec := range c.admin {
 				name := "anp-" + string(rune('0'+i))
-				s.AdminPolicies[name] = AdminPolicy{name, spec}
+				s.Put(AdminPolicy{name, spec})
 			}
 			if c.policy != nil {
-				s.Policies[Key{"a", "policy-0"}] = Policy{Key{"a", "policy-0"}, *c.policy}
+				s.Put(Policy{Key{"a", "policy-0"}, *c.policy})
 			}
 			if c.baseline != nil {
 				spec := policyv1alpha1.BaselineAdminNetworkPolicySpec{Subject: everyPod}
@@ -105,7 +105,7 @@ func TestOracleOfAdminPolicies(t *testing.T) {
 						Action: policyv1alpha1.BaselineAdminNetworkPolicyRuleAction(r.Action), From: r.From, Ports: r.Ports,
 					})
 				}
-				s.Baseline[BaselineName] = BaselinePolicy{BaselineName, spec}
+				s.Put(BaselinePolicy{BaselineName, spec})
 			}
 			got := s.Allows(at(c.from), at(c.to), tcp, c.port)
 			if got.Allowed != c.want || !strings.Contains(got.Why, c.why) || got.Why == "" {
@@ -119,15 +119,15 @@ func TestOracleOfAdminPolicies(t *testing.T) {
 func TestOracleOfEnds(t *testing.T) {
 	both := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
 	s := smallWorld(networkingv1.NetworkPolicySpec{PolicyTypes: both})
-	s.Nodes["here"] = Node{Name: "here", Local: true, IP: netip.MustParseAddr("198.18.0.1")}
-	s.Nodes["there"] = Node{Name: "there", IP: netip.MustParseAddr("198.18.0.2")}
+	s.Put(Node{Name: "here", Local: true, IP: netip.MustParseAddr("198.18.0.1")})
+	s.Put(Node{Name: "there", IP: netip.MustParseAddr("198.18.0.2")})
 	for name, change := range map[string]func(*Pod){
 		"none": func(p *Pod) { p.IPs = nil }, "four": func(p *Pod) { p.IPs = p.IPs[:1] }, "six": func(p *Pod) { p.IPs = p.IPs[1:] },
 	} {
-		p := s.Pods[Key{"b", "web"}]
+		p := s.Pods().Get(Key{"b", "web"})
 		p.Name = name
 		change(&p)
-		s.Pods[p.Key] = p
+		s.Put(p)
 	}
 	for name, c := range map[string]struct {
 		from, to Endpoint

@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"cmp"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -47,19 +46,20 @@ type brute struct {
 
 func newBrute(s State, enforced func(Pod) bool) brute {
 	b := brute{s: s, in: map[party]map[tuple]bool{}, out: map[party]map[tuple]bool{}}
-	for _, k := range sortedKeys(s.Pods) {
-		for _, ip := range s.Pods[k].IPs {
+	for _, k := range s.Pods().Keys() {
+		for _, ip := range s.Pods().Get(k).IPs {
 			b.parties = append(b.parties, party{pod: k, addr: ip})
 		}
 	}
-	for _, n := range slices.Sorted(maps.Keys(s.Nodes)) {
-		b.parties = append(b.parties, party{node: n, addr: s.Nodes[n].IP})
+	for _, node := range s.Nodes().List() {
+		n := node.Name
+		b.parties = append(b.parties, party{node: n, addr: s.Nodes().Named(n).IP})
 	}
 	for _, a := range outside {
 		b.parties = append(b.parties, party{addr: a})
 	}
 	for _, self := range b.parties {
-		if pod, ok := s.Pods[self.pod]; ok && enforced(pod) {
+		if pod, ok := s.Pods().Lookup(self.pod); ok && enforced(pod) {
 			b.in[self], b.out[self] = b.verdicts(pod, true), b.verdicts(pod, false)
 		}
 	}
@@ -86,7 +86,7 @@ func (b brute) verdicts(pod Pod, ingress bool) map[tuple]bool {
 	allowed, open := map[tuple]bool{}, b.universe()
 	b.settleTier("Admin", pod, ingress, open, allowed)
 	isolated, let := false, map[tuple]bool{}
-	for _, p := range b.s.Policies {
+	for _, p := range b.s.Policies().All() {
 		if p.Namespace == pod.Namespace && bruteSelects(p.Spec.PodSelector, pod.Labels) && bruteHolds(p.Spec, ingress) {
 			isolated = true
 			b.networkRules(p, pod, ingress, let)
@@ -115,17 +115,17 @@ type ranked struct {
 // settleTier decides what the cluster-wide policies of a tier decide.
 func (b brute) settleTier(tier string, pod Pod, ingress bool, open, allowed map[tuple]bool) {
 	var all []ranked
-	for _, p := range b.s.AdminPolicies {
+	for _, p := range b.s.AdminPolicies().All() {
 		if tier == "Admin" {
 			all = append(all, ranked{p.Spec.Priority, p.Name, b.adminRules(p.Spec, pod, ingress)})
 		}
 	}
-	for _, p := range b.s.Baseline {
+	for _, p := range b.s.Baseline().All() {
 		if tier == "Baseline" {
 			all = append(all, ranked{0, p.Name, b.adminRules(bruteBaseline(p.Spec), pod, ingress)})
 		}
 	}
-	for _, p := range b.s.ClusterPolicies {
+	for _, p := range b.s.ClusterPolicies().All() {
 		if string(p.Spec.Tier) == tier {
 			all = append(all, ranked{p.Spec.Priority, p.Name, b.clusterRules(p.Spec, pod, ingress)})
 		}
@@ -216,7 +216,7 @@ func (b brute) adminRules(spec policyv1alpha1.AdminNetworkPolicySpec, pod Pod, i
 						return true
 					}
 				}
-				return to.Nodes != nil && p.node != "" && bruteSelects(*to.Nodes, b.s.Nodes[p.node].Labels) || b.named(to.Namespaces, to.Pods, p.pod)
+				return to.Nodes != nil && p.node != "" && bruteSelects(*to.Nodes, b.s.Nodes().Named(p.node).Labels) || b.named(to.Namespaces, to.Pods, p.pod)
 			})
 		})
 	}
@@ -254,7 +254,7 @@ func (b brute) clusterRules(spec policyv1alpha2.ClusterNetworkPolicySpec, pod Po
 						return true
 					}
 				}
-				return to.Nodes != nil && p.node != "" && bruteSelects(*to.Nodes, b.s.Nodes[p.node].Labels) ||
+				return to.Nodes != nil && p.node != "" && bruteSelects(*to.Nodes, b.s.Nodes().Named(p.node).Labels) ||
 					b.named(to.Namespaces, (*policyv1alpha1.NamespacedPod)(to.Pods), p.pod)
 			})
 		})
@@ -285,7 +285,7 @@ func (b brute) clusterPort(protocols []policyv1alpha2.ClusterNetworkPolicyProtoc
 }
 
 func (b brute) named(namespaces *metav1.LabelSelector, pods *policyv1alpha1.NamespacedPod, k Key) bool {
-	pod, ok := b.s.Pods[k]
+	pod, ok := b.s.Pods().Lookup(k)
 	switch {
 	case !ok:
 		return false
@@ -297,7 +297,7 @@ func (b brute) named(namespaces *metav1.LabelSelector, pods *policyv1alpha1.Name
 
 func (b brute) labels(namespace string) map[string]string {
 	labels := map[string]string{"kubernetes.io/metadata.name": namespace}
-	for k, v := range b.s.Namespaces[namespace].Labels {
+	for k, v := range b.s.Namespaces().Named(namespace).Labels {
 		labels[k] = v
 	}
 	return labels
@@ -309,7 +309,7 @@ func (b brute) calls(name string, t tuple, self Key, ingress bool) bool {
 	if ingress {
 		owner = self
 	}
-	for _, p := range b.s.Pods[owner].Ports {
+	for _, p := range b.s.Pods().Get(owner).Ports {
 		if p.Name == name && p.Protocol == t.proto && p.Port == t.port {
 			return true
 		}
@@ -388,7 +388,7 @@ func (b brute) networkPeer(q networkingv1.NetworkPolicyPeer, namespace string, p
 		}
 		return in
 	}
-	pod, ok := b.s.Pods[p.pod]
+	pod, ok := b.s.Pods().Lookup(p.pod)
 	if !ok || q.NamespaceSelector == nil && pod.Namespace != namespace {
 		return false
 	}

@@ -79,10 +79,10 @@ func TestOracleOfClusterPolicies(t *testing.T) {
 			s := smallWorld()
 			for i, spec := range c.cluster {
 				name := "cnp-" + string(rune('0'+i))
-				s.ClusterPolicies[name] = ClusterPolicy{name, spec}
+				s.Put(ClusterPolicy{name, spec})
 			}
 			if c.policy != nil {
-				s.Policies[Key{"a", "policy-0"}] = Policy{Key{"a", "policy-0"}, *c.policy}
+				s.Put(Policy{Key{"a", "policy-0"}, *c.policy})
 			}
 			got := s.Allows(at(c.from), at(c.to), c.proto, c.port)
 			if got.Allowed != c.want || !strings.Contains(got.Why, c.why) || got.Why == "" {
@@ -97,19 +97,19 @@ func TestOracleOfClusterPolicies(t *testing.T) {
 func TestOlderWordsMeanTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawnState(t)
-		clear(s.AdminPolicies)
-		clear(s.Baseline)
-		older := s.Clone()
-		clear(older.ClusterPolicies)
+		s.Clear(AdminKind)
+		s.Clear(BaselineKind)
+		older := s
+		older.Clear(ClusterKind)
 		for _, name := range []string{"cnp-0", "cnp-1", "cnp-2"} {
-			p, ok := s.ClusterPolicies[name]
+			p, ok := s.ClusterPolicies().Lookup(Key{Name: name})
 			switch {
 			case ok && p.Spec.Tier == policyv1alpha2.AdminTier:
-				older.AdminPolicies[name] = AdminPolicy{name, AsAdmin(p.Spec)}
-			case ok && len(older.Baseline) == 0:
-				older.Baseline[BaselineName] = BaselinePolicy{BaselineName, AsBaseline(p.Spec)}
+				older.Put(AdminPolicy{name, AsAdmin(p.Spec)})
+			case ok && older.Baseline().Len() == 0:
+				older.Put(BaselinePolicy{BaselineName, AsBaseline(p.Spec)})
 			default:
-				delete(s.ClusterPolicies, name)
+				s.Remove(ClusterKind.Named(name))
 			}
 		}
 		x, y := NewIndex(s), NewIndex(older)

@@ -29,32 +29,32 @@ var (
 func drawnState(t *rapid.T) State {
 	s := NewState("here")
 	for i, name := range []string{"here", "there"} {
-		s.Nodes[name] = Node{Name: name, Local: i == 0, IP: address(poolNode, i+1), Labels: map[string]string{"x": fmt.Sprint(i)}}
+		s.Put(Node{Name: name, Local: i == 0, IP: address(poolNode, i+1), Labels: map[string]string{"x": fmt.Sprint(i)}})
 	}
 	for i := range 2 {
 		name := fmt.Sprintf("ns-%d", i)
-		s.Namespaces[name] = Namespace{Name: name, Labels: drawnLabels(t)}
+		s.Put(Namespace{Name: name, Labels: drawnLabels(t)})
 	}
 	for i := range rapid.IntRange(1, 5).Draw(t, "pods") {
 		k := Key{fmt.Sprintf("ns-%d", i%2), fmt.Sprintf("pod-%d", i)}
-		s.Pods[k] = drawnPod(t, k, i)
+		s.Put(drawnPod(t, k, i))
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "policies") {
 		k := Key{fmt.Sprintf("ns-%d", i%2), fmt.Sprintf("np-%d", i)}
-		s.Policies[k] = Policy{Key: k, Spec: drawnPolicy(t)}
+		s.Put(Policy{Key: k, Spec: drawnPolicy(t)})
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "admin policies") {
 		name := fmt.Sprintf("anp-%d", i)
 		spec := policyv1alpha1.AdminNetworkPolicySpec{Priority: rapid.Int32Range(0, 2).Draw(t, "priority")}
 		spec.Subject, spec.Ingress, spec.Egress = drawnAdmin(t)
-		s.AdminPolicies[name] = AdminPolicy{Name: name, Spec: spec}
+		s.Put(AdminPolicy{Name: name, Spec: spec})
 	}
 	if rapid.Bool().Draw(t, "baseline") {
-		s.Baseline[BaselineName] = BaselinePolicy{Name: BaselineName, Spec: drawnBaseline(t)}
+		s.Put(BaselinePolicy{Name: BaselineName, Spec: drawnBaseline(t)})
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "cluster policies") {
 		name := fmt.Sprintf("cnp-%d", i)
-		s.ClusterPolicies[name] = ClusterPolicy{Name: name, Spec: drawnCluster(t)}
+		s.Put(ClusterPolicy{Name: name, Spec: drawnCluster(t)})
 	}
 	return s
 }

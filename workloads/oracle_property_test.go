@@ -78,7 +78,7 @@ func TestDecisionNamesItsPolicies(t *testing.T) {
 		eachFlow(s, func(from, to Endpoint, proto corev1.Protocol, port uint16) {
 			got := x.Allows(from, to, proto, port)
 			if without[got.Why] == nil {
-				without[got.Why] = NewIndex(named(s, got.Why))
+				without[got.Why] = NewIndex(confined(s, got.Why))
 			}
 			if again := without[got.Why].Allows(from, to, proto, port); again.Allowed != got.Allowed {
 				t.Fatalf("%s to %s, %s %d: %+v, and without the others %+v", from, to, proto, port, got, again)
@@ -87,26 +87,25 @@ func TestDecisionNamesItsPolicies(t *testing.T) {
 	})
 }
 
-// named is the state with those policies alone that a decision names.
-func named(s State, why string) State {
-	s = s.Clone()
-	for k := range s.Policies {
+// confined is the state with those policies alone that a decision names.
+func confined(s State, why string) State {
+	for k := range s.Policies().All() {
 		if !strings.Contains(why, k.String()) {
-			delete(s.Policies, k)
+			s.Remove(NetworkKind.Part(k))
 		}
 	}
-	for name := range s.AdminPolicies {
-		if !strings.Contains(why, string(AdminKind)+" "+name) {
-			delete(s.AdminPolicies, name)
+	for name := range s.AdminPolicies().All() {
+		if !strings.Contains(why, string(AdminKind)+" "+name.Name) {
+			s.Remove(AdminKind.Part(name))
 		}
 	}
-	for name := range s.ClusterPolicies {
-		if !strings.Contains(why, string(ClusterKind)+" "+name) {
-			delete(s.ClusterPolicies, name)
+	for name := range s.ClusterPolicies().All() {
+		if !strings.Contains(why, string(ClusterKind)+" "+name.Name) {
+			s.Remove(ClusterKind.Part(name))
 		}
 	}
 	if !strings.Contains(why, string(BaselineKind)) {
-		clear(s.Baseline)
+		s.Clear(BaselineKind)
 	}
 	return s
 }

@@ -64,15 +64,15 @@ func through(ports ...networkingv1.NetworkPolicyPort) networkingv1.NetworkPolicy
 func smallWorld(policies ...networkingv1.NetworkPolicySpec) State {
 	s := NewState("here")
 	for i, k := range []Key{{"a", "web"}, {"a", "db"}, {"b", "web"}} {
-		s.Namespaces[k.Namespace] = Namespace{Name: k.Namespace, Labels: map[string]string{"team": k.Namespace}}
-		s.Pods[k] = Pod{
+		s.Put(Namespace{Name: k.Namespace, Labels: map[string]string{"team": k.Namespace}})
+		s.Put(Pod{
 			Key: k, Node: "here", Labels: map[string]string{"app": k.Name}, IPs: []netip.Addr{address(PoolV4, i+1), address(PoolV6, i+1)},
 			Ports: []NamedPort{{"http", tcp, uint16(80 + i%2)}},
-		}
+		})
 	}
 	for i, spec := range policies {
 		k := Key{"a", fmt.Sprintf("policy-%d", i)}
-		s.Policies[k] = Policy{Key: k, Spec: spec}
+		s.Put(Policy{Key: k, Spec: spec})
 	}
 	return s
 }
@@ -178,7 +178,7 @@ func TestOracle(t *testing.T) {
 // TestOracleByFamily wants an address block to hold for the family that a dual-stack pod's connection uses, and no other.
 func TestOracleByFamily(t *testing.T) {
 	s := smallWorld(ingress(is(), from(block("0.0.0.0/0"))))
-	web := s.Pods[Key{"b", "web"}]
+	web := s.Pods().Get(Key{"b", "web"})
 	for i, want := range []bool{true, false} {
 		if got := s.Allows(Endpoint{Pod: web.Key, Addr: web.IPs[i]}, at("a/db"), tcp, 80); got.Allowed != want {
 			t.Errorf("from %s: got %+v", web.IPs[i], got)
@@ -191,9 +191,9 @@ func TestPassesIsOfOneNode(t *testing.T) {
 	both := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
 	s := smallWorld(networkingv1.NetworkPolicySpec{PolicyTypes: both})
 	for place, want := range map[string]bool{"here": false, "there": true} {
-		web := s.Pods[Key{"a", "web"}]
+		web := s.Pods().Get(Key{"a", "web"})
 		web.Node = place
-		s.Pods[web.Key] = web
+		s.Put(web)
 		for _, flow := range [][2]string{{"a/web", "b/web"}, {"b/web", "a/web"}} {
 			if got := s.Passes(at(flow[0]), at(flow[1]), tcp, 80); got.Allowed != want {
 				t.Errorf("a/web %s, %v: got %+v", place, flow, got)

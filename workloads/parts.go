@@ -1,92 +1,139 @@
 package workloads
 
 import (
+	"cmp"
 	"reflect"
-	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/nodefv/nodefv/workloads/snapshot"
 )
 
-// Part names a part of a state that decides about connections: a pod, a namespace, or a policy of any kind.
+// Key names an object. Of what is in no namespace the namespace is empty.
+type Key struct{ Namespace, Name string }
+
+// String returns namespace/name, of what is in no namespace the name alone.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return k.Name
+	}
+	return k.Namespace + "/" + k.Name
+}
+
+// Compare is the order of names: by namespace first.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Name, o.Name))
+}
+
+// Kind is a kind of objects, as the API names it.
+type Kind string
+
+// Part names an object of the kind.
+func (k Kind) Part(key Key) Part { return Part{k, key} }
+
+// Named names an object of the kind that is in no namespace.
+func (k Kind) Named(name string) Part { return Part{k, Key{Name: name}} }
+
+// Part names an object of a state, whatever its kind.
 type Part struct {
-	Kind string // podPart, namespacePart, or a policy's kind
+	Kind Kind
 	Key  Key
 }
 
-const (
-	podPart       = "Pod"
-	namespacePart = "Namespace"
-)
+// String returns the kind and the name.
+func (p Part) String() string { return string(p.Kind) + " " + p.Key.String() }
 
-// PodPart names a pod.
-func PodPart(k Key) Part { return Part{podPart, k} }
+// Compare is the order of parts: by kind first.
+func (p Part) Compare(o Part) int {
+	return cmp.Or(strings.Compare(string(p.Kind), string(o.Kind)), p.Key.Compare(o.Key))
+}
 
-// NamespacePart names a namespace.
-func NamespacePart(name string) Part { return Part{namespacePart, Key{Name: name}} }
-
-// Moved returns the parts that are not the same in another state, and what they are there: a Pod, a Namespace or a *Ruleset; nil if they
-// are gone. Rulesets must not be changed.
+// Moved returns the parts that decide about connections and are not the same in another state, and what they are there: a Pod, a Namespace or
+// a *Ruleset; nil if they are gone. Rulesets must not be changed. It takes time by how much differs, where one state came from the other.
 func (s State) Moved(to State) map[Part]any {
 	all := map[Part]any{}
-	moved(all, s.Pods, to.Pods, PodPart, func(p Pod) any { return p })
-	moved(all, s.Namespaces, to.Namespaces, NamespacePart, func(n Namespace) any { return n })
-	policy := func(k Kind) func(string) Part {
-		return func(name string) Part { return Part{string(k), Key{Name: name}} }
+	for part, d := range snapshot.Diff(s.objects, to.objects) {
+		switch {
+		case d.Is == nil:
+			if d.Was.decides() != nil {
+				all[part] = nil
+			}
+		case d.Is.decides() == nil, d.Was != nil && reflect.DeepEqual(d.Was.object, d.Is.object):
+		default:
+			all[part] = d.Is.decides()
+		}
 	}
-	moved(all, s.Policies, to.Policies, func(k Key) Part { return Part{string(NetworkKind), k} }, func(p Policy) any { return networkRuleset(p) })
-	moved(all, s.AdminPolicies, to.AdminPolicies, policy(AdminKind), func(p AdminPolicy) any { return adminRuleset(p) })
-	moved(all, s.Baseline, to.Baseline, policy(BaselineKind), func(p BaselinePolicy) any { return baselineRuleset(p) })
-	moved(all, s.ClusterPolicies, to.ClusterPolicies, policy(ClusterKind), func(p ClusterPolicy) any { return clusterRuleset(p) })
 	return all
 }
 
-// moved is Moved of one kind.
-func moved[K comparable, V any](all map[Part]any, from, to map[K]V, part func(K) Part, value func(V) any) {
-	for k := range from {
-		if _, stays := to[k]; !stays {
-			all[part(k)] = nil
-		}
+// decides returns what the object has to say about connections; nil: nothing.
+func (h *held) decides() any {
+	if h.ruleset != nil {
+		return h.ruleset
 	}
-	for k, is := range to {
-		if was, ok := from[k]; !ok || !reflect.DeepEqual(was, is) {
-			all[part(k)] = value(is)
-		}
+	switch h.object.(type) {
+	case Pod, Namespace:
+		return h.object
 	}
+	return nil
 }
 
-// Assemble returns the index of a state that holds these parts and nothing else besides the nodes of s.
+// Assemble returns the index of a state that holds these parts and nothing else besides the nodes of s. It answers for connections alone.
 func (s State) Assemble(parts []any) *Index {
-	x := &Index{
-		state:      State{LocalNode: s.LocalNode, Nodes: s.Nodes, Pods: map[Key]Pod{}},
-		namespaces: map[string]labels.Set{}, pods: map[string][]Pod{}, policies: map[string][]*Ruleset{},
-	}
+	few := &assembly{}
+	x := &Index{source: few, localNode: s.LocalNode, nodes: s.Nodes()}
 	for _, part := range parts {
 		switch p := part.(type) {
 		case Pod:
-			x.state.Pods[p.Key] = p
-			x.pods[p.Namespace] = append(x.pods[p.Namespace], p)
-			if x.namespaces[p.Namespace] == nil {
-				x.namespaces[p.Namespace] = Namespace{Name: p.Namespace}.labels()
-			}
+			few.pods = append(few.pods, p)
 		case Namespace:
-			x.namespaces[p.Name] = p.labels()
+			few.namespaces = append(few.namespaces, p.labels())
 		case *Ruleset:
-			switch p.Tier {
-			case AdminTier:
-				x.admin = append(x.admin, p)
-			case BaselineTier:
-				x.baseline = append(x.baseline, p)
-			default:
-				x.policies[p.Key.Namespace] = append(x.policies[p.Key.Namespace], p)
+			if p.Tier == NetworkTier {
+				few.policies = append(few.policies, p) // their order makes no difference
+			} else {
+				x.rank(p)
 			}
 		}
 	}
-	for _, tier := range [][]*Ruleset{x.admin, x.baseline} { // the order of those of namespaces makes no difference
-		slices.SortFunc(tier, inTurn)
+	return x.ranked()
+}
+
+// assembly is a source of so few parts that it is quicker to look through them than to put them in order.
+type assembly struct {
+	pods       []Pod
+	namespaces []labels.Set
+	policies   []*Ruleset
+}
+
+func (a *assembly) pod(k Key) (found Pod) {
+	for _, p := range a.pods {
+		if p.Key == k {
+			found = p
+		}
 	}
-	return x
+	return found
+}
+
+func (a *assembly) namespace(name string) labels.Set {
+	for _, n := range a.namespaces {
+		if n[metadataName] == name {
+			return n
+		}
+	}
+	return Namespace{Name: name}.labels()
+}
+
+func (a *assembly) policiesIn(namespace string) (all []*Ruleset) {
+	for _, r := range a.policies {
+		if r.Key.Namespace == namespace {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // Selects reports whether the policy's subject is the pod, if its namespace has those labels.
@@ -130,4 +177,4 @@ func (x *Index) side(from, to Endpoint, proto corev1.Protocol, port uint16, kind
 	return x.direction(self, peer, service{proto, port, target.pod.Ports}, kind, x.local).Allowed
 }
 
-func (x *Index) local(p Pod) bool { return p.Node == x.state.LocalNode }
+func (x *Index) local(p Pod) bool { return p.Node == x.localNode }

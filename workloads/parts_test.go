@@ -9,31 +9,31 @@ import (
 
 func TestMoved(t *testing.T) {
 	s := smallWorld(ingress(is()), ingress(is("app", "db")))
-	if moved := s.Moved(s.Clone()); len(moved) > 0 {
+	if moved := s.Moved(s); len(moved) > 0 {
 		t.Errorf("nothing moved, got %v", moved)
 	}
-	to := s.Clone()
+	to := s
 	web, db := Key{"a", "web"}, Key{"a", "db"}
-	pod := to.Pods[web]
+	pod := to.Pods().Get(web)
 	pod.Labels = map[string]string{"app": "other"}
-	to.Pods[web] = pod
-	delete(to.Pods, db)
-	to.Namespaces["b"] = Namespace{Name: "b"}
-	delete(to.Policies, Key{"a", "policy-1"})
-	to.AdminPolicies["first"] = AdminPolicy{Name: "first"}
+	to.Put(pod)
+	to.Remove(PodKind.Part(db))
+	to.Put(Namespace{Name: "b"})
+	to.Remove(NetworkKind.Part(Key{"a", "policy-1"}))
+	to.Put(AdminPolicy{Name: "first"})
 	moved := s.Moved(to)
-	if p, ok := moved[PodPart(web)].(Pod); !ok || p.Labels["app"] != "other" {
-		t.Errorf("pod: %v", moved[PodPart(web)])
+	if p, ok := moved[PodKind.Part(web)].(Pod); !ok || p.Labels["app"] != "other" {
+		t.Errorf("pod: %v", moved[PodKind.Part(web)])
 	}
-	for _, part := range []Part{PodPart(db), {string(NetworkKind), Key{"a", "policy-1"}}} {
+	for _, part := range []Part{PodKind.Part(db), NetworkKind.Part(Key{"a", "policy-1"})} {
 		if is, ok := moved[part]; !ok || is != nil {
 			t.Errorf("%v: %v, %t", part, is, ok)
 		}
 	}
-	if r, ok := moved[Part{string(AdminKind), Key{Name: "first"}}].(*Ruleset); !ok || r.Tier != AdminTier {
+	if r, ok := moved[AdminKind.Named("first")].(*Ruleset); !ok || r.Tier != AdminTier {
 		t.Errorf("admin policy: %v", r)
 	}
-	if _, ok := moved[NamespacePart("b")]; !ok || len(moved) != 5 {
+	if _, ok := moved[NamespaceKind.Named("b")]; !ok || len(moved) != 5 {
 		t.Errorf("moved %v", moved)
 	}
 }
@@ -43,13 +43,13 @@ func TestSelects(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawnState(t)
 		if rapid.Bool().Draw(t, "a namespace is gone") {
-			delete(s.Namespaces, "ns-0")
+			s.Remove(NamespaceKind.Named("ns-0"))
 		}
 		x := NewIndex(s)
-		for _, p := range s.Pods {
+		for _, p := range s.Pods().All() {
 			var got, want []string
 			for _, r := range s.Rulesets() {
-				if r.Selects(p, s.Namespaces[p.Namespace]) {
+				if r.Selects(p, s.Namespaces().Named(p.Namespace)) {
 					got = append(got, r.String())
 				}
 			}

@@ -70,7 +70,7 @@ func (p *Plan) State() State {
 	s := NewState(p.localNode)
 	for i := range p.topology.RemoteNodes {
 		n := Node{Name: fmt.Sprintf("%snode-%d", p.prefix, i+1), IP: address(poolNode, i+1)}
-		s.Nodes[n.Name] = n
+		s.Put(n)
 	}
 	total, remote := p.topology.Namespaces*p.topology.PodsPerNamespace, 0
 	local := p.topology.Local
@@ -79,7 +79,7 @@ func (p *Plan) State() State {
 	}
 	for i := range p.topology.Namespaces {
 		ns := Namespace{Name: fmt.Sprintf("%sns-%d", p.prefix, i), Labels: map[string]string{"team": string(rune('a' + i%26))}}
-		s.Namespaces[ns.Name] = ns
+		s.Put(ns)
 		for j := range p.topology.PodsPerNamespace {
 			n := i*p.topology.PodsPerNamespace + j
 			node := p.localNode
@@ -88,7 +88,7 @@ func (p *Plan) State() State {
 				remote++
 			}
 			pod := p.pod(n, ns.Name, node)
-			s.Pods[pod.Key] = pod
+			s.Put(pod)
 		}
 	}
 	return s
@@ -130,10 +130,7 @@ func address(pool netip.Prefix, index int) netip.Addr {
 
 // Ring lists the pods oldest first: their names count up over the whole plan.
 func (p *Plan) Ring(s State) []Pod {
-	pods := make([]Pod, 0, len(s.Pods))
-	for _, pod := range s.Pods {
-		pods = append(pods, pod)
-	}
+	pods := s.Pods().List()
 	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
 }

@@ -3,7 +3,6 @@ package workloads
 import (
 	"fmt"
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -32,11 +31,11 @@ func checkSpread(t *testing.T, topology Topology, s State) {
 	if local < 0 {
 		local = total
 	}
-	if len(s.Nodes) != topology.RemoteNodes+1 || len(s.Namespaces) != topology.Namespaces || len(s.Pods) != total || len(s.LocalPods()) != local {
-		t.Fatalf("%d nodes, %d namespaces, %d pods, %d local", len(s.Nodes), len(s.Namespaces), len(s.Pods), len(s.LocalPods()))
+	if s.Nodes().Len() != topology.RemoteNodes+1 || s.Namespaces().Len() != topology.Namespaces || s.Pods().Len() != total || len(s.LocalPods()) != local {
+		t.Fatalf("%d nodes, %d namespaces, %d pods, %d local", s.Nodes().Len(), s.Namespaces().Len(), s.Pods().Len(), len(s.LocalPods()))
 	}
 	taken, onNode, localIn := map[netip.Addr]bool{}, map[string]int{}, map[string]int{}
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		onNode[p.Node]++
 		if p.Node == s.LocalNode {
 			localIn[p.Namespace]++
@@ -51,14 +50,14 @@ func checkSpread(t *testing.T, topology Topology, s State) {
 	if want := total * (1 + map[bool]int{true: 1}[topology.DualStack]); len(taken) != want {
 		t.Errorf("%d addresses, want %d", len(taken), want)
 	}
-	for name, node := range s.Nodes {
-		if even := (total - local) / max(1, topology.RemoteNodes); !node.Local && (onNode[name] < even || onNode[name] > even+1) {
-			t.Errorf("node %s has %d pods, want %d or one more", name, onNode[name], even)
+	for name, node := range s.Nodes().All() {
+		if even := (total - local) / max(1, topology.RemoteNodes); !node.Local && (onNode[name.Name] < even || onNode[name.Name] > even+1) {
+			t.Errorf("node %s has %d pods, want %d or one more", name, onNode[name.Name], even)
 		}
 	}
-	for name := range s.Namespaces {
-		if even := local / topology.Namespaces; localIn[name] < even || localIn[name] > even+1 {
-			t.Errorf("namespace %s has %d local pods, want %d or one more", name, localIn[name], even)
+	for name := range s.Namespaces().All() {
+		if even := local / topology.Namespaces; localIn[name.Name] < even || localIn[name.Name] > even+1 {
+			t.Errorf("namespace %s has %d local pods, want %d or one more", name, localIn[name.Name], even)
 		}
 	}
 }
@@ -67,7 +66,7 @@ func TestSeedNames(t *testing.T) {
 	topology := Topology{Namespaces: 3, PodsPerNamespace: 4, Local: -1}
 	one, _ := NewPlan(1, topology, "here")
 	two, _ := NewPlan(2, topology, "here")
-	if reflect.DeepEqual(one.State().Namespaces, two.State().Namespaces) {
+	if one.State().Equal(two.State()) {
 		t.Error("two seeds gave the same names")
 	}
 }
@@ -78,7 +77,7 @@ func TestSuccessors(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, used := plan.State(), map[netip.Addr]bool{}
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		used[p.IPs[0]], used[p.IPs[1]] = true, true
 	}
 	for range 10 {
@@ -91,8 +90,8 @@ func TestSuccessors(t *testing.T) {
 			t.Fatalf("successor of %+v is %+v", old, next)
 		}
 		used[next.IPs[0]], used[next.IPs[1]] = true, true
-		delete(s.Pods, old.Key)
-		s.Pods[next.Key] = next
+		s.Remove(PodKind.Part(old.Key))
+		s.Put(next)
 	}
 	plan.next = maxPods
 	if _, err := plan.Successor(plan.Ring(s)[0]); err == nil || !strings.Contains(err.Error(), "used up") {

@@ -14,14 +14,14 @@ func TestPlanIsDeterministicAndExact(t *testing.T) {
 	}
 	second, _ := NewPlan(7, topology, "local")
 	s := first.State()
-	if !reflect.DeepEqual(s, second.State()) {
+	if !s.Equal(second.State()) {
 		t.Error("the same seed gave another state")
 	}
-	if len(s.Pods) != 300 || len(s.LocalPods()) != 37 || len(s.Nodes) != 10 {
-		t.Errorf("%d pods, %d local, %d nodes", len(s.Pods), len(s.LocalPods()), len(s.Nodes))
+	if s.Pods().Len() != 300 || len(s.LocalPods()) != 37 || s.Nodes().Len() != 10 {
+		t.Errorf("%d pods, %d local, %d nodes", s.Pods().Len(), len(s.LocalPods()), s.Nodes().Len())
 	}
 	seen := map[netip.Addr]Key{}
-	for k, p := range s.Pods {
+	for k, p := range s.Pods().All() {
 		for _, ip := range p.IPs {
 			if other, taken := seen[ip]; taken {
 				t.Errorf("%s and %s share %s", k, other, ip)

@@ -10,56 +10,71 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// Plug is what the kernel must hold for a pod with a veth.
+type Plug struct {
+	Pod           Key
+	HostInterface string // name of the host end of its veth
+	IPs           []netip.Addr
+}
+
+// Plugger connects local pods to the node: one network namespace and one veth each. Implementations are safe for
+// concurrent use. Plug undoes what it made for a pod that fails; Unplug of an unknown pod is no error.
+type Plugger interface {
+	Plug(ctx context.Context, pods []Plug) error
+	Unplug(ctx context.Context, pods []Key) error
+}
+
+// Readdresser is a Plugger that wants to know of pods whose veths stay, though their addresses are these from now on and others may
+// be other pods'.
+type Readdresser interface {
+	Readdress(pods []Plug) error
+}
+
 // AddPods makes pods: API objects and, for those that are on the local node, veths, at the same time. A pod that is
 // Bare, or that PlugPods has given its veth already, gets its object alone.
-func (f *Fleet) AddPods(ctx context.Context, pods []Pod) error {
+func (f *Fleet) AddPods(ctx context.Context, all []Pod) error {
 	var plugs []Plug
-	defer f.begin("create pod", func(s State) {
-		pods = slices.SortedFunc(slices.Values(pods), f.inOrder(s.LocalNode))
-		for _, p := range pods {
-			s.Pods[p.Key] = p
-			f.occupy(p)
-			if s.plugged(p) && !s.Ahead[p.Key] {
+	all = slices.SortedFunc(slices.Values(all), f.inOrder)
+	defer f.begin("create pod", func(s *State) {
+		put(s, all)
+		for _, p := range all {
+			if _, ahead := s.Ahead.Get(p.Key); s.plugged(p) && !ahead {
 				f.plugged[p.Key] = true
 				plugs = append(plugs, f.plugOf(p))
 			}
-			delete(s.Ahead, p.Key)
+			s.Ahead.Delete(p.Key)
 		}
 	})()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.plug(ctx, plugs) })
-	group.Go(func() error {
-		return run(ctx, f, work[Pod]{verb: "create pod", items: pods, name: podName, do: f.createPod, pace: f.api})
-	})
+	group.Go(func() error { return pods.writeNew(ctx, f, all) })
 	return group.Wait()
 }
 
 // inOrder compares pods by name. Unless a pace is set, those of the local node come first: the agent then programs them together, and not
 // one after the other while it takes in the rest, so that thousands are there in two thirds of the time (docs/benchmarks.md).
-func (f *Fleet) inOrder(localNode string) func(a, b Pod) int {
-	return func(a, b Pod) int {
-		if here := a.Node == localNode; here != (b.Node == localNode) && f.cfg.Load == (Load{}) {
-			if here {
-				return -1
-			}
-			return 1
+func (f *Fleet) inOrder(a, b Pod) int {
+	if here := a.Node == f.local; here != (b.Node == f.local) && f.cfg.Load == (Load{}) {
+		if here {
+			return -1
 		}
-		return compareKeys(a.Key, b.Key)
+		return 1
 	}
+	return a.Key.Compare(b.Key)
 }
 
 // PlugPods makes the veths of pods alone: of Bare ones, whose objects are there, or ahead of AddPods.
-func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
+func (f *Fleet) PlugPods(ctx context.Context, all []Pod) error {
 	var plugs []Plug
-	defer f.begin("plug", func(s State) {
-		for _, p := range pods {
+	defer f.begin("plug", func(s *State) {
+		for _, p := range all {
 			f.plugged[p.Key] = true
 			plugs = append(plugs, f.plugOf(p))
-			if there, ok := s.Pods[p.Key]; ok {
+			if there, ok := s.Pods().Lookup(p.Key); ok {
 				there.Bare = false
-				s.Pods[p.Key] = there
+				s.Put(there)
 			} else {
-				s.Ahead[p.Key] = true
+				s.Ahead.Put(p.Key, true)
 			}
 		}
 	})()
@@ -69,8 +84,6 @@ func (f *Fleet) PlugPods(ctx context.Context, pods []Pod) error {
 func (f *Fleet) plugOf(p Pod) Plug {
 	return Plug{Pod: p.Key, HostInterface: f.cfg.HostInterface(p.Namespace, p.Name), IPs: p.IPs}
 }
-
-func podName(p Pod) string { return p.String() }
 
 // plug connects all at once, or one by one at the load's pace: a burst of veths is a fault of its own.
 func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
@@ -94,96 +107,70 @@ func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
 }
 
 // RemovePods removes pods, their veths after their objects, or before them, or not at all. It does both whatever becomes of the first.
-func (f *Fleet) RemovePods(ctx context.Context, pods []Key, how Removal) error {
-	pods = slices.SortedFunc(slices.Values(pods), compareKeys)
+func (f *Fleet) RemovePods(ctx context.Context, keys []Key, how Removal) error {
+	keys = sorted(keys)
 	var local []Key
-	defer f.begin("delete pod", func(s State) {
-		lost := map[netip.Addr]Key{}
-		for _, k := range pods {
-			s.lose(lost, s.Pods[k])
+	defer f.begin("delete pod", func(s *State) {
+		for _, k := range keys {
 			if f.plugged[k] {
 				local = append(local, k)
+				if how == Lingering && s.Pods().Get(k).Node == s.LocalNode {
+					s.Ahead.Put(k, true)
+				}
 			}
-			if how == Lingering && f.plugged[k] && s.Pods[k].Node == s.LocalNode {
-				s.Ahead[k] = true
-			}
-			delete(s.Pods, k)
 		}
-		f.vacate(s, lost)
+		s.Remove(pods.parts(keys)...)
 	})()
-	remove := work[Key]{verb: "delete pod", items: pods, name: Key.String, do: f.deletePod, pace: f.api, goOn: true}
-	if how == Forced {
+	switch how {
+	case Forced:
 		err := f.unplug(ctx, local)
-		return errors.Join(err, run(ctx, f, remove))
+		return errors.Join(err, pods.writeGone(ctx, f, keys))
+	case Lingering:
+		return pods.writeGone(ctx, f, keys)
 	}
-	err := run(ctx, f, remove)
-	if how == Lingering {
-		return err
-	}
+	err := pods.writeGone(ctx, f, keys)
 	return errors.Join(err, f.unplug(ctx, local))
 }
 
 // UnplugPods takes the veths that Lingering pods left behind.
-func (f *Fleet) UnplugPods(ctx context.Context, pods []Key) error {
-	return f.unplug(ctx, slices.SortedFunc(slices.Values(pods), compareKeys))
+func (f *Fleet) UnplugPods(ctx context.Context, keys []Key) error {
+	return f.unplug(ctx, sorted(keys))
 }
 
 // unplug disconnects all at once, or one by one at the load's pace.
-func (f *Fleet) unplug(ctx context.Context, pods []Key) error {
+func (f *Fleet) unplug(ctx context.Context, keys []Key) error {
 	const verb = "unplug"
 	if f.cfg.Load != (Load{}) {
 		one := func(ctx context.Context, k Key) error { return f.unplugged(ctx, []Key{k}) }
-		return run(ctx, f, work[Key]{verb: verb, items: pods, name: Key.String, do: one, pace: f.kernel, goOn: true})
+		return run(ctx, f, work[Key]{verb: verb, items: keys, name: Key.String, do: one, pace: f.kernel, goOn: true})
 	}
-	names := make([]string, 0, len(pods))
-	for _, k := range pods {
+	names := make([]string, 0, len(keys))
+	for _, k := range keys {
 		names = append(names, k.String())
 	}
 	return f.batch(verb, names, func() error {
-		err := f.unplugged(ctx, pods)
+		err := f.unplugged(ctx, keys)
 		if err == nil {
-			f.done.Add(int64(len(pods)))
+			f.done.Add(int64(len(keys)))
 		}
 		return err
 	})
 }
 
 // unplugged disconnects pods and forgets their veths.
-func (f *Fleet) unplugged(ctx context.Context, pods []Key) error {
-	if err := f.cfg.Plugger.Unplug(ctx, pods); err != nil {
+func (f *Fleet) unplugged(ctx context.Context, keys []Key) error {
+	if err := f.cfg.Plugger.Unplug(ctx, keys); err != nil {
 		return err
 	}
-	defer f.begin("unplug", func(s State) {
-		for _, k := range pods {
-			if _, back := s.Pods[k]; !back { // else it has a new veth
+	defer f.begin("unplug", func(s *State) {
+		for _, k := range keys {
+			if !s.Pods().Has(k) { // else it has a new veth
 				delete(f.plugged, k)
-				delete(s.Ahead, k)
+				s.Ahead.Delete(k)
 			}
 		}
 	})()
 	return nil
-}
-
-// RelabelPods gives pods the labels that they have here, and no others; the rest of a Pod counts for nothing. It is an error
-// if a pod is not in the model.
-func (f *Fleet) RelabelPods(ctx context.Context, pods []Pod) error {
-	acknowledged, err := f.changeEach("relabel pod", func(s State) (unknown []string) {
-		for _, p := range pods {
-			now, ok := s.Pods[p.Key]
-			if !ok {
-				unknown = append(unknown, p.String())
-				continue
-			}
-			now.Labels = p.Labels
-			s.Pods[p.Key] = now
-		}
-		return unknown
-	})
-	if err != nil {
-		return err
-	}
-	defer acknowledged()
-	return run(ctx, f, work[Pod]{verb: "relabel pod", items: pods, name: podName, do: f.relabelPod, pace: f.api})
 }
 
 // ClearIPs takes their addresses from pods whose objects stay: status and the target's annotations become empty. Their veths
@@ -213,26 +200,18 @@ func keyed(keys []Key) []Pod {
 }
 
 // readdress changes the pods' addresses in the model, and writes each pod, of which it is told as it was and as it is.
-func (f *Fleet) readdress(ctx context.Context, verb string, pods []Pod, write func(ctx context.Context, before, after Pod) error) (err error) {
-	pods = slices.Clone(pods)
+func (f *Fleet) readdress(ctx context.Context, verb string, all []Pod, write func(ctx context.Context, before, after Pod) error) (err error) {
+	all = slices.Clone(all)
 	before, plugs := map[Key]Pod{}, []Plug(nil)
-	acknowledged, err := f.changeEach(verb, func(s State) (unknown []string) {
-		lost := map[netip.Addr]Key{}
-		for i, p := range pods {
-			now, ok := s.Pods[p.Key]
-			if !ok {
-				unknown = append(unknown, p.String())
-				continue
-			}
+	acknowledged, err := f.beginIn(verb, parts(all), func(s *State) {
+		for i, p := range all {
+			now := s.Pods().Get(p.Key)
 			before[p.Key] = now
-			s.lose(lost, now, p.IPs...)
 			now.IPs = p.IPs
-			s.Pods[p.Key], pods[i] = now, now
-			f.occupy(now)
+			all[i] = now
 			plugs = append(plugs, f.plugOf(now))
 		}
-		f.vacate(s, lost)
-		return unknown
+		put(s, all)
 	})
 	if err != nil {
 		return err
@@ -241,7 +220,7 @@ func (f *Fleet) readdress(ctx context.Context, verb string, pods []Pod, write fu
 	if r, ok := f.cfg.Plugger.(Readdresser); ok {
 		defer func() { err = errors.Join(err, r.Readdress(plugs)) }()
 	}
-	return run(ctx, f, work[Pod]{verb: verb, items: pods, name: podName, pace: f.api, do: func(ctx context.Context, p Pod) error {
+	return run(ctx, f, work[Pod]{verb: verb, items: all, name: nameOf[Pod], pace: f.api, do: func(ctx context.Context, p Pod) error {
 		return write(ctx, before[p.Key], p)
 	}})
 }

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func (r *rig) first(t *testing.T) Pod {
 	t.Helper()
 	s := planned(t, 5)
 	pod := s.LocalPods()[0]
-	delete(s.Pods, pod.Key)
+	s.Remove(PodKind.Part(pod.Key))
 	if err := r.Apply(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestVethAheadOfItsPod(t *testing.T) {
 	if err := r.PlugPods(t.Context(), []Pod{pod}); err != nil {
 		t.Fatal(err)
 	}
-	if _, there := r.State().Pods[pod.Key]; there || r.plugged[pod.Key].Pod != pod.Key || len(r.log) > 0 {
+	if there := r.State().Pods().Has(pod.Key); there || r.plugged[pod.Key].Pod != pod.Key || len(r.log) > 0 {
 		t.Errorf("the model has the pod: %v; plugged: %v; API: %v", there, r.plugged[pod.Key], r.log)
 	}
 	calls := r.plugCalls
@@ -101,7 +102,7 @@ func TestPodAheadOfItsVeth(t *testing.T) {
 	if err := r.PlugPods(t.Context(), []Pod{bare}); err != nil {
 		t.Fatal(err)
 	}
-	if r.State().Pods[pod.Key].Bare {
+	if r.State().Pods().Get(pod.Key).Bare {
 		t.Error("the model holds it to be bare")
 	}
 	r.check(t)
@@ -116,11 +117,11 @@ func TestRemotePodsHaveNoVeth(t *testing.T) {
 	}
 	r.check(t)
 	back := r.State()
-	if remote := back.RemotePods(); len(remote) == 0 || len(remote)+len(back.LocalPods()) != len(back.Pods) {
+	if remote := back.RemotePods(); len(remote) == 0 || len(remote)+len(back.LocalPods()) != back.Pods().Len() {
 		t.Errorf("remote are %v", remote)
 	}
 	pod.Node = "here"
-	back.Pods[pod.Key] = pod
+	back.Put(pod)
 	if err := r.Apply(t.Context(), back); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func TestClearIPs(t *testing.T) {
 	if address != "" || !kept || got.Annotations["kind"] != "pod" || got.Status.PodIP != "" || len(got.Status.PodIPs) > 0 || got.Status.Phase != corev1.PodRunning {
 		t.Errorf("left %v and %+v", got.Annotations, got.Status)
 	}
-	if len(r.State().Pods[pod.Key].IPs) > 0 {
+	if len(r.State().Pods().Get(pod.Key).IPs) > 0 {
 		t.Error("the model has its addresses")
 	}
 	if _, plugged := r.plugged[pod.Key]; !plugged {
@@ -191,14 +192,14 @@ func TestLingeringLeavesTheVeth(t *testing.T) {
 	if err := r.RemovePods(t.Context(), []Key{pod.Key}, Lingering); err != nil {
 		t.Fatal(err)
 	}
-	if _, there := r.State().Pods[pod.Key]; there || r.plugged[pod.Key].Pod != pod.Key || !r.State().Ahead[pod.Key] {
-		t.Errorf("the model has the pod: %v; plugged: %v; ahead: %v", there, r.plugged[pod.Key], r.State().Ahead)
+	if there := r.State().Pods().Has(pod.Key); there || r.plugged[pod.Key].Pod != pod.Key || r.State().Ahead.Len() != 1 {
+		t.Errorf("the model has the pod: %v; plugged: %v; ahead: %v", there, r.plugged[pod.Key], maps.Collect(r.State().Ahead.All()))
 	}
 	if err := r.UnplugPods(t.Context(), []Key{pod.Key}); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.State().Ahead) > 0 {
-		t.Errorf("ahead are %v", r.State().Ahead)
+	if r.State().Ahead.Len() > 0 {
+		t.Errorf("ahead are %v", maps.Collect(r.State().Ahead.All()))
 	}
 	r.check(t)
 }
@@ -208,7 +209,7 @@ func TestWatchFrames(t *testing.T) {
 	pod := r.first(t)
 	var frames []string
 	r.Watch(func(verb string, after State) func() {
-		_, is := after.Pods[pod.Key]
+		is := after.Pods().Has(pod.Key)
 		frames = append(frames, fmt.Sprintf("%s: %v, %d writes before", verb, is, len(r.log)))
 		return func() { frames = append(frames, fmt.Sprintf("%s: written: %v", verb, len(r.log) > 0)) }
 	})

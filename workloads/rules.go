@@ -13,17 +13,6 @@ import (
 	netutils "k8s.io/utils/net"
 )
 
-// Kind is a kind of policy, as the API names it.
-type Kind string
-
-// The kinds of policies.
-const (
-	NetworkKind  Kind = "NetworkPolicy"
-	AdminKind    Kind = "AdminNetworkPolicy"
-	BaselineKind Kind = "BaselineAdminNetworkPolicy"
-	ClusterKind  Kind = "ClusterNetworkPolicy"
-)
-
 // Ruleset is a policy of any kind in the words of one: whom it holds for, and its rules. It is never changed once it is made.
 type Ruleset struct {
 	Kind     Kind
@@ -114,8 +103,8 @@ func Directions(spec networkingv1.NetworkPolicySpec) []networkingv1.PolicyType {
 	return types
 }
 
-// networkRuleset applies the defaults of the API: of policy types, and of protocols TCP.
-func networkRuleset(p Policy) *Ruleset {
+// ruleset applies the defaults of the API: of policy types, and of protocols TCP.
+func (p Policy) ruleset() *Ruleset {
 	r := &Ruleset{Kind: NetworkKind, Tier: NetworkTier, Key: p.Key, Subject: podsPeer(p.Namespace, nil, &p.Spec.PodSelector), types: Directions(p.Spec)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, networkRule(p.Namespace, rule.From, rule.Ports))
@@ -204,7 +193,7 @@ func (p Peer) hasPod(x *Index, pod Pod) bool {
 
 func (p Peer) hasPodLabels(pod Pod) bool { return p.pods != nil && p.pods.Matches(marked(pod.Labels)) }
 
-func (p Peer) hasNamespace(x *Index, name string) bool { return p.hasLabels(name, x.namespaces[name]) }
+func (p Peer) hasNamespace(x *Index, name string) bool { return p.hasLabels(name, x.namespace(name)) }
 
 func (p Peer) hasLabels(name string, of labels.Labels) bool {
 	if p.Namespaces == nil && p.Namespace != "" {

@@ -9,23 +9,7 @@ import (
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 )
 
-// AdminPolicy is an AdminNetworkPolicy. Of several with one priority the first by name comes first: the specification leaves that
-// open.
-type AdminPolicy struct {
-	Name string
-	Spec policyv1alpha1.AdminNetworkPolicySpec
-}
-
-// BaselineName is the name of the only BaselineAdminNetworkPolicy that the API accepts.
-const BaselineName = "default"
-
-// BaselinePolicy is the BaselineAdminNetworkPolicy.
-type BaselinePolicy struct {
-	Name string // BaselineName
-	Spec policyv1alpha1.BaselineAdminNetworkPolicySpec
-}
-
-func adminRuleset(p AdminPolicy) *Ruleset {
+func (p AdminPolicy) ruleset() *Ruleset {
 	r := &Ruleset{Kind: AdminKind, Tier: AdminTier, Priority: p.Spec.Priority, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, Rule{Action(rule.Action), ingressPeers(rule.From), adminPorts(rule.Ports)})
@@ -40,7 +24,7 @@ func adminRuleset(p AdminPolicy) *Ruleset {
 	return r.typed()
 }
 
-func baselineRuleset(p BaselinePolicy) *Ruleset {
+func (p BaselinePolicy) ruleset() *Ruleset {
 	r := &Ruleset{Kind: BaselineKind, Tier: BaselineTier, Key: Key{Name: p.Name}, Subject: subject(p.Spec.Subject)}
 	for _, rule := range p.Spec.Ingress {
 		r.in = append(r.in, Rule{Action(rule.Action), ingressPeers(rule.From), adminPorts(rule.Ports)})

@@ -6,15 +6,8 @@ import (
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
-// ClusterPolicy is a ClusterNetworkPolicy. Of several in one tier with one priority the first by name comes first: the specification
-// leaves that open.
-type ClusterPolicy struct {
-	Name string
-	Spec policyv1alpha2.ClusterNetworkPolicySpec
-}
-
-// clusterRuleset takes a domain name, of which nothing says the addresses, for a peer that means nothing.
-func clusterRuleset(p ClusterPolicy) *Ruleset {
+// ruleset takes a domain name, of which nothing says the addresses, for a peer that means nothing.
+func (p ClusterPolicy) ruleset() *Ruleset {
 	r := &Ruleset{Kind: ClusterKind, Tier: Tier(p.Spec.Tier), Priority: p.Spec.Priority, Key: Key{Name: p.Name}, Subject: clusterPods(p.Spec.Subject)}
 	for _, rule := range p.Spec.Ingress {
 		var peers []Peer

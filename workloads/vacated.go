@@ -3,7 +3,8 @@ package workloads
 import (
 	"maps"
 	"net/netip"
-	"slices"
+
+	"github.com/nodefv/nodefv/workloads/snapshot"
 )
 
 // Vacated returns the addresses that local pods had and nobody has now, and whose each was last.
@@ -19,33 +20,39 @@ func (f *Fleet) AgentRestarted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.vacated, func(_ netip.Addr, last Key) bool {
-		return !f.plugged[last] || len(f.state.Pods[last].IPs) > 0
+		return !f.plugged[last] || len(f.state.Pods().Get(last).IPs) > 0
 	})
 }
 
-// vacate notes the addresses that local pods have lost, but for those that pods of the state have. The lock is held.
-func (f *Fleet) vacate(s State, lost map[netip.Addr]Key) {
-	if len(lost) == 0 {
-		return
-	}
-	maps.Copy(f.vacated, lost)
-	for _, p := range s.Pods {
-		f.occupy(p)
-	}
-}
-
-// occupy notes that a pod has its addresses. The lock is held.
-func (f *Fleet) occupy(p Pod) {
-	for _, ip := range p.IPs {
-		delete(f.vacated, ip)
-	}
-}
-
-// lose adds the addresses of a pod that has a veth, but for those that it keeps.
-func (s State) lose(lost map[netip.Addr]Key, p Pod, kept ...netip.Addr) {
-	for _, ip := range p.IPs {
-		if s.plugged(p) && !slices.Contains(kept, ip) {
-			lost[ip] = p.Key
+// readdressed notes which addresses pods have lost and got as the model changed. The lock is held.
+func (f *Fleet) readdressed(before, after State) {
+	lost := map[netip.Addr]Key{}
+	for _, d := range snapshot.Diff(before.objects, after.objects) {
+		was, is := d.Was.pod(), d.Is.pod()
+		for _, ip := range was.IPs {
+			if f.tenants[ip]--; f.tenants[ip] == 0 {
+				delete(f.tenants, ip)
+			}
+			if before.plugged(was) {
+				lost[ip] = was.Key
+			}
+		}
+		for _, ip := range is.IPs {
+			f.tenants[ip]++
+			delete(f.vacated, ip)
 		}
 	}
+	for ip, last := range lost {
+		if f.tenants[ip] == 0 {
+			f.vacated[ip] = last
+		}
+	}
+}
+
+// pod returns the pod that is held; its zero value if it is none.
+func (h *held) pod() (p Pod) {
+	if h != nil {
+		p, _ = h.object.(Pod)
+	}
+	return p
 }

@@ -77,7 +77,7 @@ func TestShared(t *testing.T) {
 	a, b := netip.MustParseAddr("10.128.0.1"), netip.MustParseAddr("10.128.0.2")
 	for name, ips := range map[string][]netip.Addr{"one": {a}, "two": {a, b}, "three": {a}} {
 		k := Key{"n", name}
-		s.Pods[k] = Pod{Key: k, IPs: ips}
+		s.Put(Pod{Key: k, IPs: ips})
 	}
 	if got := s.Shared(); !maps.Equal(got, map[netip.Addr]bool{a: true}) {
 		t.Errorf("shared are %v", got)
@@ -100,7 +100,7 @@ func TestFinishedPodTellsOfItsAddresses(t *testing.T) {
 	if got.Status.Phase != corev1.PodSucceeded || got.Status.PodIP != pod.IPs[0].String() || len(got.Status.PodIPs) != 2 {
 		t.Errorf("its status is %+v", got.Status)
 	}
-	if left := r.State().Pods[pod.Key].IPs; len(left) > 0 {
+	if left := r.State().Pods().Get(pod.Key).IPs; len(left) > 0 {
 		t.Errorf("the model says it has %v", left)
 	}
 }

@@ -10,21 +10,15 @@ import (
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
-// unplugged is the outcome of a flow one of whose pods has no veth, or not yet, or no more.
-const unplugged = effects.Outcome("not plugged")
-
-// passedLate is the outcome of a flow that is dropped now, and was judged to be before, too early.
-const passedLate = effects.Outcome("passed after it was judged dropped")
-
 // Connect tries all flows.
-func (w *Wire) Connect(ctx context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
-	outcomes := map[effects.Flow]effects.Outcome{}
+func (w *Wire) Connect(ctx context.Context, flows []effects.Flow) (effects.Outcomes, error) {
+	outcomes := effects.Outcomes{}
 	var tried []effects.Flow
 	var probes []traffic.Flow
 	for _, f := range flows {
 		err := w.bothReady(f)
 		if errors.Is(err, os.ErrNotExist) {
-			outcomes[f] = unplugged
+			outcomes[f] = effects.Outcome{Kind: effects.Unplugged}
 			continue
 		}
 		if err != nil {
@@ -50,19 +44,19 @@ func onWire(f effects.Flow) traffic.Flow {
 func outcome(f effects.Flow, r traffic.Result) effects.Outcome {
 	switch {
 	case r.Err == nil && r.SourceSeen == f.From.Addr:
-		return effects.Connected
+		return effects.Outcome{Kind: effects.Connected}
 	case r.Err == nil:
-		return effects.Outcome("connected from " + r.SourceSeen.String())
+		return effects.Outcome{Kind: effects.ConnectedFrom, Seen: r.SourceSeen.String()}
 	case errors.Is(r.Err, traffic.ErrDropped):
-		return effects.Dropped
+		return effects.Outcome{Kind: effects.Dropped}
 	case errors.Is(r.Err, traffic.ErrLate):
-		return passedLate
+		return effects.Outcome{Kind: effects.PassedLate}
 	case errors.Is(r.Err, traffic.ErrRefused):
-		return effects.Refused
+		return effects.Outcome{Kind: effects.Refused}
 	case errors.Is(r.Err, os.ErrNotExist):
-		return unplugged
+		return effects.Outcome{Kind: effects.Unplugged}
 	}
-	return effects.Outcome(r.Err.Error())
+	return effects.Outcome{Kind: effects.Failed, Seen: r.Err.Error()}
 }
 
 // bothReady makes the ends of a flow real, and lets the one that is called listen on its port.

@@ -16,13 +16,13 @@ import (
 func TestOutcome(t *testing.T) {
 	from, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.9")
 	for want, r := range map[effects.Outcome]traffic.Result{
-		effects.Connected:         {SourceSeen: from},
-		"connected from 10.0.0.9": {SourceSeen: other},
-		effects.Dropped:           {Err: traffic.ErrDropped},
-		effects.Refused:           {Err: traffic.ErrRefused},
-		passedLate:                {Err: traffic.ErrLate},
-		unplugged:                 {Err: fmt.Errorf("gone: %w", os.ErrNotExist)},
-		"no buffer":               {Err: errors.New("no buffer")},
+		{Kind: effects.Connected}:                           {SourceSeen: from},
+		{Kind: effects.ConnectedFrom, Seen: other.String()}: {SourceSeen: other},
+		{Kind: effects.Dropped}:                             {Err: traffic.ErrDropped},
+		{Kind: effects.Refused}:                             {Err: traffic.ErrRefused},
+		{Kind: effects.PassedLate}:                          {Err: traffic.ErrLate},
+		{Kind: effects.Unplugged}:                           {Err: fmt.Errorf("gone: %w", os.ErrNotExist)},
+		{Kind: effects.Failed, Seen: "no buffer"}:           {Err: errors.New("no buffer")},
 	} {
 		if got := outcome(effects.Flow{From: effects.End{Addr: from}}, r); got != want {
 			t.Errorf("%v: got %q, want %q", r, got, want)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -64,14 +65,15 @@ func (d *Driver) diagnose(ctx context.Context, dir string) error {
 // matrixPods is how many local pods, and how many remote ones, the table of connections has.
 const matrixPods = 20
 
-// writeMatrix tries all flows between a choice of pods, and writes what differs from the policies.
-func writeMatrix(ctx context.Context, w *engine.World, dir string) error {
+// writeMatrix tries all flows between a choice of pods, and writes what differs from the policies, to dir and to the record.
+func (d *Driver) writeMatrix(ctx context.Context, w *engine.World, scenario, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	m, err := effects.TryMatrix(ctx, w, matrixPods)
 	if err != nil {
 		return fmt.Errorf("try all connections: %w", err)
 	}
+	d.write(report.Entry{Scenario: scenario, Connections: m.Record()})
 	return os.WriteFile(filepath.Join(dir, "connections.txt"), []byte(m.String()), 0o644)
 }
 
@@ -99,21 +101,12 @@ func (d *Driver) dumpAPI(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	lists := []pager.ListPageFunc{
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Nodes().List(ctx, o) }),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Namespaces().List(ctx, o) }),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) {
-			return d.client.NetworkingV1().NetworkPolicies("").List(ctx, o)
-		}),
-		pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return d.client.CoreV1().Pods("").List(ctx, o) }),
-	}
-	for kind, list := range workloads.ClusterWide {
-		if d.served[kind] {
-			lists = append(lists, pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return list(ctx, d.admin, o) }))
+	for _, kind := range workloads.Kinds() {
+		if !d.serves(kind) {
+			continue
 		}
-	}
-	for _, list := range lists {
-		failed := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		list := pager.New(pager.SimplePageFunc(func(o metav1.ListOptions) (runtime.Object, error) { return kind.List(ctx, d.clients(), o) }))
+		failed := list.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
 			text, err := yaml.Marshal(object)
 			if err == nil {
 				_, err = fmt.Fprintf(file, "--- # %T\n%s", object, text)
@@ -121,7 +114,7 @@ func (d *Driver) dumpAPI(ctx context.Context, path string) (err error) {
 			return err
 		})
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("list objects: %w", failed))
+			err = errors.Join(err, fmt.Errorf("list each %s: %w", kind.Word(), failed))
 		}
 	}
 	return err

@@ -43,7 +43,7 @@ type Driver struct {
 	target  targets.Target
 	client  kubernetes.Interface
 	admin   adminclient.Interface
-	served  map[workloads.Kind]bool // kinds of cluster-wide policies that the cluster knows
+	served  map[workloads.Kind]bool // of those that clusters may lack, what this one knows
 	known   []report.KnownIssue     // of the agent's release
 	journal *report.Journal
 	sampler *metrics.Sampler
@@ -130,7 +130,7 @@ func (d *Driver) openAPI(ctx context.Context) error {
 	if d.admin, err = workloads.NewAdminClient(config); err != nil {
 		return err
 	}
-	d.served, err = workloads.Served(ctx, d.admin)
+	d.served, err = workloads.Served(ctx, d.clients())
 	return err
 }
 

@@ -34,6 +34,11 @@ func (d *Driver) openKernel(ctx context.Context) (err error) {
 		return err
 	}
 	d.undo.Push("unplug all", d.wire.Close)
+	deaf, err := d.wire.listen()
+	if err != nil {
+		return err
+	}
+	d.undo.Push("obey no more", func(context.Context) error { return deaf() })
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		Settled:  func(ctx context.Context) { d.sampler.Sample(ctx, true) },
 		Diagnose: func(ctx context.Context, name, why string) {
 			dir := filepath.Join(d.handoff.Out, "diagnostics", name)
-			if err := errors.Join(d.diagnose(ctx, dir), writeMatrix(ctx, world, dir)); err != nil {
+			if err := errors.Join(d.diagnose(ctx, dir), d.writeMatrix(ctx, world, sc.Name, dir)); err != nil {
 				fmt.Fprintln(d.out, "diagnostics are incomplete:", err)
 			}
 		},

@@ -3,14 +3,18 @@ package driver
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/scenarios/leak"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, or the library with the user's parameters. The driver need
+// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer or to look for leaks, or the library with the user's parameters. The driver need
 // not be open yet.
 func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 	switch h := d.handoff; {
@@ -27,6 +31,20 @@ func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 		}
 		sc, err := d.Fuzzing(order)
 		return []engine.Scenario{sc}, err
+	case h.Leak != nil:
+		var order leak.Order
+		if err := json.Unmarshal(h.Leak, &order); err != nil {
+			return nil, fmt.Errorf("read the order to look for leaks: %w", err)
+		}
+		sc, err := order.Scenario()
+		return []engine.Scenario{sc}, err
+	}
+	if d.handoff.Traffic != nil {
+		var order load.Order
+		if err := json.Unmarshal(d.handoff.Traffic, &order); err != nil {
+			return nil, fmt.Errorf("read the order for traffic: %w", err)
+		}
+		return []engine.Scenario{scenarios.OrderedTraffic(order, d.tellTraffic)}, nil
 	}
 	params, err := scenarios.ParseParams(d.handoff.Parameters)
 	if err != nil {
@@ -41,4 +59,18 @@ func (d *Driver) Fuzzing(order fuzz.Order) (engine.Scenario, error) {
 		Saboteur: saboteur{d}, Mourner: mourner{d}, Out: d.handoff.Out,
 		Tell: func(format string, a ...any) { fmt.Fprintf(d.out, "\n"+format+"\n", a...) },
 	})
+}
+
+// tellTraffic tells what became of ordered traffic: for people on the output, and as traffic.json in the record. Impairments end with it, so
+// that they don't disturb what is checked at the end.
+func (d *Driver) tellTraffic(r load.Report) error {
+	if err := d.wire.mendAll(); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\n%s\n", r)
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.handoff.Out, "traffic.json"), append(data, '\n'), 0o644)
 }

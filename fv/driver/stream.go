@@ -98,7 +98,9 @@ func (w *Wire) Observe() []effects.Observation {
 	var seen []effects.Observation
 	for _, d := range w.stream.Take() {
 		if d.Err == nil { // else it never was on its way: an end of it goes
-			seen = append(seen, observed(d))
+			if o := observed(d); !w.excused(o) {
+				seen = append(seen, o)
+			}
 		}
 	}
 	return seen

@@ -34,16 +34,18 @@ func (d *Driver) Quiesce(ctx context.Context) error {
 	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 }
 
-// kinds are the features that are kinds of cluster-wide policies.
-var kinds = map[workloads.Feature][]workloads.Kind{
-	workloads.AdminPolicies: {workloads.AdminKind, workloads.BaselineKind}, workloads.ClusterPolicies: {workloads.ClusterKind},
+func (d *Driver) clients() workloads.Clients {
+	return workloads.Clients{Core: d.client, Admin: d.admin}
 }
+
+// serves reports whether the cluster knows a kind.
+func (d *Driver) serves(k workloads.Descriptor) bool { return k.Feature() == "" || d.served[k.Kind()] }
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *Driver) HasFeature(name workloads.Feature) bool {
 	if name == workloads.Routing {
 		return d.target.Presentation().Routes
 	}
-	unknown := func(k workloads.Kind) bool { return !d.served[k] }
-	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(kinds[name], unknown)
+	missing := func(k workloads.Descriptor) bool { return k.Feature() == name && !d.serves(k) }
+	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(workloads.Kinds(), missing)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
 	"github.com/nodefv/nodefv/workloads/uplink"
@@ -29,11 +30,14 @@ type Wire struct {
 	owners    map[netip.Addr]workloads.Key // local pods that have a veth
 	stream    *traffic.Stream              // nil: none yet
 	listening map[workloads.Key][]uint16   // the zero Key is the node
+	links     map[workloads.Key]*impair.Link
+	bad       []spell // in which links were impaired
 }
 
 // NewWire opens a wire in the network namespace of this process, which routes to the pods itself if the SUT does not.
 func NewWire(ctx context.Context, routes bool) (w *Wire, err error) {
-	w = &Wire{routes: routes, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{}}
+	w = &Wire{routes: routes, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{},
+		links: map[workloads.Key]*impair.Link{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close(ctx))
@@ -87,7 +91,7 @@ func (w *Wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	var left []workloads.Plug
 	for _, k := range pods {
 		if ns, ok := w.plugger.Namespace(k); ok {
-			failed = append(failed, w.prober.Release(ns))
+			failed = append(failed, w.mend(k), w.prober.Release(ns))
 		}
 		left = append(left, w.disown(k)...)
 		delete(w.listening, k)
@@ -186,9 +190,10 @@ func (w *Wire) Ready(e effects.End, ports ...uint16) error {
 // Close closes all. A flow of which it was last said that it is dropped, and whose packets came after all, is an error: a check may
 // have passed for it.
 func (w *Wire) Close(ctx context.Context) error {
-	var errs error
+	errs := w.mendAll()
 	if w.stream != nil {
-		_, errs = w.stream.Stop()
+		_, err := w.stream.Stop()
+		errs = errors.Join(errs, err)
 	}
 	if w.prober != nil {
 		if flows := w.prober.Late(); len(flows) > 0 {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/nodefv/nodefv/infra"
-	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
@@ -20,7 +19,7 @@ func (h *Harness) alone(ctx context.Context, o Options, s Suite, prepare func(*s
 	if err != nil {
 		return "", rec, err
 	}
-	node, err := h.builder.Artifact(ctx, build.Node)
+	supervisor, err := h.supervisor(ctx)
 	if err != nil {
 		return "", rec, err
 	}
@@ -31,7 +30,7 @@ func (h *Harness) alone(ctx context.Context, o Options, s Suite, prepare func(*s
 	defer func() { err = errors.Join(err, closeLog()) }()
 	prepare(sess)
 	env, err := h.start(ctx, infra.Config{
-		Target: target, Run: sess.id, Out: sess.dir, Supervisor: filepath.Join(node.Dir, "bin", "fv-pause"),
+		Target: target, Run: sess.id, Out: sess.dir, Supervisor: supervisor,
 		Making: h.making(o),
 	})
 	if err == nil {

@@ -69,8 +69,15 @@ func (h *Harness) haveDriver() error {
 // Up starts an environment and tells its steps. The target is what Prepare returned for the same options.
 func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, dir string, keep bool) (*infra.Environment, error) {
 	begun := time.Now()
+	supervisor := ""
+	if o.Restartable {
+		var err error
+		if supervisor, err = h.supervisor(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return h.start(ctx, infra.Config{
-		Target: target, Run: id, Out: dir, Keep: keep, Making: h.making(o),
+		Target: target, Run: id, Out: dir, Keep: keep, Supervisor: supervisor, Making: h.making(o),
 		Report: func(step string) {
 			fmt.Fprintf(h.cfg.Progress, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step)
 		},
@@ -88,6 +95,15 @@ func (h *Harness) start(ctx context.Context, c infra.Config) (*infra.Environment
 		return nil, err
 	}
 	return env, nil
+}
+
+// supervisor is the path of the program with which etcd and API server can be restarted.
+func (h *Harness) supervisor(ctx context.Context) (string, error) {
+	node, err := h.builder.Artifact(ctx, build.Node)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(node.Dir, "bin", "fv-pause"), nil
 }
 
 // UpToKeep starts an environment that outlives this process.

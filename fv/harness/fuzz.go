@@ -31,19 +31,26 @@ func (h *Harness) Replay(ctx context.Context, o Options, repro fuzz.Repro, file 
 	return verdict, err
 }
 
-// order carries an order out and completes it.
+// order carries an order to the fuzzer out and completes it.
 func (h *Harness) order(ctx context.Context, o Options, seed uint64, order *fuzz.Order, command string) (dir string, verdict metrics.Verdict, err error) {
+	return h.carry(ctx, o, seed, func(s *session) {
+		order.Target = h.fuzzTarget(o)
+		order.Target.Own = h.given(o.Target)
+		s.fuzz, s.command = order, command
+	})
+}
+
+// carry drives a session that give has been given an order, in an environment of its own, which is removed.
+func (h *Harness) carry(ctx context.Context, o Options, seed uint64, give func(*session)) (dir string, verdict metrics.Verdict, err error) {
 	target, err := h.Prepare(ctx, o)
 	if err != nil {
 		return "", metrics.Inconclusive, err
 	}
-	order.Target = h.fuzzTarget(o)
-	order.Target.Own = h.given(o.Target)
 	sess, err := h.newSession(o, Suite{Seed: seed})
 	if err != nil {
 		return "", metrics.Inconclusive, err
 	}
-	sess.fuzz, sess.command = order, command
+	give(sess)
 	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, seed, sess.dir)
 	env, err := h.Up(ctx, target, o, sess.id, sess.dir, false)
 	if err != nil {

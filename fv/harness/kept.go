@@ -108,22 +108,11 @@ func (h *Harness) checkKept(ctx context.Context, run string) error {
 // Test runs a suite against the kept environment of that run, or the only one there is, so many times, each with a record of its own
 // below out, and returns the worst verdict.
 func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int) (metrics.Verdict, error) {
-	env, o, err := h.attach(ctx, run)
+	env, o, release, err := h.attachToDrive(ctx, run, out)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	release, err := env.Take()
-	if err != nil {
-		return metrics.Inconclusive, usage(fmt.Errorf("%w: wait for its end", err))
-	}
-	defer func() { _ = release() }() // the end of this process would do
-	o.Out = out
-	if err := h.haveDriver(); err != nil {
-		return metrics.Inconclusive, usage(err)
-	}
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
-		return metrics.Inconclusive, err
-	}
+	defer release()
 	verdict := metrics.Skip
 	for range times {
 		sess, err := h.newSession(o, s)
@@ -142,6 +131,28 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		verdict = metrics.Worst(verdict, v)
 	}
 	return verdict, nil
+}
+
+// attachToDrive finds the kept environment, takes it, and makes sure that there is a driver for it. Records go below out. It must be released.
+func (h *Harness) attachToDrive(ctx context.Context, run, out string) (env *infra.Environment, o Options, release func(), err error) {
+	env, o, err = h.attach(ctx, run)
+	if err != nil {
+		return nil, o, nil, err
+	}
+	o.Out = out
+	if err := h.haveDriver(); err != nil {
+		return nil, o, nil, usage(err)
+	}
+	free, err := env.Take()
+	if err != nil {
+		return nil, o, nil, usage(fmt.Errorf("%w: wait for its end", err))
+	}
+	release = func() { _ = free() } // the end of this process would do
+	if err := h.prepare(ctx, o, build.Driver); err != nil {
+		release()
+		return nil, o, nil, err
+	}
+	return env, o, release, nil
 }
 
 // Program is what Exec runs.

@@ -28,6 +28,8 @@ type Options struct {
 	Settings []string          // words for the agent's behaviour
 	Env      map[string]string // more of the agent's environment
 	Memory   int64             // limit on the agent's memory
+
+	Restartable bool // etcd and API server can be restarted by the driver
 }
 
 // InImage begins the place of CRDs that is a path in the agent's image.

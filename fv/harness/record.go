@@ -18,17 +18,9 @@ import (
 // Judge judges a stored record anew, writes all its formats again and returns it. The record is that in the folder run, or else that of
 // the run of this name below out. Nothing is excused by the known issues of these names.
 func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
-	dir := run
-	rec, err := report.Load(dir)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(run, filepath.Separator) {
-		dir = filepath.Join(out, run)
-		rec, err = report.Load(dir)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return rec, usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
-	case err != nil:
-		return rec, usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
+	rec, dir, err := find(run, out, report.Load)
+	if err != nil {
+		return rec, err
 	}
 	for _, issue := range withoutKnown {
 		var known bool
@@ -38,6 +30,39 @@ func Judge(run, out string, withoutKnown ...string) (report.Record, error) {
 	}
 	rec = engine.Judge(rec)
 	return rec, report.WriteAll(dir, rec)
+}
+
+// Report writes all formats and plots of a stored record again, and returns where its page is. The record is found as Judge finds it; where
+// there is no journal any more, run.json is read.
+func Report(run, out string) (path string, err error) {
+	rec, dir, err := find(run, out, func(dir string) (report.Record, error) {
+		rec, err := report.Load(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return report.ReadFile(filepath.Join(dir, report.JSON{}.File()))
+		}
+		return rec, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, report.HTML{}.File()), report.WriteAll(dir, engine.Judge(rec))
+}
+
+// find loads the record in the folder run or, if run is a name and not there, that of this name below out.
+func find(run, out string, load func(dir string) (report.Record, error)) (rec report.Record, dir string, err error) {
+	dir = run
+	rec, err = load(dir)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(run, filepath.Separator) {
+		dir = filepath.Join(out, run)
+		rec, err = load(dir)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = usage(fmt.Errorf("there is no record in %s: name a folder with the journals of a run, or a run below %s", dir, out))
+	case err != nil:
+		err = usage(fmt.Errorf("the record in %s is damaged: %s; the rest is judged once what is broken is taken out", dir, oneLine(err)))
+	}
+	return rec, dir, err
 }
 
 // oneLine is what an error says, in one line.

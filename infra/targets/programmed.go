@@ -15,11 +15,9 @@ type Programmer interface {
 	// Backend says how its rules and sets are read.
 	Backend() kernel.Backend
 	// Programmed predicts from the model alone.
-	Programmed(s workloads.State) map[string]string
+	Programmed(s workloads.State) map[report.Fact]string
 	// Observed tells what is there, in the words of Programmed. The state serves to name what is found.
-	Observed(s workloads.State, k *kernel.State) map[string]string
-	// About says of a fact of either what it is about.
-	About(fact string) report.Topic
+	Observed(s workloads.State, k *kernel.State) map[report.Fact]string
 	// Counted says what the target's own gauges should show of the model and of what it has programmed. Which they are does not depend on either.
 	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64
 }

@@ -35,6 +35,7 @@ const (
 	Panics           = "panics"            // it panics some seconds after its start
 	CalculationHangs = "calculation hangs" // it stops working on what it hears, some seconds after its start
 	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
+	CountsAll        = "counts all"        // its heap profile counts every allocation, which costs it time
 )
 
 // Presentation is how pods are presented to a target.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Aspect is what of the SUT's work a fact is about.
@@ -36,58 +35,48 @@ func (a Aspect) rank() int {
 	return slices.Index(aspects, Other)
 }
 
-// Topic says what a fact is about.
-type Topic struct {
-	Aspect  Aspect
-	Subject string // such as the chain or the set that it is part of, with which the fact begins; empty: it stands for itself
-}
-
-// change says how a fact differs. In the order of the words, what is missing comes before what is too many, which may be the same under
-// a name that is not known.
-func (d Difference) change() string {
-	switch {
-	case d.Got == "":
-		return "missing"
-	case d.Want == "":
-		return "too many"
-	}
-	return "wrong"
-}
-
 // like reports whether two differences are told in one line.
 func (d Difference) like(o Difference) bool {
-	return d.Subject != "" && d.Subject == o.Subject && d.change() == o.change()
+	return d.Part != "" && o.Part != "" && d.Subject == o.Subject && d.Change() == o.Change()
 }
 
 // String tells, in one line, the difference and how many are like it.
 func (d Difference) String() string {
-	fact := d.Fact
-	if d.Alike > 1 {
-		part := strings.TrimLeft(strings.TrimPrefix(fact, d.Subject), ": ")
-		fact = fmt.Sprintf("%s: %d %s, first %s", d.Subject, d.Alike, d.change(), part)
+	return fmt.Sprintf("%s: want %s, got %s", d.what(), orNothing(d.Want), orNothing(d.Got))
+}
+
+// what tells the fact and how many are like it.
+func (d Difference) what() string {
+	if d.Alike <= 1 {
+		return d.Fact
 	}
-	return fmt.Sprintf("%s: want %s, got %s", fact, orNothing(d.Want), orNothing(d.Got))
+	return fmt.Sprintf("%s: %d %s, first %s", d.Subject, d.Alike, d.Change(), d.Part)
 }
 
 // Rank puts differences in the order in which the first explains the others, counts those that are alike, and returns at most most of
 // them: the first of each kind, and of the others as many as there is room for.
 func Rank(all []Difference, most int) []Difference {
 	slices.SortStableFunc(all, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.change(), b.change()), cmp.Compare(a.Fact, b.Fact))
+		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.Change(), b.Change()), cmp.Compare(a.Fact, b.Fact))
 	})
-	type kind struct{ subject, change string }
+	type kind struct {
+		subject string
+		change  Change
+	}
 	alike, first := map[kind]int{}, map[kind]bool{}
 	for _, d := range all {
-		alike[kind{d.Subject, d.change()}]++
+		if d.Part != "" {
+			alike[kind{d.Subject, d.Change()}]++
+		}
 	}
 	var kept, rest []int
 	for i := range all {
 		d := &all[i]
-		k := kind{d.Subject, d.change()}
-		if d.Subject != "" && alike[k] > 1 {
+		k := kind{d.Subject, d.Change()}
+		if d.Part != "" && alike[k] > 1 {
 			d.Alike = alike[k]
 		}
-		if d.Subject != "" && first[k] {
+		if d.Part != "" && first[k] {
 			rest = append(rest, i)
 			continue
 		}

@@ -33,6 +33,9 @@ func (Bench) Write(w io.Writer, rec Record) error {
 	for _, k := range slices.Sorted(maps.Keys(r.Versions)) {
 		fmt.Fprintf(&b, ", %s %s", plain(k), plain(r.Versions[k]))
 	}
+	if r.Unexcused != "" {
+		b.WriteString("\n# " + plain(r.Unexcused))
+	}
 	b.WriteByte('\n')
 	for _, c := range [][2]string{
 		{"goos", "linux"}, {"goarch", r.Machine.Arch}, {"cpu", r.Machine.CPU}, {"kernel", r.Machine.Kernel},
@@ -52,6 +55,9 @@ func (Bench) Write(w io.Writer, rec Record) error {
 			verdict = v
 		}
 		writeBenchmark(&b, sc, rec.occupancy(sc), max(r.Machine.CPUs, 1))
+		for _, e := range sc.Excused() {
+			fmt.Fprintf(&b, "# %s: %s\n", plain(sc.Name), e)
+		}
 		for _, m := range sc.Measurements {
 			writeMeasurement(&b, m, max(r.Machine.CPUs, 1))
 		}

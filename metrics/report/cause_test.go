@@ -10,7 +10,7 @@ import (
 func members(set string, n int) []Difference {
 	var all []Difference
 	for i := range n {
-		all = append(all, Difference{Fact: fmt.Sprintf("%s: 10.0.0.%03d", set, i), Want: "pod", Aspect: Members, Subject: set})
+		all = append(all, Fact{Members, Set, set, fmt.Sprintf("10.0.0.%03d", i)}.Differs("pod", ""))
 	}
 	return all
 }
@@ -39,7 +39,7 @@ func TestRankTellsTheCauseFirst(t *testing.T) {
 // TestRankIsBounded wants every kind of difference to be among those that are kept, and true counts, however many there are.
 func TestRankIsBounded(t *testing.T) {
 	all := append(members("set a", 500), members("set b", 2)...)
-	all = append(all, Difference{Fact: "set a: 10.9.9.9", Got: "nobody's", Aspect: Members, Subject: "set a"}, Difference{Fact: "gauge", Aspect: Counts, Want: "agrees"})
+	all = append(all, Fact{Members, Set, "set a", "10.9.9.9"}.Differs("", "nobody's"), Difference{Fact: "gauge", Aspect: Counts, Want: "agrees"})
 	kept := Rank(all, 50)
 	firsts, told := kinds(kept)
 	var lines []string

@@ -1,10 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,22 +22,6 @@ type Releases struct {
 	Before string `json:"before"` // the first that no longer has it
 }
 
-// PacketCounts says how many packets were judged, and how sharply.
-type PacketCounts struct {
-	Judged  int `json:"judged"`            // all
-	Strict  int `json:"strict"`            // one verdict alone was legal
-	Crowded int `json:"crowded,omitempty"` // either was, because so much was under way at once that it was not found out
-}
-
-// Excused is what a known issue excuses in a finding.
-type Excused struct {
-	Issue      string       `json:"issue"`               // its name
-	Reference  string       `json:"reference,omitempty"` // where it is written down
-	Violations int          `json:"violations"`          // how many
-	Packets    int          `json:"packets"`             // how many met a wrong verdict, in all of these violations
-	Examples   []Difference `json:"examples,omitempty"`  // at most 50 of them
-}
-
 // Violated adds a difference that is a violation. All are counted; kept are so many and, beyond that, the first of each class.
 func (f *Finding) Violated(d Difference, most int) {
 	i := slices.IndexFunc(f.Violations, func(c ViolationCount) bool { return c.ViolationClass == d.Violation.ViolationClass })
@@ -54,8 +36,12 @@ func (f *Finding) Violated(d Difference, most int) {
 }
 
 // Excuse takes the violations that a known issue explains from the differences, which decide, to what is excused; and back to them those that
-// none of known explains. So what it returns depends on what was seen and on known alone, whatever was excused before.
+// none of known explains. So what it returns depends on what was seen and on known alone, whatever was excused before. A finding of schema 1,
+// whose violations are not counted by class, is left as it is.
 func (f Finding) Excuse(known []KnownIssue) Finding {
+	if len(f.Violations) == 0 {
+		return f
+	}
 	listed := slices.Clone(f.Differences)
 	for _, e := range f.Excused {
 		listed, f.Differing = append(listed, e.Examples...), f.Differing+e.Violations
@@ -132,79 +118,4 @@ func (rec Record) Issues() string {
 		}
 	}
 	return cmp.Or(strings.Join(names, ", "), "none")
-}
-
-// Packets returns how many packets of the scenario were judged, and how sharply.
-func (sc Scenario) Packets() PacketCounts {
-	var all PacketCounts
-	for _, f := range sc.Findings {
-		if f.Packets != nil {
-			all.Judged, all.Strict, all.Crowded = all.Judged+f.Packets.Judged, all.Strict+f.Packets.Strict, all.Crowded+f.Packets.Crowded
-		}
-	}
-	return all
-}
-
-// writePackets writes how sharply the packets of each scenario were judged, as a Markdown table.
-func writePackets(b *bytes.Buffer, rec Record) {
-	var rows bytes.Buffer
-	for _, sc := range rec.Scenarios {
-		if p := sc.Packets(); p.Judged > 0 {
-			row(&rows, sc.Name, fmt.Sprint(p.Judged), fmt.Sprint(p.Strict), fmt.Sprintf("%.2f %%", 100*float64(p.Strict)/float64(p.Judged)), fmt.Sprint(p.Crowded))
-		}
-	}
-	if rows.Len() > 0 {
-		b.WriteString("\n## Packets judged\n\nStrictly: one verdict alone was legal; of the others, either was while changes were under way, or because too much was at once.\n\n")
-		b.WriteString("| scenario | judged | strictly | share | too much at once |\n|---|---:|---:|---:|---:|\n")
-		b.Write(rows.Bytes())
-	}
-}
-
-// writeExcused writes what known issues of the SUT's release excused, as a Markdown list.
-func writeExcused(b *bytes.Buffer, rec Record) {
-	var lines bytes.Buffer
-	if rec.Run.Unexcused != "" {
-		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
-	}
-	for _, sc := range rec.Scenarios {
-		if sc.Unexcused != "" {
-			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(sc.Unexcused))
-		}
-		for _, line := range sc.Excused() {
-			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(line))
-		}
-	}
-	if lines.Len() > 0 {
-		b.WriteString("\n## Known issues\n\n")
-		b.Write(lines.Bytes())
-	}
-}
-
-// Remarks are what a reader should know of a scenario whatever its verdict.
-func (sc Scenario) Remarks() []string {
-	lines := sc.Excused()
-	for _, f := range sc.Findings {
-		if f.Note != "" {
-			lines = append(lines, plain(f.title()+": "+f.Note))
-		}
-	}
-	return lines
-}
-
-// Excused returns what was excused in the scenario, a line for each known issue, in the order of their names; empty: nothing.
-func (sc Scenario) Excused() []string {
-	all := map[string]Excused{}
-	for _, f := range sc.Findings {
-		for _, e := range f.Excused {
-			sum := all[e.Issue]
-			sum.Reference, sum.Violations, sum.Packets = e.Reference, sum.Violations+e.Violations, sum.Packets+e.Packets
-			all[e.Issue] = sum
-		}
-	}
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		e := all[name]
-		lines = append(lines, plain(fmt.Sprintf("excused by %q (%s): %d violations, %d packets", name, e.Reference, e.Violations, e.Packets)))
-	}
-	return lines
 }

@@ -38,6 +38,10 @@ func TestExcuse(t *testing.T) {
 	if none := f.Excuse(nil); !reflect.DeepEqual(none, seen) {
 		t.Errorf("excused no more: %+v, want %+v", none, seen)
 	}
+	old := Finding{Excused: []Excused{{Issue: "cuts", Violations: 2}}}
+	if got := old.Excuse(nil); !reflect.DeepEqual(got, old) {
+		t.Errorf("of a record without counts: %+v", got)
+	}
 	plain := Finding{Differing: 1, Differences: []Difference{{Fact: "a", Want: "b"}}}
 	if got := plain.Excuse([]KnownIssue{{Name: "all"}}); !reflect.DeepEqual(got, plain) {
 		t.Errorf("a difference that is no violation is excused: %+v", got)

@@ -164,6 +164,10 @@ func (sc *Scenario) add(e Entry) error {
 		sc.Findings = append(sc.Findings, *e.Finding)
 	case e.Measurement != nil:
 		return sc.addMeasurement(*e.Measurement)
+	case e.Connections != nil:
+		sc.Connections = e.Connections
+	case e.Leak != nil:
+		sc.Leak = e.Leak
 	case e.Unexcused != "":
 		sc.Unexcused = e.Unexcused
 	case e.End != nil:

@@ -21,13 +21,14 @@ const (
 	maxLogged = 40
 )
 
-// quote adds, to each finding that tells when its differences were, what the agent logged meanwhile. A record without a log is left
+// quote adds, to each finding that tells when its differences were, what the agent logged meanwhile; to each other that fails, the warnings and
+// worse that it logged while agreement was waited for. A record without a log is left
 // as it is.
 func (rec *Record) quote(dir string) error {
 	var timed []*Finding
 	for i := range rec.Scenarios {
 		for j := range rec.Scenarios[i].Findings {
-			if f := &rec.Scenarios[i].Findings[j]; len(f.windows()) > 0 {
+			if f := &rec.Scenarios[i].Findings[j]; len(f.windows()) > 0 || f.waited() {
 				timed = append(timed, f)
 			}
 		}
@@ -51,7 +52,7 @@ func (rec *Record) quote(dir string) error {
 		line, err := lines.ReadString('\n')
 		if at, ok := stamp(line); ok {
 			for _, f := range timed {
-				if f.covers(at) {
+				if f.covers(at) || f.waited() && f.awaits(at) && severityOf(line) >= warning {
 					f.Log = append(f.Log, strings.TrimRight(line, "\r\n"))
 				}
 			}
@@ -69,6 +70,14 @@ func (rec *Record) quote(dir string) error {
 		}
 	}
 	return nil
+}
+
+// waited reports whether the finding fails by what was waited for in vain.
+func (f Finding) waited() bool { return f.fails() && f.Took > 0 && len(f.windows()) == 0 }
+
+// awaits reports whether agreement was waited for at a time.
+func (f Finding) awaits(at time.Time) bool {
+	return !at.Before(f.At.Add(-f.Took-around)) && !at.After(f.At.Add(around))
 }
 
 // windows returns the differences that were for a time.

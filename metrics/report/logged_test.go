@@ -47,6 +47,39 @@ func TestFindingQuotesTheAgentsLog(t *testing.T) {
 	}
 }
 
+func TestFailureQuotesTheAgentsComplaints(t *testing.T) {
+	dir := t.TempDir()
+	var log strings.Builder
+	for _, s := range []float64{90, 96, 99, 102} {
+		stamp := at(s).Format("2006-01-02 15:04:05.000")
+		fmt.Fprintf(&log, "%s [INFO][1] felix/a.go 1: all well at %v\n%s [WARNING][1] felix/a.go 2: complaint at %v\n", stamp, s, stamp, s)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, agentLog), []byte(log.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := Finding{At: at(100), Took: 5 * time.Second, Kind: Expectation, Name: "kernel", Differing: 1, Differences: []Difference{{Fact: "a"}}}
+	agreed := f
+	agreed.Differing, agreed.Differences = 0, nil
+	rec := Record{Scenarios: []Scenario{{Findings: []Finding{f, agreed}}}}
+	if err := rec.quote(dir); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, line := range rec.Scenarios[0].Findings[0].Log {
+		_, told, _ := strings.Cut(line, ": ")
+		got = append(got, told)
+	}
+	if want := []string{"complaint at 96", "complaint at 99"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if l := rec.Scenarios[0].Findings[1].Log; l != nil {
+		t.Errorf("a finding that agreed quotes %q", l)
+	}
+}
+
 func TestStamp(t *testing.T) {
 	want := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	for line, ok := range map[string]bool{

@@ -133,7 +133,7 @@ func (t measured) cells(m metrics.Measurement) (cells []string) {
 }
 
 func (t measured) markdown(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n## %s\n\n", cell(t.title()))
+	b.WriteByte('\n')
 	if intro := t.intro(); intro != "" {
 		fmt.Fprintf(b, "%s\n\n", cell(intro))
 	}

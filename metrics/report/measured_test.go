@@ -52,7 +52,7 @@ func TestMeasurementsAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `
-## Enforcement, ms
+<details><summary>Enforcement, ms</summary>
 
 From write to packet. A value may be too large by its resolution.
 
@@ -63,7 +63,7 @@ From write to packet. A value may be too large by its resolution.
 | rest | pod deleted | deny | 1 | 1.0 | 1.0 | 1.0 | 1.0 | 1.0 | 1.0 | invalid: the resolution is too coarse |
 | churn | pod deleted | deny | 1 | 25.0 | 25.0 | 25.0 | 25.0 | 1.0 | 1.0 |  |
 `
-	if !strings.HasSuffix(summary.String(), want) {
+	if want += "\n</details>\n"; !strings.HasSuffix(summary.String(), want) {
 		t.Errorf("got %s, want at its end %s", summary.String(), want)
 	}
 	if err := Table(&table, rec); err != nil || !strings.Contains(table.String(), "rest   policy added  deny     2  40.0  60.0  60.0  60.0  1.0             1.0\n") {

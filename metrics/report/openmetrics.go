@@ -17,7 +17,7 @@ import (
 // OpenMetrics is all points with their times, as `promtool tsdb create-blocks-from openmetrics` takes them. The
 // metric of a gauge is called fv_ and its name; its labels are run, scenario and step. What was measured in a scenario
 // is a summary at its end, called fv_measured_, its name and its unit; it has the measurement's labels as well, and the
-// label invalid if it is not to be believed.
+// label invalid if it is not to be believed. What known issues excused is fv_excused_violations and fv_excused_packets.
 type OpenMetrics struct{}
 
 // File returns "metrics.om".
@@ -38,6 +38,7 @@ func (OpenMetrics) Write(w io.Writer, rec Record) error {
 		writeFamily(&b, g, rec.Run.ID, points)
 	}
 	writeSummaries(&b, rec)
+	writeExcusedCounts(&b, rec)
 	b.WriteString("# EOF\n")
 	_, err := w.Write(b.Bytes())
 	return err
@@ -92,17 +93,40 @@ func writeSummary(b *bytes.Buffer, name, run string, sc Scenario, m metrics.Meas
 	if why := m.Doubt(); why != "" {
 		labels += ",invalid=" + quote(why)
 	}
-	at := sc.Ended
-	if at.IsZero() {
-		at = sc.Started
-	}
-	when := fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())
+	when := sc.atEnd()
 	for _, q := range []float64{0.5, 0.9, 0.99, 1} {
 		if m.N() > 0 {
 			fmt.Fprintf(b, "%s{%s,quantile=\"%g\"} %s %s\n", name, labels, q, strconv.FormatFloat(m.Quantile(q), 'g', -1, 64), when)
 		}
 	}
 	fmt.Fprintf(b, "%s_count{%s} %d %s\n", name, labels, m.N(), when)
+}
+
+// atEnd is when the scenario ended, or else began.
+func (sc Scenario) atEnd() string {
+	at := sc.Ended
+	if at.IsZero() {
+		at = sc.Started
+	}
+	return fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())
+}
+
+// writeExcusedCounts writes how much each known issue excused in each scenario.
+func writeExcusedCounts(b *bytes.Buffer, rec Record) {
+	for _, family := range []struct {
+		name string
+		of   func(Excused) int
+	}{{"fv_excused_violations", func(e Excused) int { return e.Violations }}, {"fv_excused_packets", func(e Excused) int { return e.Packets }}} {
+		var lines bytes.Buffer
+		for _, sc := range rec.Scenarios {
+			for _, e := range sc.Excused() {
+				fmt.Fprintf(&lines, "%s{run=%s,scenario=%s,issue=%s} %d %s\n", family.name, quote(rec.Run.ID), quote(sc.Name), quote(e.Issue), family.of(e), sc.atEnd())
+			}
+		}
+		if lines.Len() > 0 {
+			fmt.Fprintf(b, "# TYPE %s gauge\n%s", family.name, &lines)
+		}
+	}
 }
 
 // word makes what may stand in a metric's name.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/leak"
 )
 
 // Schema is the version of the record's layout. A reader refuses a newer one. Records of version 1 are read but for what was measured in them.
@@ -64,10 +65,12 @@ type Scenario struct {
 	Findings     []Finding             `json:"findings,omitempty"`
 	Measurements []metrics.Measurement `json:"measurements,omitempty"`
 	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
-	Skipped      string                `json:"skipped,omitempty"`   // why it was not run
-	Unexcused    string                `json:"unexcused,omitempty"` // why no known issue excuses anything in it
-	Verdict      metrics.Verdict       `json:"verdict"`             // what follows from all the rest
-	Reason       string                `json:"reason,omitempty"`    // of the verdict, in one line
+	Leak         *leak.Trial           `json:"leak,omitempty"`        // what was read to learn whether the SUT leaks
+	Skipped      string                `json:"skipped,omitempty"`     // why it was not run
+	Unexcused    string                `json:"unexcused,omitempty"`   // why no known issue excuses anything in it
+	Verdict      metrics.Verdict       `json:"verdict"`               // what follows from all the rest
+	Reason       string                `json:"reason,omitempty"`      // of the verdict, in one line
+	Connections  *Connections          `json:"connections,omitempty"` // of one that failed
 }
 
 // Step is one execution of a step; a repeated step has one per cycle.
@@ -119,7 +122,7 @@ type Finding struct {
 	Excused    []Excused        `json:"excused,omitempty"` // violations that a known issue of the SUT's release explains; they don't decide
 	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
 	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
-	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over
+	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
 	Stack      string           `json:"stack,omitempty"`   // of a scenario that panicked
 	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
@@ -131,7 +134,9 @@ type Difference struct {
 	Got  string `json:"got,omitempty"`  // what was read; absent: the fact is missing
 
 	Aspect  Aspect `json:"aspect,omitempty"`  // what of the SUT's work it is about
-	Subject string `json:"subject,omitempty"` // what it is part of, such as a chain, a set or the flows between two pods; absent: it stands for itself
+	Kind    Kind   `json:"kind,omitempty"`    // of its subject
+	Subject string `json:"subject,omitempty"` // such as a pod, a set or a flow, in the words that name it
+	Part    string `json:"part,omitempty"`    // what of the subject, such as a member of a set; absent: the subject itself
 	Alike   int    `json:"alike,omitempty"`   // how many of the subject differ in the same way, this one among them; absent: it alone
 	// From and Until are the first and the last time at which it was seen; zero unless it was over before it was told.
 	From      time.Time  `json:"from,omitzero"`
@@ -161,6 +166,8 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Connections *Connections         `json:"connections,omitempty"` // between pods, once the scenario has failed
+	Leak        *leak.Trial          `json:"leak,omitempty"`        // takes the place of the one before
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`
 	Event       *Event               `json:"event,omitempty"`

@@ -92,7 +92,7 @@ func TestRecordsFitTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := map[string][]byte{"every field": written(t, full()), "no field": written(t, Record{Scenarios: []Scenario{}})}
-	files, err := filepath.Glob("testdata/*/run.json")
+	files, err := filepath.Glob("../../scenarios/*/testdata/*/run.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"slices"
@@ -14,7 +15,8 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// Summary is for people: what was run, what became of it, and all that is needed to look into what failed.
+// Summary is for people: what was run, what became of it, and all that is needed to look into what failed. It is made for where GitHub shows it: one
+// table, and what is long is folded.
 type Summary struct{}
 
 // File returns "summary.md".
@@ -24,12 +26,9 @@ func (Summary) File() string { return "summary.md" }
 func (Summary) Write(w io.Writer, rec Record) error {
 	var b bytes.Buffer
 	writeHead(&b, rec)
-	b.WriteString("| verdict | scenario | duration | reason |\n|---|---|---:|---|\n")
-	for _, sc := range rec.Scenarios {
-		row(&b, sc.Verdict.String(), sc.Name, short(sc.Duration()), sc.Reason)
-	}
-	for _, sc := range rec.Scenarios {
-		if sc.broken() {
+	writeTable(&b, rec)
+	for _, i := range rec.worstFirst() {
+		if sc := rec.Scenarios[i]; sc.broken() {
 			writeFailed(&b, rec, sc)
 		}
 	}
@@ -40,17 +39,18 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&b, rec)
-	writePackets(&b, rec)
-	writeOccupancy(&b, rec)
+	writeLeaks(&b, rec)
+	fold(&b, "Packets judged", func(b *bytes.Buffer) { writePackets(b, rec) })
 	for _, t := range rec.measured() {
-		t.markdown(&b)
+		fold(&b, t.title(), t.markdown)
 	}
+	fold(&b, "Machine and versions", func(b *bytes.Buffer) { writeMachine(b, rec.Run) })
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func writeHead(b *bytes.Buffer, rec Record) {
-	r, m := rec.Run, rec.Run.Machine
+	r := rec.Run
 	fmt.Fprintf(b, "# Run %s: %s\n\n", cell(r.ID), rec.Verdict)
 	if rec.Reason != "" {
 		fmt.Fprintf(b, "%s\n\n", cell(rec.Reason))
@@ -60,11 +60,59 @@ func writeHead(b *bytes.Buffer, rec Record) {
 	if !r.Ended.IsZero() {
 		fmt.Fprintf(b, ", took %s", short(r.Ended.Sub(r.Started)))
 	}
-	fmt.Fprintf(b, "\n- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU),
-		metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
+	b.WriteString("\n\n")
+}
+
+// writeTable writes a row for each scenario, those that did not pass first, and in words which held and used most.
+func writeTable(b *bytes.Buffer, rec Record) {
+	b.WriteString("| verdict | scenario | duration | heap | RSS | CPU | reason |\n|---|---|---:|---:|---:|---:|---|\n")
+	for _, i := range rec.worstFirst() {
+		sc := rec.Scenarios[i]
+		verdict := sc.Verdict.String()
+		if sc.broken() {
+			verdict = "**" + verdict + "**"
+		}
+		snap := rec.occupancy(sc)
+		b.WriteString("| " + verdict + " ")
+		row(b, sc.Name, short(sc.Duration()), reading(snap, metrics.HeapBytes), reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds), sc.Reason)
+	}
+	if most := rec.most(); most != "" {
+		fmt.Fprintf(b, "\n%s Heap and RSS are as last read in the scenario, CPU is what was used during it, children included.\n", cell(most))
+	}
+}
+
+// most tells in words in which scenario each gauge of the table was highest at any time; empty if none was read.
+func (rec Record) most() string {
+	var told []string
+	for _, g := range []metrics.Gauge{metrics.HeapBytes, metrics.RSSBytes} {
+		high, where := 0.0, ""
+		for _, p := range rec.Points {
+			if v, ok := p.Values[g]; ok && p.Scenario != "" && v > high {
+				high, where = v, p.Scenario
+			}
+		}
+		if where != "" {
+			told = append(told, fmt.Sprintf("%s was highest in %q: %s.", cmp.Or(titles[g], "Heap"), where, g.Format(high)))
+		}
+	}
+	return strings.Join(told, " ")
+}
+
+func writeMachine(b *bytes.Buffer, r Run) {
+	b.WriteByte('\n')
+	if m := r.Machine; m.CPUs > 0 {
+		fmt.Fprintf(b, "- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU), metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
+	}
 	list(b, "versions", r.Versions)
 	list(b, "parameters", r.Parameters)
-	b.WriteByte('\n')
+}
+
+// fold writes what a reader has to unfold, if there is any.
+func fold(b *bytes.Buffer, title string, write func(*bytes.Buffer)) {
+	var body bytes.Buffer
+	if write(&body); len(bytes.TrimSpace(body.Bytes())) > 0 {
+		fmt.Fprintf(b, "\n<details><summary>%s</summary>\n%s\n</details>\n", html.EscapeString(plain(title)), body.String())
+	}
 }
 
 func list(b *bytes.Buffer, title string, m map[string]string) {
@@ -80,25 +128,13 @@ func list(b *bytes.Buffer, title string, m map[string]string) {
 func writeFailed(b *bytes.Buffer, rec Record, sc Scenario) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s\n", cell(sc.Name), sc.Verdict, cell(sc.Reason))
 	if lines := rec.details(sc); len(lines) > 0 {
+		b.WriteString("\n<details open><summary>What was found</summary>\n")
 		fence(b, "text", lines)
+		b.WriteString("\n</details>\n")
 	}
 	if cmd := rec.Run.Repeat(sc.Name); cmd != "" {
 		b.WriteString("\nTo repeat it:\n")
 		fence(b, "sh", []string{plain(cmd)})
-	}
-}
-
-func writeOccupancy(b *bytes.Buffer, rec Record) {
-	var rows bytes.Buffer
-	for _, sc := range rec.Scenarios {
-		if snap := rec.occupancy(sc); len(snap) > 0 {
-			row(&rows, sc.Name, reading(snap, metrics.HeapBytes), reading(snap, metrics.RSSBytes), reading(snap, metrics.CPUSeconds))
-		}
-	}
-	if rows.Len() > 0 {
-		b.WriteString("\n## Occupancy\n\nHeap and RSS as last read in the scenario, CPU used during it, children included.\n\n")
-		b.WriteString("| scenario | heap | RSS | CPU |\n|---|---:|---:|---:|\n")
-		b.Write(rows.Bytes())
 	}
 }
 
@@ -156,6 +192,7 @@ func Table(w io.Writer, rec Record) error {
 		}
 	}
 	writeExcused(&out, rec)
+	tableLeaks(&out, rec)
 	for _, t := range rec.measured() {
 		t.text(&out)
 	}

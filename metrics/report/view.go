@@ -40,7 +40,7 @@ func (sc Scenario) includes(t time.Time) bool {
 func (rec Record) deaths(sc Scenario) []Event {
 	var events []Event
 	for _, e := range rec.Events {
-		if e.unasked() && sc.Skipped == "" && sc.includes(e.At) {
+		if e.Unasked() && sc.Skipped == "" && sc.includes(e.At) {
 			events = append(events, e)
 		}
 	}
@@ -57,14 +57,15 @@ next:
 				continue next
 			}
 		}
-		if e.unasked() {
+		if e.Unasked() {
 			events = append(events, e)
 		}
 	}
 	return events
 }
 
-func (e Event) unasked() bool { return !e.Asked && (e.What == "exited" || e.OOM) }
+// Unasked reports whether a program ended, and nobody asked for it.
+func (e Event) Unasked() bool { return !e.Asked && (e.What == "exited" || e.OOM) }
 
 // Describe tells an event in one line, why it was first. The target is what runs in the agent's container.
 func (e Event) Describe(target string) string {
@@ -103,7 +104,7 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 			continue
 		}
 		for g, v := range p.Values {
-			if g != metrics.CPUSeconds && g != metrics.ProcessCPU {
+			if !cumulative(g) {
 				last[g] = v
 				continue
 			}
@@ -116,6 +117,9 @@ func (rec Record) occupancy(sc Scenario) metrics.Snapshot {
 	}
 	return last
 }
+
+// cumulative reports whether a gauge counts up from when its process began.
+func cumulative(g metrics.Gauge) bool { return g == metrics.CPUSeconds || g == metrics.ProcessCPU }
 
 func orNothing(s string) string {
 	if s == "" {

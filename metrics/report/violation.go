@@ -34,15 +34,15 @@ type ViolationCount struct {
 // Violation is a row of packets of one flow that met a verdict that was not legal.
 type Violation struct {
 	ViolationClass
-	Flow    Flow     `json:"flow"`              // of all packets
-	Legal   string   `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
-	Packets int      `json:"packets"`           // how many they are
-	Times   []Packet `json:"times,omitempty"`   // of the first of them, at most 20
-	Changes []Change `json:"changes,omitempty"` // of the model, begun before the first packet and not long in force, at most 20, in their order
+	Flow    FlowEnds      `json:"flow"`              // of all packets
+	Legal   string        `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
+	Packets int           `json:"packets"`           // how many they are
+	Times   []Packet      `json:"times,omitempty"`   // of the first of them, at most 20
+	Changes []ModelChange `json:"changes,omitempty"` // of the model, begun before the first packet and not long in force, at most 20, in their order
 }
 
-// Flow is who talked with whom.
-type Flow struct {
+// FlowEnds is who talked with whom.
+type FlowEnds struct {
 	From     FlowEnd `json:"from"`     // who sent it
 	To       FlowEnd `json:"to"`       // to whom
 	Protocol string  `json:"protocol"` // "TCP" or "UDP"
@@ -62,8 +62,8 @@ type Packet struct {
 	Gone time.Time `json:"gone"` // after that; of one by UDP that arrived, after it arrived
 }
 
-// Change is one of the model, and when it held.
-type Change struct {
+// ModelChange is one of the model, and when it held.
+type ModelChange struct {
 	Verb         string    `json:"verb"`                  // such as "delete pod"
 	Parts        int       `json:"parts"`                 // how many pods, namespaces and policies it moved
 	Concerns     []string  `json:"concerns,omitempty"`    // those of them that the verdict on the flow follows from, such as "Pod a/b", at most 20

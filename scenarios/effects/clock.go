@@ -40,7 +40,7 @@ func Time(ctx context.Context, w *engine.World, t Timed) error {
 	}
 	v.follow(t.Flow, clockInterval)
 	defer v.unfollow(t.Flow)
-	_, there := w.Fleet.State().Pods[t.Flow.From.Key]
+	there := w.Fleet.State().Pods().Has(t.Flow.From.Key)
 	var last time.Time
 	if there {
 		before, err := await(ctx, v, t.Flow, !t.Allows, steady)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -31,8 +29,8 @@ var Protocols = []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP}
 // and on each of Ports and some ports that the policies name, to end as the policies in force say; in a large cluster, between a sample of them.
 type Connections struct{ Dial Dialer }
 
-// Dialer makes connections and returns what became of each, by its flow as a fact.
-type Dialer func(ctx context.Context, flows []Flow) (engine.Facts, error)
+// Dialer makes connections and returns what became of each.
+type Dialer func(ctx context.Context, flows []Flow) (Outcomes, error)
 
 // Name returns the probe's name.
 func (Connections) Name() string { return "connections" }
@@ -41,17 +39,15 @@ func (Connections) Name() string { return "connections" }
 func (Connections) Want(s workloads.State) engine.Facts {
 	facts, x := engine.Facts{}, workloads.NewIndex(s)
 	for _, f := range sampleFlows(s) {
-		facts[f.String()] = string(outcome(passes(x, f, s)))
+		facts[f.fact()] = outcome(passes(x, f, s)).String()
 	}
 	return facts
 }
 
-// About says that facts are flows, those between two pods alike.
-func (Connections) About(flow string) report.Topic { return aboutFlow(flow) }
-
 // Got connects.
 func (p Connections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
-	return p.Dial(ctx, sampleFlows(s))
+	got, err := p.Dial(ctx, sampleFlows(s))
+	return got.facts(), err
 }
 
 // NodeConnections wants flows between the node and its pods, and between it and remote pods, to end as the SUT's rules for the node
@@ -76,17 +72,15 @@ func (p NodeConnections) Want(s workloads.State) engine.Facts {
 		default:
 			allowed = passes(x, f, s)
 		}
-		facts[f.String()] = string(outcome(allowed))
+		facts[f.fact()] = outcome(allowed).String()
 	}
 	return facts
 }
 
-// About says that facts are flows, those between two ends alike.
-func (NodeConnections) About(flow string) report.Topic { return aboutFlow(flow) }
-
 // Got connects.
 func (p NodeConnections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
-	return p.Dial(ctx, p.flows(s))
+	got, err := p.Dial(ctx, p.flows(s))
+	return got.facts(), err
 }
 
 func (p NodeConnections) flows(s workloads.State) []Flow {
@@ -99,11 +93,6 @@ func (p NodeConnections) flows(s workloads.State) []Flow {
 	return flows
 }
 
-// aboutFlow takes the ends for the subject of a flow.
-func aboutFlow(flow string) report.Topic {
-	return report.Topic{Aspect: report.Packets, Subject: flow[:max(0, strings.LastIndexByte(flow, ' '))]}
-}
-
 // passes asks the oracle of s, of which x is the index.
 func passes(x *workloads.Index, f Flow, s workloads.State) bool {
 	return x.Passes(endpoint(f.From, s), endpoint(f.To, s), f.Protocol, f.Port).Allowed
@@ -111,9 +100,9 @@ func passes(x *workloads.Index, f Flow, s workloads.State) bool {
 
 func outcome(allowed bool) Outcome {
 	if allowed {
-		return Connected
+		return Outcome{Kind: Connected}
 	}
-	return Dropped
+	return Outcome{Kind: Dropped}
 }
 
 // samplePods chooses local and remote pods that can talk.
@@ -129,10 +118,13 @@ func samplePods(s workloads.State) (local, remote []workloads.Pod) {
 // several pods have may reach any of them.
 func talkers(s workloads.State) (local, remote []workloads.Pod) {
 	shared := s.Shared()
-	mute := func(p workloads.Pod) bool {
-		return len(p.IPs) == 0 || p.Bare || slices.ContainsFunc(p.IPs, func(ip netip.Addr) bool { return shared[ip] })
-	}
-	return slices.DeleteFunc(s.LocalPods(), mute), slices.DeleteFunc(s.RemotePods(), mute)
+	silent := func(p workloads.Pod) bool { return mute(p, func(ip netip.Addr) bool { return shared[ip] }) }
+	return slices.DeleteFunc(s.LocalPods(), silent), slices.DeleteFunc(s.RemotePods(), silent)
+}
+
+// mute reports whether a pod is not to talk.
+func mute(p workloads.Pod, shared func(netip.Addr) bool) bool {
+	return len(p.IPs) == 0 || p.Bare || slices.ContainsFunc(p.IPs, shared)
 }
 
 // spread draws up to n elements at even distances of the list, so that first and last are always among them.
@@ -156,7 +148,7 @@ func sampleFlows(s workloads.State) []Flow {
 // flowsAmong are all flows between the pods by Protocols and Ports, and some by what else the policies name.
 func flowsAmong(s workloads.State, local, remote []workloads.Pod) []Flow {
 	pods := slices.Concat(local, remote)
-	return append(eachPair(s, pods, flowsBetween), slices.Concat(namedFlowsAmong(s, pods)...)...)
+	return append(eachPair(s, pods, flowsBetween), slices.Concat(namedFlowsAmong(s, pods, namedPorts(s))...)...)
 }
 
 // eachPair are the flows between every two pods, but for those between two remote ones: these are not the local node's.

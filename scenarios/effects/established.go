@@ -138,7 +138,7 @@ func forbid(ctx context.Context, w *engine.World, c Forbidding, talk Conversatio
 		return at, err
 	}
 	for f, o := range outcomes {
-		if o != Dropped && o != Refused {
+		if o.Kind != Dropped && o.Kind != Refused {
 			return at, fmt.Errorf("%s, begun anew once it is forbidden: %s", f, o)
 		}
 	}

@@ -8,17 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
-)
-
-// Outcome is what became of a connection.
-type Outcome string
-
-// The outcomes of a connection.
-const (
-	Connected Outcome = "connected"
-	Dropped   Outcome = "dropped" // no answer
-	Refused   Outcome = "refused"
 )
 
 // End is one end of a flow.
@@ -44,8 +35,13 @@ type Flow struct {
 	Port     uint16
 }
 
-// String returns the flow as it stands in facts.
-func (f Flow) String() string { return fmt.Sprintf("%s > %s %s", f.From, f.To, f.way()) }
+// String returns the flow in words.
+func (f Flow) String() string { return f.fact().String() }
+
+// fact is the one on what becomes of the flow, alike to others between its ends.
+func (f Flow) fact() report.Fact {
+	return report.Fact{Aspect: report.Packets, Kind: report.Flow, Subject: f.From.String() + " > " + f.To.String(), Part: f.way()}
+}
 
 // way is protocol, family and port.
 func (f Flow) way() string {
@@ -58,7 +54,7 @@ func (f Flow) way() string {
 
 // Connector makes real connections.
 type Connector interface {
-	Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, error)
+	Connect(ctx context.Context, flows []Flow) (Outcomes, error)
 }
 
 // Node is what the SUT decides of traffic between its own node and the pods there whatever the policies say.

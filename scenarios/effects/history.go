@@ -55,12 +55,13 @@ type history struct {
 	base     map[workloads.Part]any
 	changes  []*change // of base, in their order
 	touched  map[workloads.Part][]*change
-	moved    int       // parts, by all of changes
-	horizon  time.Time // what was in force until then is not known any more
-	away     bool      // the agent is kept from running
-	unseen   []*change // by the agent that is away: they are written, and need not have been in force when it went
-	next     int       // number of the next change
-	revision int       // of all that decides what is legal
+	policies map[string][]*change // that moved policies of a namespace; of "": cluster-wide ones
+	moved    int                  // parts, by all of changes
+	horizon  time.Time            // what was in force until then is not known any more
+	away     bool                 // the agent is kept from running
+	unseen   []*change            // by the agent that is away: they are written, and need not have been in force when it went
+	next     int                  // number of the next change
+	revision int                  // of all that decides what is legal
 	// near are the parts that have an address, and the policies of a namespace (of "": cluster-wide ones), in base or after a change, with
 	// how many of those say so.
 	near map[any]map[workloads.Part]int
@@ -68,7 +69,7 @@ type history struct {
 
 func newHistory(s workloads.State, deadline time.Duration) *history {
 	h := &history{
-		deadline: deadline, now: s, base: workloads.State{}.Moved(s), touched: map[workloads.Part][]*change{}, near: map[any]map[workloads.Part]int{},
+		deadline: deadline, now: s, base: workloads.State{}.Moved(s), touched: map[workloads.Part][]*change{}, policies: map[string][]*change{}, near: map[any]map[workloads.Part]int{},
 	}
 	for part, is := range h.base {
 		h.claim(part, is, 1)
@@ -112,6 +113,9 @@ func (h *history) begin(verb string, at time.Time, to workloads.State) *change {
 	for part, is := range c.moved {
 		h.claim(part, is, 1)
 		h.touched[part] = append(h.touched[part], c)
+	}
+	for namespace := range c.policies() {
+		h.policies[namespace] = append(h.policies[namespace], c)
 	}
 	h.changes = append(h.changes, c)
 	h.moved += len(c.moved)
@@ -213,14 +217,60 @@ func (h *history) forget(now time.Time) {
 			if is == nil {
 				delete(h.base, part)
 			}
-			if h.touched[part] = h.touched[part][1:]; len(h.touched[part]) == 0 {
-				delete(h.touched, part)
-			}
+			dropFirst(h.touched, part)
+		}
+		for namespace := range h.changes[0].policies() {
+			dropFirst(h.policies, namespace)
 		}
 		h.moved -= len(h.changes[0].moved)
 		h.changes = h.changes[1:]
 		h.revision++
 	}
+}
+
+func dropFirst[K comparable](all map[K][]*change, k K) {
+	if all[k] = all[k][1:]; len(all[k]) == 0 {
+		delete(all, k)
+	}
+}
+
+// policies returns the namespaces of which the change moved policies; "" for cluster-wide ones.
+func (c *change) policies() map[string]bool {
+	all := map[string]bool{}
+	for part := range c.moved {
+		if part.Kind != workloads.PodKind && part.Kind != workloads.NamespaceKind {
+			all[part.Key.Namespace] = true
+		}
+	}
+	return all
+}
+
+// concerning returns the changes, in order, that moved what can make a difference to a flow: the pods that have the address of one of its
+// ends, or had it, their namespaces, and the policies there.
+func (h *history) concerning(f Flow) []*change {
+	all := slices.Clone(h.policies[""])
+	namespaces := map[string]bool{}
+	for pod := range h.pods(f) {
+		all = append(all, h.touched[pod]...)
+		if namespace := pod.Key.Namespace; !namespaces[namespace] {
+			namespaces[namespace] = true
+			all = append(all, h.touched[workloads.NamespaceKind.Named(namespace)]...)
+			all = append(all, h.policies[namespace]...)
+		}
+	}
+	slices.SortFunc(all, func(a, b *change) int { return a.number - b.number })
+	return slices.Compact(all)
+}
+
+// pods returns the pods that a flow is between, and those that have the address of one of its ends or had it.
+func (h *history) pods(f Flow) map[workloads.Part]bool {
+	pods := map[workloads.Part]bool{workloads.PodKind.Part(f.From.Key): true, workloads.PodKind.Part(f.To.Key): true}
+	for _, e := range []End{f.From, f.To} {
+		for part := range h.near[e.Addr] {
+			pods[part] = true
+		}
+	}
+	return pods
 }
 
 // span is when a packet was on its way.

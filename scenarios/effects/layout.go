@@ -59,16 +59,16 @@ func (p Programmed) strange(ctx context.Context, s workloads.State) bool {
 	want := p.Want(s)
 	chains, differing := map[string]bool{}, map[string]bool{}
 	for fact, is := range want {
-		if t := p.About(fact); t.Aspect == report.Rules {
-			chains[t.Subject] = true
+		if fact.Aspect == report.Rules {
+			chains[fact.Subject] = true
 			if got[fact] != is {
-				differing[t.Subject] = true
+				differing[fact.Subject] = true
 			}
 		}
 	}
 	for fact := range got {
-		if t := p.About(fact); t.Aspect == report.Rules && want[fact] == "" && chains[t.Subject] {
-			differing[t.Subject] = true
+		if fact.Aspect == report.Rules && want[fact] == "" && chains[fact.Subject] {
+			differing[fact.Subject] = true
 		}
 	}
 	return len(chains) > 0 && 2*len(differing) >= len(chains)

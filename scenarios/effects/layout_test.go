@@ -18,33 +18,36 @@ import (
 // laid expects a rule in each of four chains; a chain that the kernel has holds another one.
 type laid struct{}
 
-func (laid) Programmed(workloads.State) map[string]string {
-	return map[string]string{"a: rule": "1", "b: rule": "1", "c: rule": "1", "d: rule": "1"}
+func (laid) Programmed(workloads.State) map[report.Fact]string {
+	facts := map[report.Fact]string{}
+	for _, chain := range []string{"a", "b", "c", "d"} {
+		facts[ruleOf(chain, "rule")] = "1"
+	}
+	return facts
 }
 
-func (l laid) Observed(s workloads.State, k *kernel.State) map[string]string {
+func ruleOf(chain, rule string) report.Fact {
+	return report.Fact{Aspect: report.Rules, Subject: chain, Part: rule}
+}
+
+func (l laid) Observed(s workloads.State, k *kernel.State) map[report.Fact]string {
 	facts := l.Programmed(s)
 	for id := range k.Chains {
-		delete(facts, id.Name+": rule")
-		facts[id.Name+": another"] = "1"
+		delete(facts, ruleOf(id.Name, "rule"))
+		facts[ruleOf(id.Name, "another")] = "1"
 	}
 	return facts
 }
 
 func (laid) Counted(workloads.State, *kernel.State) map[metrics.Gauge]float64 { return nil }
 
-func (laid) About(fact string) report.Topic {
-	subject, _, _ := strings.Cut(fact, ": ")
-	return report.Topic{Aspect: report.Rules, Subject: subject}
-}
-
 // says is a probe whose fact is what it says.
 type says string
 
 func (says) Name() string                      { return "says" }
-func (says) Want(workloads.State) engine.Facts { return engine.Facts{"said": "yes"} }
+func (says) Want(workloads.State) engine.Facts { return engine.Facts{{Subject: "said"}: "yes"} }
 func (p says) Got(context.Context, workloads.State) (engine.Facts, error) {
-	return engine.Facts{"said": string(p)}, nil
+	return engine.Facts{{Subject: "said"}: string(p)}, nil
 }
 
 func TestLayoutThatIsNotUnderstood(t *testing.T) {

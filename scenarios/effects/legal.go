@@ -33,8 +33,9 @@ type judgement struct {
 	// Zero: none.
 	bound, binds, began, begins time.Time
 
-	next    int       // number of the first change that had not begun
-	pending []*change // those before next that need not be in force
+	last    int       // number of the last change that had begun, of those that concern the flow; -1: none
+	pending []*change // of these, those that need not be in force
+	asked   time.Time // when the packet was on its way of which this was found out
 	legal   legal
 	crowded bool             // either verdict, because it was too much to find out
 	parts   []workloads.Part // of the model, that could make a difference
@@ -45,7 +46,7 @@ func (j judgement) covers(t span) bool {
 }
 
 func (h *history) verdictsOf(f Flow) *flowVerdicts {
-	return &flowVerdicts{flow: f, history: h, last: judgement{revision: -1, next: -1}}
+	return &flowVerdicts{flow: f, history: h, last: judgement{revision: -1}}
 }
 
 // at returns what is legal for a packet that was on its way then: what all states allow in which each part that changes is what it was or
@@ -58,8 +59,10 @@ func (l *flowVerdicts) at(t span) judgement {
 	if !h.horizon.IsZero() && !t.from.After(h.horizon) {
 		return judgement{legal: either, crowded: true}
 	}
-	j := h.underWay(t)
-	if j.next == l.last.next && slices.Equal(j.pending, l.last.pending) {
+	j := h.underWay(l.flow, t)
+	// What was forgotten since then may have come and gone without having been seen here.
+	known := l.last.revision >= 0 && !h.horizon.After(l.last.asked)
+	if known && j.last == l.last.last && slices.Equal(j.pending, l.last.pending) {
 		j.legal, j.crowded, j.parts = l.last.legal, l.last.crowded, l.last.parts
 	} else {
 		h.ask(l.flow, t, &j)
@@ -79,15 +82,16 @@ func (l *flowVerdicts) since(t span) change {
 	return change{}
 }
 
-// underWay returns a judgement that says which changes are under way for a packet.
-func (h *history) underWay(t span) judgement {
-	j := judgement{revision: h.revision, next: h.next, bound: h.horizon}
-	for _, c := range h.changes {
+// underWay returns a judgement that says which changes are under way for a packet of a flow. Others make no difference to it, and when they
+// come, nothing is asked again.
+func (h *history) underWay(f Flow, t span) judgement {
+	j := judgement{revision: h.revision, last: -1, asked: t.from, bound: h.horizon}
+	for _, c := range h.concerning(f) {
 		if c.begun.After(t.until) {
-			j.begins, j.next = c.begun, c.number
+			j.begins = c.begun
 			break
 		}
-		j.began = c.begun
+		j.began, j.last = c.begun, c.number
 		at, ok := c.binds(h.deadline)
 		switch {
 		case ok && t.from.After(at):
@@ -152,15 +156,10 @@ func choose(slots []slot, number int, parts []any) {
 // slots returns the parts that can make a difference to a flow: the pods that have the address of one of its ends, or had it, their
 // namespaces, and the policies that select one of those that are local.
 func (h *history) slots(f Flow, t span) []slot {
-	pods := map[workloads.Part]bool{workloads.PodPart(f.From.Key): true, workloads.PodPart(f.To.Key): true}
-	for _, e := range []End{f.From, f.To} {
-		for part := range h.near[e.Addr] {
-			pods[part] = true
-		}
-	}
+	pods := h.pods(f)
 	var slots []slot
 	local := []workloads.Pod{}
-	namespaces := map[workloads.Part][]version{workloads.NamespacePart(""): nil} // cluster-wide policies have none
+	namespaces := map[workloads.Part][]version{workloads.NamespaceKind.Named(""): nil} // cluster-wide policies have none
 	add := func(part workloads.Part, versions []version) {
 		if len(versions) > 1 || versions[0].is != nil {
 			slots = append(slots, slot{part, versions})
@@ -169,7 +168,7 @@ func (h *history) slots(f Flow, t span) []slot {
 	for part := range pods {
 		versions := h.versions(part, t)
 		add(part, versions)
-		namespaces[workloads.NamespacePart(part.Key.Namespace)] = nil
+		namespaces[workloads.NamespaceKind.Named(part.Key.Namespace)] = nil
 		for _, v := range versions {
 			if p, ok := v.is.(workloads.Pod); ok && p.Node == h.now.LocalNode {
 				local = append(local, p)
@@ -183,7 +182,7 @@ func (h *history) slots(f Flow, t span) []slot {
 	selects := func(v version) bool {
 		r, ok := v.is.(*workloads.Ruleset)
 		return ok && slices.ContainsFunc(local, func(p workloads.Pod) bool {
-			return slices.ContainsFunc(namespaces[workloads.NamespacePart(p.Namespace)], func(v version) bool {
+			return slices.ContainsFunc(namespaces[workloads.NamespaceKind.Named(p.Namespace)], func(v version) bool {
 				n, _ := v.is.(workloads.Namespace)
 				return r.Selects(p, n)
 			})

@@ -48,9 +48,9 @@ func TestLaw(t *testing.T) {
 	open, stream := town()
 	closed := closing(open, "closed")
 	reused := without(open, stream.To.Key)
-	c := open.Pods[stream.To.Key]
+	c := open.Pods().Get(stream.To.Key)
 	c.Key.Name = "c"
-	reused.Pods[c.Key] = c
+	reused.Put(c)
 	const both = either
 	for name, c := range map[string]struct {
 		states []workloads.State
@@ -181,16 +181,16 @@ func closingPod(s workloads.State, policy, pod string) workloads.State {
 // client is deleted, and a remote pod that may send nothing takes its address.
 func TestFormerTenantOfTheSource(t *testing.T) {
 	open, stream := town()
-	client := open.Pods[stream.From.Key]
+	client := open.Pods().Get(stream.From.Key)
 	client.Node = "there"
-	open.Nodes["there"] = workloads.Node{Name: "there"}
-	open.Pods[client.Key] = client
+	open.Put(workloads.Node{Name: "there"})
+	open.Put(client)
 	before := selecting(open, "gate", "b", "a")
 	gone := without(before, client.Key)
-	after := gone.Clone()
+	after := gone
 	next := client
 	next.Key.Name, next.Labels = "c", map[string]string{"name": "c"}
-	after.Pods[next.Key] = next
+	after.Put(next)
 	stream.From = End{Key: next.Key, Addr: stream.From.Addr, Remote: true}
 
 	h, begun := newHistory(before, time.Minute), time.Now()
@@ -209,10 +209,10 @@ func TestFormerTenantOfTheSource(t *testing.T) {
 // TestAddressOfTwo wants what is sent from and to an address to be free to go wrong as long as an agent may hold it to be another pod's as well.
 func TestAddressOfTwo(t *testing.T) {
 	one, stream := town()
-	twin := one.Pods[stream.To.Key]
+	twin := one.Pods().Get(stream.To.Key)
 	twin.Key.Name = "twin"
-	two := one.Clone()
-	two.Pods[twin.Key] = twin
+	two := one
+	two.Put(twin)
 	answer := stream
 	answer.From, answer.To = stream.To, stream.From
 
@@ -233,9 +233,9 @@ func TestAddressOfTwo(t *testing.T) {
 // TestRemotePodComes wants what a remote pod sends to be judged before the agent knows it: it comes from an address outside.
 func TestRemotePodComes(t *testing.T) {
 	open, stream := town()
-	client := open.Pods[stream.From.Key]
+	client := open.Pods().Get(stream.From.Key)
 	client.Node = "there"
-	open.Pods[client.Key] = client
+	open.Put(client)
 	stream.From.Remote = true
 	for name, c := range map[string]struct {
 		with func(workloads.State) workloads.State
@@ -258,10 +258,10 @@ func TestRemotePodComes(t *testing.T) {
 // to where the address was. And the other way round.
 func TestReceiverMoves(t *testing.T) {
 	here, stream := town()
-	server := here.Pods[stream.To.Key]
+	server := here.Pods().Get(stream.To.Key)
 	server.Node = "there"
-	there := here.Clone()
-	there.Pods[server.Key] = server
+	there := here
+	there.Put(server)
 	for name, c := range map[string]struct {
 		from, to workloads.State
 		remote   bool
@@ -286,10 +286,10 @@ func TestUnwrittenChangesStay(t *testing.T) {
 	open, stream := town()
 	h, now := newHistory(open, time.Minute), time.Now()
 	closed := closing(open, "closed")
-	crowd := closed.Clone()
+	crowd := closed
 	for i := range maxMoved {
 		k := workloads.Key{Namespace: "ns", Name: fmt.Sprint("pod", i)}
-		crowd.Pods[k] = workloads.Pod{Key: k, Node: "there"}
+		crowd.Put(workloads.Pod{Key: k, Node: "there"})
 	}
 	writing := h.begin("create policy", now, closed)
 	h.acknowledge(h.begin("create pod", now, crowd), now)
@@ -355,7 +355,7 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s, stream := town()
-		s.Namespaces["other"] = workloads.Namespace{Name: "other"}
+		s.Put(workloads.Namespace{Name: "other"})
 		s = drawChanges(r, s, 6)
 		h, now := newHistory(s, time.Hour), time.Now()
 		for range 1 + r.IntN(3) {
@@ -397,6 +397,77 @@ func TestLawAgainstAllCombinations(t *testing.T) {
 	}
 }
 
+// TestVerdictsThatAreKept wants what is kept from packet to packet to be what would be found out anew, whatever comes, goes and is forgotten in
+// between.
+func TestVerdictsThatAreKept(t *testing.T) {
+	begun, kept := time.Now(), 0
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		s, stream := town()
+		s.Put(workloads.Namespace{Name: "other"})
+		h, now := newHistory(s, 30*time.Second), begun
+		verdicts, writing := h.verdictsOf(stream), []*change(nil)
+		for range 60 {
+			now = now.Add(time.Duration(r.IntN(3000)) * time.Millisecond)
+			switch r.IntN(6) {
+			case 0, 1:
+				s = drawChanges(r, s, 1)
+				if c := h.begin("test", now, s); c != nil {
+					writing = append(writing, c)
+				}
+			case 2:
+				for _, c := range writing {
+					h.acknowledge(c, now)
+				}
+				writing = nil
+			case 3:
+				h.converged(now.Add(-time.Second), now)
+			case 4:
+				h.leave(now)
+				h.back(now.Add(time.Second))
+			case 5:
+				now = now.Add(time.Duration(r.IntN(20)) * time.Second)
+				h.forget(now)
+			}
+			if r.IntN(3) > 0 { // what comes and is in force before the next packet must be seen as well
+				continue
+			}
+			sent := now.Add(-time.Duration(r.IntN(300)) * time.Millisecond)
+			at := span{sent, sent.Add(time.Duration(r.IntN(50)) * time.Millisecond)}
+			before := verdicts.last
+			got, want := verdicts.at(at), h.verdictsOf(stream).at(at)
+			if got.legal != want.legal || got.crowded != want.crowded {
+				t.Fatalf("seed %d: got %+v, want %+v", seed, got, want)
+			}
+			if before.last == got.last && before.revision != got.revision && !got.crowded {
+				kept++
+			}
+		}
+	}
+	if kept < 500 {
+		t.Errorf("only %d were kept while others changed", kept)
+	}
+}
+
+// TestVerdictsOutliveNoHistory wants a change to count that came, was in force and was forgotten before the next packet.
+func TestVerdictsOutliveNoHistory(t *testing.T) {
+	open, stream := town()
+	h, now := newHistory(open, time.Minute), time.Now()
+	verdicts := h.verdictsOf(stream)
+	if got := verdicts.at(span{now, now}).legal; got != mayPass {
+		t.Fatalf("%b is legal at first", got)
+	}
+	h.acknowledge(h.begin("test", now.Add(time.Second), closing(open, "closed")), now.Add(time.Second))
+	h.converged(now.Add(2*time.Second), now.Add(2*time.Second))
+	later := now.Add(2*time.Second + 2*disorder)
+	if h.forget(later); len(h.changes) > 0 {
+		t.Fatal("the change is not forgotten")
+	}
+	if got := verdicts.at(span{later, later}).legal; got != mayDrop {
+		t.Errorf("in the end %b is legal", got)
+	}
+}
+
 // idle returns whether a part is an admin policy that selects nobody with an address of the flow: the others alone may make it unclear who is meant.
 func idle(f Flow, parts []any) func(any) bool {
 	return func(part any) bool {
@@ -409,7 +480,6 @@ func idle(f Flow, parts []any) func(any) bool {
 
 // drawChanges changes so many parts of the state.
 func drawChanges(r *rand.Rand, s workloads.State, count int) workloads.State {
-	s = s.Clone()
 	names, namespaces := []string{"a", "b", "far", "c"}, []string{"ns", "other"}
 	pick := func(of []string) string { return of[r.IntN(len(of))] }
 	selector := func() metav1.LabelSelector {
@@ -426,33 +496,33 @@ func drawChanges(r *rand.Rand, s workloads.State, count int) workloads.State {
 			if k.Name == "far" {
 				p.Node = "there"
 			}
-			s.Pods[k] = p
+			s.Put(p)
 		case 2:
 			if k.Name != "a" {
-				delete(s.Pods, k)
+				s.Remove(workloads.PodKind.Part(k))
 			}
 		case 3:
-			s.Namespaces[k.Namespace] = workloads.Namespace{Name: k.Namespace, Labels: map[string]string{"name": pick(names)}}
+			s.Put(workloads.Namespace{Name: k.Namespace, Labels: map[string]string{"name": pick(names)}})
 		case 4:
 			peer, spaces := selector(), selector()
-			s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+			s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 				PodSelector: selector(), PolicyTypes: []networkingv1.PolicyType{[]networkingv1.PolicyType{"Ingress", "Egress"}[r.IntN(2)]},
 				Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &peer, NamespaceSelector: &spaces}}}},
 				Egress:  []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{{PodSelector: &peer, NamespaceSelector: &spaces}}}},
-			}}
+			}})
 		default:
 			if r.IntN(2) == 0 {
-				delete(s.Policies, k)
+				s.Remove(workloads.NetworkKind.Part(k))
 				continue
 			}
 			subject := selector()
-			s.AdminPolicies[k.Name] = workloads.AdminPolicy{Name: k.Name, Spec: policyv1alpha1.AdminNetworkPolicySpec{
+			s.Put(workloads.AdminPolicy{Name: k.Name, Spec: policyv1alpha1.AdminNetworkPolicySpec{
 				Priority: int32(r.IntN(3)), Subject: policyv1alpha1.AdminNetworkPolicySubject{Namespaces: &subject},
 				Ingress: []policyv1alpha1.AdminNetworkPolicyIngressRule{{
 					Action: []policyv1alpha1.AdminNetworkPolicyRuleAction{"Allow", "Deny", "Pass"}[r.IntN(3)],
 					From:   []policyv1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: &metav1.LabelSelector{}}},
 				}},
-			}}
+			}})
 		}
 	}
 	return s
@@ -460,21 +530,19 @@ func drawChanges(r *rand.Rand, s workloads.State, count int) workloads.State {
 
 // selecting returns the state with a policy of the namespace for what pods of some name receive: from those of another name alone.
 func selecting(s workloads.State, policy, pod, from string) workloads.State {
-	s = s.Clone()
 	k := workloads.Key{Namespace: "ns", Name: policy}
 	named := func(name string) metav1.LabelSelector {
 		return metav1.LabelSelector{MatchLabels: map[string]string{"name": name}}
 	}
 	peer := named(from)
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: named(pod), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 		Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &peer}}}},
-	}}
+	}})
 	return s
 }
 
 func withoutPolicy(s workloads.State, name string) workloads.State {
-	s = s.Clone()
-	delete(s.Policies, workloads.Key{Namespace: "ns", Name: name})
+	s.Remove(workloads.NetworkKind.Part(workloads.Key{Namespace: "ns", Name: name}))
 	return s
 }

@@ -1,6 +1,7 @@
 package effects
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -16,7 +18,7 @@ import (
 type Matrix struct {
 	Chosen    string // how the pods were chosen
 	Flows     []Flow
-	Want, Got map[Flow]Outcome
+	Want, Got Outcomes
 }
 
 // TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local pods and as many remote ones,
@@ -26,7 +28,7 @@ func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 	here, elsewhere := talkers(s)
 	local, aboutLocal := Representatives(s, here, most, w.Rand)
 	remote, aboutRemote := Representatives(s, elsewhere, most, w.Rand)
-	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: map[Flow]Outcome{}}
+	m := Matrix{Chosen: "local: " + aboutLocal + "; remote: " + aboutRemote, Flows: flowsAmong(s, local, remote), Want: Outcomes{}}
 	x := workloads.NewIndex(s)
 	for _, f := range m.Flows {
 		m.Want[f] = outcome(passes(x, f, s))
@@ -39,6 +41,46 @@ func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 // Differing lists the flows that do not end as the oracle says, in the order of Flows.
 func (m Matrix) Differing() []Flow {
 	return slices.DeleteFunc(slices.Clone(m.Flows), func(f Flow) bool { return m.Got[f] == m.Want[f] })
+}
+
+// Record returns the matrix as the record has it.
+func (m Matrix) Record() *report.Connections {
+	c := &report.Connections{Chosen: m.Chosen, Flows: len(m.Flows)}
+	number, rows := map[string]int{}, [][]byte(nil)
+	count := func(e End) int {
+		i, known := number[e.String()]
+		if !known {
+			i = len(c.Pods)
+			number[e.String()], c.Pods = i, append(c.Pods, e.String())
+		}
+		return i
+	}
+	for _, f := range m.Flows {
+		count(f.From)
+		count(f.To)
+	}
+	for range c.Pods {
+		rows = append(rows, bytes.Repeat([]byte(" "), len(c.Pods)))
+	}
+	for _, f := range m.Flows {
+		from, to := count(f.From), count(f.To)
+		cell := &rows[from][to]
+		if sign := m.sign(f)[0]; *cell == ' ' || *cell == '.' {
+			*cell = sign
+		} else if sign != '.' && sign != *cell {
+			*cell = '?'
+		}
+		if m.Got[f] == m.Want[f] {
+			continue
+		}
+		if c.Differing++; len(c.Differences) < report.MostConnections {
+			c.Differences = append(c.Differences, report.Connection{From: from, To: to, Way: f.way(), Want: m.Want[f].String(), Got: m.Got[f].String()})
+		}
+	}
+	for _, row := range rows {
+		c.Rows = append(c.Rows, string(row))
+	}
+	return c
 }
 
 // String prints a table, rows from, columns to, in which only what differs stands out, and below it each flow that differs, 50 at
@@ -92,7 +134,7 @@ func (m Matrix) String() string {
 			fmt.Fprintf(&b, "\nand %d more", len(differing)-i)
 			break
 		}
-		fmt.Fprintf(&b, "\n%s: want %q got %q", f, m.Want[f], m.Got[f])
+		fmt.Fprintf(&b, "\n%s: want %q got %q", f, m.Want[f].String(), m.Got[f].String())
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
@@ -101,9 +143,9 @@ func (m Matrix) sign(f Flow) string {
 	switch got := m.Got[f]; {
 	case got == m.Want[f]:
 		return "."
-	case got == Connected:
+	case got.Kind == Connected:
 		return "+"
-	case got == Dropped:
+	case got.Kind == Dropped:
 		return "-"
 	}
 	return "?"

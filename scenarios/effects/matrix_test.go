@@ -3,11 +3,13 @@ package effects
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -15,17 +17,17 @@ import (
 // liar connects all flows as the oracle says, but for one that passes, one that is dropped and one that is refused.
 type liar struct{ state workloads.State }
 
-func (l liar) Connect(_ context.Context, flows []Flow) (map[Flow]Outcome, error) {
-	got, x := map[Flow]Outcome{}, workloads.NewIndex(l.state)
+func (l liar) Connect(_ context.Context, flows []Flow) (Outcomes, error) {
+	got, x := Outcomes{}, workloads.NewIndex(l.state)
 	for _, f := range flows {
 		got[f] = outcome(passes(x, f, l.state))
 		switch f.String() {
 		case "a/far > a/four udp/9090":
-			got[f] = Connected
+			got[f] = Outcome{Kind: Connected}
 		case "a/dual > a/far tcp/8080":
-			got[f] = Dropped
+			got[f] = Outcome{Kind: Dropped}
 		case "a/dual > a/far tcp/9090":
-			got[f] = Refused
+			got[f] = Outcome{Kind: Refused}
 		}
 	}
 	return got, nil
@@ -34,7 +36,7 @@ func (l liar) Connect(_ context.Context, flows []Flow) (map[Flow]Outcome, error)
 func TestMatrixShowsWhatDiffers(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}})
 	w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s), Effects: &Set{Connector: liar{s}}, Rand: rand.New(rand.NewPCG(1, 1))}
 	m, err := TryMatrix(t.Context(), w, 10)
 	if err != nil {
@@ -58,6 +60,13 @@ a/far > a/four udp/9090: want "dropped" got "connected"
 `
 	if got := m.String(); got != want {
 		t.Errorf("got\n%s", got)
+	}
+	c := m.Record()
+	if want := []string{" ..?.", ".  ..", ".    ", ".+   ", "..   "}; len(c.Pods) != 5 || c.Flows != 48 || c.Differing != 3 || !slices.Equal(c.Rows, want) {
+		t.Errorf("the record has %+v, want the rows %q", c, want)
+	}
+	if want := (report.Connection{From: 0, To: 3, Way: "tcp/8080", Want: "connected", Got: "dropped"}); c.Differences[0] != want {
+		t.Errorf("got %+v, want %+v", c.Differences[0], want)
 	}
 }
 

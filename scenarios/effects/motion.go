@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,12 +45,18 @@ type motion struct {
 // look is what is seen of one effect's facts.
 type look struct {
 	probe engine.Probe
-	got   func(context.Context) (engine.Facts, error)
+	got   func(context.Context) (sight, error)
 	want  engine.Facts
 
 	mu     sync.Mutex
 	failed error        // the last look; nil: it succeeded
 	astray engine.Facts // fact to the first value that was not that from before
+}
+
+// sight is what one look sees.
+type sight struct {
+	facts  engine.Facts
+	silent map[report.Fact]bool // connections that had no answer, so that they may be late
 }
 
 // Watch looks at the facts of the gauges, routes and connections that the model wants now, which have just been seen to hold.
@@ -63,9 +68,15 @@ func (m Moves) Watch(ctx context.Context, w *engine.World) engine.Motion {
 	var first sync.WaitGroup
 	for _, p := range e.ifSeen(w, Gauges{w.SUT}, e.Routes(), e.connections()) {
 		l := &look{probe: p, want: p.Want(v.before), astray: engine.Facts{}}
-		l.got = func(ctx context.Context) (engine.Facts, error) { return p.Got(ctx, w.Fleet.State()) }
+		l.got = func(ctx context.Context) (sight, error) {
+			facts, err := p.Got(ctx, w.Fleet.State())
+			return sight{facts: facts}, err
+		}
 		if _, is := p.(Connections); is { // the same flows all the time, whatever becomes of the model
-			l.got = func(ctx context.Context) (engine.Facts, error) { return e.dial(ctx, flows) }
+			l.got = func(ctx context.Context) (sight, error) {
+				outcomes, err := e.dial(ctx, flows)
+				return sight{outcomes.facts(), outcomes.silent()}, err
+			}
 		}
 		v.looks = append(v.looks, l)
 		first.Add(1)
@@ -118,7 +129,7 @@ func newIn(now, before engine.Facts) bool {
 }
 
 // note keeps what deviates, but for what is missing without having been in doubt before. A look that fails is made up for by the next one.
-func (l *look) note(got engine.Facts, err error, doubts engine.Facts) {
+func (l *look) note(got sight, err error, doubts engine.Facts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed = err
@@ -130,19 +141,17 @@ func (l *look) note(got engine.Facts, err error, doubts engine.Facts) {
 		_, known := l.astray[fact]
 		_, new := lost[fact]
 		_, again := doubts[fact]
-		if got[fact] != was && !known && (again || !new) {
-			l.astray[fact] = got[fact]
+		if got.facts[fact] != was && !known && (again || !new) {
+			l.astray[fact] = got.facts[fact]
 		}
 	}
 }
 
 // missing returns the facts of which there is no sign: none at all, or of a connection no answer.
-func missing(want, got engine.Facts) engine.Facts {
+func missing(want engine.Facts, got sight) engine.Facts {
 	lost := engine.Facts{}
 	for fact, was := range want {
-		is := got[fact]
-		late := was == string(Connected) && is != string(Refused) && !strings.HasPrefix(is, string(Connected)+" from")
-		if is != was && (is == "" || late) {
+		if is := got.facts[fact]; is != was && (is == "" || was == string(Connected) && got.silent[fact]) {
 			lost[fact] = is
 		}
 	}
@@ -156,7 +165,7 @@ func (v *motion) Judge(ctx context.Context, note func(report.Finding)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	after, want, got, about := v.world.Fleet.State(), engine.Facts{}, engine.Facts{}, map[string]report.Topic{}
+	after, want, got := v.world.Fleet.State(), engine.Facts{}, engine.Facts{}
 	remade := v.remade(after)
 	for _, l := range v.looks {
 		p, is := l.probe, l.probe.Want(after)
@@ -167,16 +176,15 @@ func (v *motion) Judge(ctx context.Context, note func(report.Finding)) error {
 			if is[fact] != value || remade[fact] {
 				continue
 			}
-			name := p.Name() + ": " + fact
-			about[name] = report.Topic{Aspect: engine.Topics(p)(fact).Aspect}
-			want[name], got[name] = value, value
+			named := report.Fact{Aspect: fact.Aspect, Kind: fact.Kind, Subject: p.Name() + ": " + fact.String()}
+			want[named], got[named] = value, value
 			if other, ok := l.astray[fact]; ok {
-				got[name] = other
+				got[named] = other
 			}
 		}
 	}
 	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Took: time.Since(v.begun)}
-	engine.Compare(&f, want, got, func(fact string) report.Topic { return about[fact] })
+	engine.Compare(&f, want, got)
 	failed := v.unseen()
 	if f.Differing == 0 && failed != nil {
 		f.Error = failed.Error()
@@ -203,20 +211,20 @@ func (v *motion) unseen() error {
 }
 
 // remade returns the facts about pods that are on another node than before: they were on none in between.
-func (v *motion) remade(after workloads.State) map[string]bool {
+func (v *motion) remade(after workloads.State) map[report.Fact]bool {
 	elsewhere := func(k workloads.Key) bool {
-		p, there := after.Pods[k]
-		return there && v.before.Pods[k].Node != p.Node
+		p, there := after.Pods().Lookup(k)
+		return there && v.before.Pods().Get(k).Node != p.Node
 	}
-	facts := map[string]bool{}
+	facts := map[report.Fact]bool{}
 	for _, f := range sampleFlows(v.before) {
 		if elsewhere(f.From.Key) || elsewhere(f.To.Key) {
-			facts[f.String()] = true
+			facts[f.fact()] = true
 		}
 	}
-	for k := range v.before.Pods {
+	for k := range v.before.Pods().All() {
 		if elsewhere(k) {
-			facts[string(metrics.Endpoints)], facts[string(metrics.LocalEndpoints)] = true, true
+			facts[heard(metrics.Endpoints)], facts[heard(metrics.LocalEndpoints)] = true, true
 		}
 	}
 	return facts

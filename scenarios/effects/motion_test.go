@@ -43,7 +43,7 @@ func newMirror(t *testing.T) *mirror {
 		k := workloads.Key{Namespace: p.Namespace, Name: "closed"}
 		closed := workloads.Policy{Key: k}
 		closed.Spec.PodSelector.MatchLabels = p.Labels
-		state.Policies[k] = closed
+		state.Put(closed)
 	}
 	m := &mirror{fault: func(engine.Facts) error { return nil }}
 	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, state)
@@ -71,19 +71,20 @@ func (m *mirror) Programmed(context.Context) (*kernel.State, error) {
 }
 func (m *mirror) Routes() (map[string]string, error) {
 	facts, err := m.see(Routes{})
-	for prefix, dev := range facts {
-		_, facts[prefix], _ = strings.Cut(dev, "/")
+	routes := map[string]string{}
+	for fact, dev := range facts {
+		_, routes[fact.Subject], _ = strings.Cut(dev, "/")
 	}
-	return facts, err
+	return routes, err
 }
 
-func (m *mirror) Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, error) {
+func (m *mirror) Connect(ctx context.Context, flows []Flow) (Outcomes, error) {
 	facts, err := m.see(Connections{})
-	outcomes := map[Flow]Outcome{}
+	outcomes := Outcomes{}
 	for _, f := range flows {
-		outcomes[f] = Outcome(facts[f.String()])
+		outcomes[f] = outcomeOf(facts[f.fact()])
 		if m.leaks && len(flows) == 1 {
-			outcomes[f] = Connected
+			outcomes[f] = Outcome{Kind: Connected}
 		}
 	}
 	m.mu.Lock()
@@ -97,13 +98,25 @@ func (m *mirror) Connect(ctx context.Context, flows []Flow) (map[Flow]Outcome, e
 	return outcomes, err
 }
 
+// outcomeOf is the outcome that a fact tells of.
+func outcomeOf(said string) Outcome {
+	if from, ok := strings.CutPrefix(said, string(ConnectedFrom)+" "); ok {
+		return Outcome{ConnectedFrom, from}
+	}
+	switch kind := OutcomeKind(said); kind {
+	case Connected, Dropped, Refused:
+		return Outcome{Kind: kind}
+	}
+	return Outcome{Failed, said}
+}
+
 func TestMoves(t *testing.T) {
 	const open, shut = "pod-0000001 > fv-1-ns-0/pod-0000002 tcp/8080", "pod-0000001 > fv-1-ns-0/pod-0000000 tcp/8080"
 	set := func(match, value string, until time.Duration) func(*mirror) {
 		return func(m *mirror) {
 			m.fault = func(f engine.Facts) error {
 				for fact := range f {
-					if strings.Contains(fact, match) && time.Since(m.begun) < until {
+					if strings.Contains(fact.String(), match) && time.Since(m.begun) < until {
 						f[fact] = value
 					}
 				}

@@ -40,7 +40,7 @@ type mention struct {
 
 // mentions lists what the policies name besides Ports, by the ways that it means: each number, both ends of a range and what comes after
 // it, and what each pod calls by a name, whichever protocol the policy says. Sockets by SCTP there are none.
-func mentions(s workloads.State, policies []*workloads.Ruleset) map[way][]mention {
+func mentions(ports map[workloads.NamedPort]int, policies []*workloads.Ruleset) map[way][]mention {
 	all := map[way][]mention{}
 	add := func(m mention) {
 		if m.port != 0 && slices.Contains(Protocols, m.protocol) && !slices.Contains(Ports, m.port) {
@@ -52,7 +52,7 @@ func mentions(s workloads.State, policies []*workloads.Ruleset) map[way][]mentio
 			for _, r := range p.Rules(kind) {
 				for _, port := range r.Ports {
 					if port.Name != "" {
-						for w := range called(s, port.Name) {
+						for w := range called(ports, port.Name) {
 							add(mention{w, p, kind, port.Name})
 						}
 						continue
@@ -72,24 +72,33 @@ func mentions(s workloads.State, policies []*workloads.Ruleset) map[way][]mentio
 }
 
 // called returns the ways that pods call by a name.
-func called(s workloads.State, name string) map[way]bool {
+func called(ports map[workloads.NamedPort]int, name string) map[way]bool {
 	ways := map[way]bool{}
-	for _, p := range s.Pods {
-		for _, named := range p.Ports {
-			if named.Name == name {
-				ways[way{named.Protocol, named.Port}] = true
-			}
+	for named := range ports {
+		if named.Name == name {
+			ways[way{named.Protocol, named.Port}] = true
 		}
 	}
 	return ways
 }
 
+// namedPorts returns how many pods call each port so.
+func namedPorts(s workloads.State) map[workloads.NamedPort]int {
+	ports := map[workloads.NamedPort]int{}
+	for _, p := range s.Pods().All() {
+		for _, named := range p.Ports {
+			ports[named]++
+		}
+	}
+	return ports
+}
+
 // namedFlowsAmong draws flows between the pods by what the policies in force name besides Protocols and Ports, for each way a row: those
-// first of which a policy that names it is asked. The same state gives the same; as long as a way is named and its pods are there, most of its
-// flows stay. Flows between remote pods are not the local node's.
-func namedFlowsAmong(s workloads.State, pods []workloads.Pod) [][]Flow {
+// first of which a policy that names it is asked. Ports are those that pods of the whole cluster name. The same state gives the same; as long
+// as a way is named and its pods are there, most of its flows stay. Flows between remote pods are not the local node's.
+func namedFlowsAmong(s workloads.State, pods []workloads.Pod, ports map[workloads.NamedPort]int) [][]Flow {
 	all := s.Rulesets()
-	named, policies := mentions(s, all), map[workloads.Key][]*workloads.Ruleset{}
+	named, policies := mentions(ports, all), map[workloads.Key][]*workloads.Ruleset{}
 	if len(named) == 0 {
 		return nil
 	}
@@ -98,7 +107,7 @@ func namedFlowsAmong(s workloads.State, pods []workloads.Pod) [][]Flow {
 			continue
 		}
 		for _, r := range all {
-			if r.Selects(p, s.Namespaces[p.Namespace]) {
+			if r.Selects(p, s.Namespaces().Named(p.Namespace)) {
 				policies[p.Key] = append(policies[p.Key], r)
 			}
 		}
@@ -109,13 +118,13 @@ func namedFlowsAmong(s workloads.State, pods []workloads.Pod) [][]Flow {
 	ways = ways[:min(len(ways), namedWays)]
 	var rows [][]Flow
 	for _, w := range ways {
-		rows = append(rows, ring.draw(w, namedFlows/len(ways), asking(s, w, named[w], policies)))
+		rows = append(rows, ring.draw(w, namedFlows/len(ways), asking(pods, w, named[w], policies)))
 	}
 	return rows
 }
 
 // asking returns what says whether a policy that mentions the way is asked of a flow by it.
-func asking(s workloads.State, w way, named []mention, policies map[workloads.Key][]*workloads.Ruleset) func(Flow) bool {
+func asking(pods []workloads.Pod, w way, named []mention, policies map[workloads.Key][]*workloads.Ruleset) func(Flow) bool {
 	hears, sends, owns, byNumber := map[workloads.Key]bool{}, map[workloads.Key]bool{}, map[workloads.Key]bool{}, false
 	for _, m := range named {
 		selected := hears
@@ -129,8 +138,8 @@ func asking(s workloads.State, w way, named []mention, policies map[workloads.Ke
 			byNumber = true
 			continue
 		}
-		for k, p := range s.Pods {
-			owns[k] = owns[k] || slices.Contains(p.Ports, workloads.NamedPort{Name: m.name, Protocol: w.protocol, Port: w.port})
+		for _, p := range pods {
+			owns[p.Key] = owns[p.Key] || slices.Contains(p.Ports, workloads.NamedPort{Name: m.name, Protocol: w.protocol, Port: w.port})
 		}
 	}
 	return func(f Flow) bool { return (byNumber || owns[f.To.Key]) && (hears[f.To.Key] || sends[f.From.Key]) }

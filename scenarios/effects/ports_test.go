@@ -20,7 +20,7 @@ import (
 // crowd has twenty pods, of which the last is remote and the first, labelled so, calls a port dns by UDP.
 func crowd() workloads.State {
 	s := workloads.NewState("here")
-	s.Namespaces["a"] = workloads.Namespace{Name: "a"}
+	s.Put(workloads.Namespace{Name: "a"})
 	for i := range 20 {
 		v4, _ := workloads.PodAddresses(i + 1)
 		p := workloads.Pod{Key: workloads.Key{Namespace: "a", Name: fmt.Sprintf("pod-%02d", i)}, Node: "here", IPs: []netip.Addr{v4}}
@@ -30,17 +30,17 @@ func crowd() workloads.State {
 		if i == 19 {
 			p.Node = "there"
 		}
-		s.Pods[p.Key] = p
+		s.Put(p)
 	}
 	return s
 }
 
 // hears is a policy of the first pod that lets it hear all on those ports.
-func hears(s workloads.State, name string, ports ...networkingv1.NetworkPolicyPort) {
+func hears(s *workloads.State, name string, ports ...networkingv1.NetworkPolicyPort) {
 	k := workloads.Key{Namespace: "a", Name: name}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"is": "first"}}, Ingress: []networkingv1.NetworkPolicyIngressRule{{Ports: ports}},
-	}}
+	}})
 }
 
 func named(name string) networkingv1.NetworkPolicyPort {
@@ -69,28 +69,28 @@ func TestPortsThatPoliciesNameAreTried(t *testing.T) {
 		t.Fatalf("without policies: %v", plain)
 	}
 	for name, c := range map[string]struct {
-		arrange func(workloads.State)
+		arrange func(*workloads.State)
 		besides []string
 	}{
-		"what is tried anyhow": {func(s workloads.State) { hears(s, "p", number("TCP", 8080), number("UDP", 9090)) }, nil},
-		"a number":             {func(s workloads.State) { hears(s, "p", number("UDP", 7070)) }, []string{"udp/7070"}},
-		"a range":              {func(s workloads.State) { hears(s, "p", number("TCP", 7000, 7070)) }, []string{"tcp/7000", "tcp/7070", "tcp/7071"}},
-		"a range to the end":   {func(s workloads.State) { hears(s, "p", number("TCP", 1, 65535)) }, []string{"tcp/1", "tcp/65535"}},
-		"SCTP":                 {func(s workloads.State) { hears(s, "p", number("SCTP", 7070), named("sig")) }, nil},
-		"all of a protocol": {func(s workloads.State) {
+		"what is tried anyhow": {func(s *workloads.State) { hears(s, "p", number("TCP", 8080), number("UDP", 9090)) }, nil},
+		"a number":             {func(s *workloads.State) { hears(s, "p", number("UDP", 7070)) }, []string{"udp/7070"}},
+		"a range":              {func(s *workloads.State) { hears(s, "p", number("TCP", 7000, 7070)) }, []string{"tcp/7000", "tcp/7070", "tcp/7071"}},
+		"a range to the end":   {func(s *workloads.State) { hears(s, "p", number("TCP", 1, 65535)) }, []string{"tcp/1", "tcp/65535"}},
+		"SCTP":                 {func(s *workloads.State) { hears(s, "p", number("SCTP", 7070), named("sig")) }, nil},
+		"all of a protocol": {func(s *workloads.State) {
 			hears(s, "p", networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolUDP)})
 		}, nil},
-		"a name, of another protocol than the policy says": {func(s workloads.State) { hears(s, "p", named("dns")) }, []string{"udp/5353"}},
-		"a name that nobody has":                           {func(s workloads.State) { hears(s, "p", named("nobody")) }, nil},
-		"a cluster policy's": {func(s workloads.State) {
-			s.ClusterPolicies["p"] = workloads.ClusterPolicy{Name: "p", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Baseline", Egress: []policyv1alpha2.ClusterNetworkPolicyEgressRule{
+		"a name, of another protocol than the policy says": {func(s *workloads.State) { hears(s, "p", named("dns")) }, []string{"udp/5353"}},
+		"a name that nobody has":                           {func(s *workloads.State) { hears(s, "p", named("nobody")) }, nil},
+		"a cluster policy's": {func(s *workloads.State) {
+			s.Put(workloads.ClusterPolicy{Name: "p", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Baseline", Egress: []policyv1alpha2.ClusterNetworkPolicyEgressRule{
 				{Protocols: []policyv1alpha2.ClusterNetworkPolicyProtocol{{DestinationNamedPort: "dns"}, {TCP: &policyv1alpha2.ClusterNetworkPolicyProtocolTCP{DestinationPort: &policyv1alpha2.Port{Number: 1}}}}},
-			}}}
+			}}})
 		}, []string{"tcp/1", "udp/5353"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := crowd()
-			c.arrange(s)
+			c.arrange(&s)
 			ways := triedWays(sampleFlows(s))
 			for w, n := range plain {
 				if ways[w] != n {
@@ -109,7 +109,7 @@ func TestPortsThatPoliciesNameAreTried(t *testing.T) {
 // port so.
 func TestNamedPortsAreTriedWhereTheyCount(t *testing.T) {
 	s := crowd()
-	hears(s, "p", named("dns"), number("TCP", 7070))
+	hears(&s, "p", named("dns"), number("TCP", 7070))
 	to := map[string]map[string]int{}
 	for _, f := range sampleFlows(s) {
 		if to[f.way()] == nil {
@@ -126,13 +126,13 @@ func TestNamedPortsAreTriedWhereTheyCount(t *testing.T) {
 
 func TestNamedFlowsAreBoundedAndStay(t *testing.T) {
 	s := crowd()
-	hears(s, "p", named("dns"))
-	streams := sampleStreams(s)
+	hears(&s, "p", named("dns"))
+	streams := new(sampler).draw(s)
 	for i := range int32(40) {
-		hears(s, fmt.Sprint("more-", i), number("TCP", 7000+3*i))
+		hears(&s, fmt.Sprint("more-", i), number("TCP", 7000+3*i))
 	}
 	flows := sampleFlows(s)
-	if again := sampleFlows(s.Clone()); !reflect.DeepEqual(flows, again) {
+	if again := sampleFlows(s); !reflect.DeepEqual(flows, again) {
 		t.Error("the same state gives other flows")
 	}
 	if got, most := len(flows), 382*len(Ports)*len(Protocols)+namedFlows; got > most {
@@ -141,7 +141,7 @@ func TestNamedFlowsAreBoundedAndStay(t *testing.T) {
 	if got := len(triedWays(flows)); got != len(Ports)*len(Protocols)+namedWays {
 		t.Errorf("%d ways", got)
 	}
-	crowded := sampleStreams(s)
+	crowded := new(sampler).draw(s)
 	if got, most := len(crowded), streamLimit+attemptLimit+namedStreamLimit+namedAttemptLimit; got > most || len(streams) != streamLimit+attemptLimit+1 {
 		t.Errorf("%d streams, and with many ports %d, at most %d", len(streams), got, most)
 	}
@@ -153,9 +153,9 @@ func TestNamedFlowsAreBoundedAndStay(t *testing.T) {
 func BenchmarkSampleStreams(b *testing.B) {
 	s := crowd()
 	for i := range int32(10) {
-		hears(s, fmt.Sprint("p-", i), named("dns"), number("TCP", 7000+3*i), number("UDP", 5000, 5000+i))
+		hears(&s, fmt.Sprint("p-", i), named("dns"), number("TCP", 7000+3*i), number("UDP", 5000, 5000+i))
 	}
 	for b.Loop() {
-		sampleStreams(s)
+		new(sampler).draw(s)
 	}
 }

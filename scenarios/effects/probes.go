@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
@@ -20,10 +19,7 @@ type InSync struct{ SUT engine.SUT }
 func (InSync) Name() string { return "in sync" }
 
 // Want returns that it is.
-func (InSync) Want(workloads.State) engine.Facts { return engine.Facts{string(metrics.InSync): "1"} }
-
-// About says that all else follows from it.
-func (InSync) About(string) report.Topic { return report.Topic{Aspect: report.Heard} }
+func (InSync) Want(workloads.State) engine.Facts { return engine.Facts{heard(metrics.InSync): "1"} }
 
 // Got scrapes the SUT.
 func (p InSync) Got(ctx context.Context, _ workloads.State) (engine.Facts, error) {
@@ -40,7 +36,7 @@ func (Gauges) Name() string { return "gauges" }
 // Want counts the model's pods that have an address.
 func (Gauges) Want(s workloads.State) engine.Facts {
 	var all, local int
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		if len(p.IPs) == 0 {
 			continue
 		}
@@ -49,15 +45,17 @@ func (Gauges) Want(s workloads.State) engine.Facts {
 			local++
 		}
 	}
-	return engine.Facts{string(metrics.Endpoints): strconv.Itoa(all), string(metrics.LocalEndpoints): strconv.Itoa(local)}
+	return engine.Facts{heard(metrics.Endpoints): strconv.Itoa(all), heard(metrics.LocalEndpoints): strconv.Itoa(local)}
 }
-
-// About says that these counts are of what the SUT has heard, not of what it has made of it.
-func (Gauges) About(string) report.Topic { return report.Topic{Aspect: report.Heard} }
 
 // Got scrapes the SUT.
 func (p Gauges) Got(ctx context.Context, _ workloads.State) (engine.Facts, error) {
 	return gauges(ctx, p.SUT, metrics.Endpoints, metrics.LocalEndpoints)
+}
+
+// heard is a fact of a gauge that counts what the SUT has heard, not what it has made of it: all else follows from it.
+func heard(g metrics.Gauge) report.Fact {
+	return report.Fact{Aspect: report.Heard, Kind: report.Gauge, Subject: string(g)}
 }
 
 func gauges(ctx context.Context, sut engine.SUT, names ...metrics.Gauge) (engine.Facts, error) {
@@ -68,7 +66,7 @@ func gauges(ctx context.Context, sut engine.SUT, names ...metrics.Gauge) (engine
 	facts := engine.Facts{}
 	for _, n := range names {
 		if v, ok := snap[n]; ok {
-			facts[string(n)] = strconv.FormatFloat(v, 'f', -1, 64)
+			facts[heard(n)] = strconv.FormatFloat(v, 'f', -1, 64)
 		}
 	}
 	return facts, nil
@@ -91,15 +89,12 @@ func (Routes) Want(s workloads.State) engine.Facts {
 	for _, p := range s.LocalPods() {
 		for _, ip := range p.IPs {
 			if !p.Bare && !shared[ip] {
-				facts[hostRoute(ip)] = "dev of " + p.String()
+				facts[route(hostRoute(ip))] = "dev of " + p.String()
 			}
 		}
 	}
 	return facts
 }
-
-// About says that facts are routes.
-func (Routes) About(string) report.Topic { return report.Topic{Aspect: report.Routes} }
 
 // Got dumps the kernel's main table; routes outside the pools are not looked at.
 func (p Routes) Got(_ context.Context, s workloads.State) (engine.Facts, error) {
@@ -119,12 +114,16 @@ func (p Routes) Got(_ context.Context, s workloads.State) (engine.Facts, error) 
 		if owner, ok := pods[dev]; ok {
 			dev = owner
 		}
-		facts[prefix] = dev
+		facts[route(prefix)] = dev
 	}
 	for ip := range s.Shared() {
-		delete(facts, hostRoute(ip))
+		delete(facts, route(hostRoute(ip)))
 	}
 	return facts, nil
+}
+
+func route(prefix string) report.Fact {
+	return report.Fact{Aspect: report.Routes, Kind: report.Route, Subject: prefix}
 }
 
 func hostRoute(ip netip.Addr) string { return netip.PrefixFrom(ip, ip.BitLen()).String() }
@@ -142,9 +141,6 @@ func (Forgotten) Name() string { return "conntrack" }
 // Want returns nothing: no connection is wanted.
 func (Forgotten) Want(workloads.State) engine.Facts { return nil }
 
-// About says that facts are connections that are tracked.
-func (Forgotten) About(string) report.Topic { return report.Topic{Aspect: report.Tracked} }
-
 // Got lists the connections of such addresses, by address; without any, the kernel is not asked.
 func (p Forgotten) Got(context.Context, workloads.State) (engine.Facts, error) {
 	gone := p.Vacated()
@@ -157,13 +153,10 @@ func (p Forgotten) Got(context.Context, workloads.State) (engine.Facts, error) {
 	}
 	facts := engine.Facts{}
 	for ip, connections := range tracked {
-		facts[fmt.Sprintf("connections of %s, which pod %s had", ip, gone[ip])] = fmt.Sprintf("%d, such as %s", len(connections), connections[0])
+		facts[report.Fact{Aspect: report.Tracked, Kind: report.Address, Subject: fmt.Sprintf("connections of %s, which pod %s had", ip, gone[ip])}] = fmt.Sprintf("%d, such as %s", len(connections), connections[0])
 	}
 	return facts, nil
 }
-
-// apiFact begins a fact on an object of the API.
-const apiFact = "api "
 
 // Residue wants the kernel's links to be those of its Baseline, and the API to have what the model has.
 type Residue struct {
@@ -178,14 +171,6 @@ func (Residue) Name() string { return "residue" }
 // Want returns the links that were there before.
 func (r Residue) Want(workloads.State) engine.Facts { return linkFacts(r.Baseline) }
 
-// About tells objects of the API, which all else follows from, from links.
-func (Residue) About(fact string) report.Topic {
-	if strings.HasPrefix(fact, apiFact) {
-		return report.Topic{Aspect: report.Heard}
-	}
-	return report.Topic{Aspect: report.Links}
-}
-
 // Got lists the links, and the API objects that the model does not have.
 func (r Residue) Got(ctx context.Context, _ workloads.State) (engine.Facts, error) {
 	links, err := r.Links()
@@ -198,7 +183,7 @@ func (r Residue) Got(ctx context.Context, _ workloads.State) (engine.Facts, erro
 		return nil, err
 	}
 	for _, l := range left {
-		facts[apiFact+l] = "differs"
+		facts[report.Fact{Aspect: report.Heard, Kind: report.Object, Subject: "api " + l}] = "differs"
 	}
 	return facts, nil
 }
@@ -206,7 +191,7 @@ func (r Residue) Got(ctx context.Context, _ workloads.State) (engine.Facts, erro
 func linkFacts(links []string) engine.Facts {
 	facts := engine.Facts{}
 	for _, l := range links {
-		facts["link "+l] = "present"
+		facts[report.Fact{Aspect: report.Links, Kind: report.Interface, Subject: "link " + l}] = "present"
 	}
 	return facts
 }

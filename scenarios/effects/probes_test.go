@@ -3,7 +3,6 @@ package effects
 import (
 	"context"
 	"net/netip"
-	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -11,6 +10,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -18,11 +19,11 @@ import (
 // mixed has local pods of each family and both, one that waits for its veth and one without an address, and remote pods.
 func mixed() workloads.State {
 	s := workloads.NewState("here")
-	s.Namespaces["a"] = workloads.Namespace{Name: "a"}
+	s.Put(workloads.Namespace{Name: "a"})
 	v4, v6 := netip.MustParseAddr("10.128.0.1"), netip.MustParseAddr("fd00:f00d::1")
 	add := func(name, node string, bare bool, ips ...netip.Addr) {
 		k := workloads.Key{Namespace: "a", Name: name}
-		s.Pods[k] = workloads.Pod{Key: k, Node: node, Bare: bare, IPs: ips}
+		s.Put(workloads.Pod{Key: k, Node: node, Bare: bare, IPs: ips})
 	}
 	add("four", "here", false, v4)
 	add("six", "here", false, v6.Next())
@@ -62,17 +63,17 @@ func TestFlowsAreThoseThatCanBe(t *testing.T) {
 
 func TestPredictions(t *testing.T) {
 	s := mixed()
-	if got := (Routes{}).Want(s); len(got) != 4 || got["10.128.0.3/32"] != "" {
+	if got := words((Routes{}).Want(s)); len(got) != 4 || got["10.128.0.3/32"] != "" {
 		t.Errorf("routes: %v", got)
 	}
-	if got := (Gauges{}).Want(s); got["endpoints"] != "6" || got["local_endpoints"] != "4" {
+	if got := words((Gauges{}).Want(s)); got["endpoints"] != "6" || got["local_endpoints"] != "4" {
 		t.Errorf("gauges: %v", got)
 	}
 	// A policy that closes all pods holds on the local node alone.
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}}
-	facts := Connections{}.Want(s)
-	for flow, want := range map[string]Outcome{"a/four > a/far tcp/8080": Connected, "a/far > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped, "a/four > a/dual udp/9090": Dropped} {
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{}})
+	facts := words(Connections{}.Want(s))
+	for flow, want := range map[string]OutcomeKind{"a/four > a/far tcp/8080": Connected, "a/far > a/four tcp/8080": Dropped, "a/four > a/dual tcp/8080": Dropped, "a/four > a/dual udp/9090": Dropped} {
 		if facts[flow] != string(want) {
 			t.Errorf("%s: %q", flow, facts[flow])
 		}
@@ -82,17 +83,17 @@ func TestPredictions(t *testing.T) {
 func TestNodeFlowsFollowTheTarget(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "closed"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"}}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress", "Egress"}}})
 	addr := netip.MustParseAddr("172.17.0.2")
 	const toPod, toNode, toFar, fromFar = "node > a/dual tcp/8080", "a/dual > node udp/9090", "node > a/far tcp/8080", "a/far > node tcp/8080"
 	for _, c := range []struct {
 		node Node
-		want map[string]Outcome
+		want map[string]OutcomeKind
 	}{
-		{Node{Addr: addr, Sends: true}, map[string]Outcome{toPod: Connected, toNode: Dropped, toFar: Connected, fromFar: Connected}},
-		{Node{Addr: addr, Listens: true}, map[string]Outcome{toPod: Connected, toNode: Connected, toFar: Connected, fromFar: Connected}},
+		{Node{Addr: addr, Sends: true}, map[string]OutcomeKind{toPod: Connected, toNode: Dropped, toFar: Connected, fromFar: Connected}},
+		{Node{Addr: addr, Listens: true}, map[string]OutcomeKind{toPod: Connected, toNode: Connected, toFar: Connected, fromFar: Connected}},
 	} { // a pod and its own node reach each other, though a policy closes it
-		facts := NodeConnections{Node: c.node}.Want(s)
+		facts := words(NodeConnections{Node: c.node}.Want(s))
 		for flow, want := range c.want {
 			if facts[flow] != string(want) {
 				t.Errorf("%+v: %s: %q", c.node, flow, facts[flow])
@@ -102,11 +103,11 @@ func TestNodeFlowsFollowTheTarget(t *testing.T) {
 			t.Errorf("%d facts: %v", len(facts), facts)
 		}
 	}
-	s.AdminPolicies["nodes"] = workloads.AdminPolicy{Name: "nodes", Spec: policyv1alpha1.AdminNetworkPolicySpec{
+	s.Put(workloads.AdminPolicy{Name: "nodes", Spec: policyv1alpha1.AdminNetworkPolicySpec{
 		Subject: policyv1alpha1.AdminNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
 		Egress:  []policyv1alpha1.AdminNetworkPolicyEgressRule{{Action: "Deny", To: []policyv1alpha1.AdminNetworkPolicyEgressPeer{{Nodes: &metav1.LabelSelector{}}}}},
-	}}
-	if facts := (NodeConnections{Node: Node{Addr: addr, Listens: true}}).Want(s); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
+	}})
+	if facts := words(NodeConnections{Node: Node{Addr: addr, Listens: true}}.Want(s)); facts[toNode] != string(Dropped) || facts[toPod] != string(Connected) {
 		t.Errorf("what is denied to nodes: %s to the node, %s from it", facts[toNode], facts[toPod])
 	}
 }
@@ -135,13 +136,13 @@ func TestSampleIsBounded(t *testing.T) {
 func TestPodsThatShareAnAddressAreLeftOut(t *testing.T) {
 	s := mixed()
 	k := workloads.Key{Namespace: "a", Name: "twin"}
-	s.Pods[k] = workloads.Pod{Key: k, Node: "there", IPs: s.Pods[workloads.Key{Namespace: "a", Name: "dual"}].IPs[:1]}
+	s.Put(workloads.Pod{Key: k, Node: "there", IPs: s.Pods().Get(workloads.Key{Namespace: "a", Name: "dual"}).IPs[:1]})
 	for _, f := range sampleFlows(s) {
 		if f.From.Name == "dual" || f.To.Name == "dual" || f.From.Name == "twin" || f.To.Name == "twin" {
 			t.Errorf("%s is tried", f)
 		}
 	}
-	if got := (Routes{}).Want(s); len(got) != 3 || got["10.128.0.2/32"] != "" {
+	if got := words((Routes{}).Want(s)); len(got) != 3 || got["10.128.0.2/32"] != "" {
 		t.Errorf("routes: %v", got)
 	}
 }
@@ -184,23 +185,49 @@ func TestForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := p.Got(t.Context(), fleet.State())
-	if err != nil || got["connections of 10.128.0.1, which pod a/one had"] != "2, such as tcp 10.128.0.1:1 > 10.128.0.2:2" {
+	if err != nil || words(got)["connections of 10.128.0.1, which pod a/one had"] != "2, such as tcp 10.128.0.1:1 > 10.128.0.2:2" {
 		t.Errorf("once it is gone: %v, %v", got, err)
 	}
 }
 
+// words are facts by what they say.
+func words(facts engine.Facts) map[string]string {
+	said := map[string]string{}
+	for fact, value := range facts {
+		said[fact.String()] = value
+	}
+	return said
+}
+
 func TestFactsOfEachProbeHaveAnAspect(t *testing.T) {
-	for fact, p := range map[string]engine.Probe{
-		"heard in_sync": InSync{}, "heard endpoints": Gauges{}, "routes 10.0.0.1/32": Routes{}, "packets a/b > c/d tcp/80": Connections{},
-		"packets node > c/d tcp/80": NodeConnections{}, "links link cali1": Residue{}, "heard api pod a/b": Residue{}, "counts gauge rules": Programmed{Counts: Counts{Programmer: one{}}}, "links interface": Programmed{Counts: Counts{Programmer: one{}}},
-		"counts gauge sets": Counts{Programmer: one{}}, "tracked connections of 10.0.0.1, which pod a/b had": Forgotten{},
+	s, world := mixed(), gauge{metrics.InSync: 1}
+	node := NodeConnections{Node: Node{Addr: netip.MustParseAddr("172.17.0.2")}}
+	left := Residue{Baseline: []string{"lo"}, Links: func() ([]string, error) { return nil, nil }, Verify: func(context.Context) ([]string, error) { return []string{"pod a/b"}, nil }}
+	api, err := left.Got(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		facts  engine.Facts
+		aspect report.Aspect
+		kind   report.Kind
+	}{
+		{InSync{world}.Want(s), report.Heard, report.Gauge}, {Gauges{world}.Want(s), report.Heard, report.Gauge}, {Routes{}.Want(s), report.Routes, report.Route},
+		{Connections{}.Want(s), report.Packets, report.Flow}, {node.Want(s), report.Packets, report.Flow}, {left.Want(s), report.Links, report.Interface},
+		{api, report.Heard, report.Object}, {Counts{Programmer: one{}}.Want(s), report.Counts, report.Gauge},
 	} {
-		aspect, rest, _ := strings.Cut(fact, " ")
-		if got := engine.Topics(p)(rest); string(got.Aspect) != aspect {
-			t.Errorf("%s of %s: %+v", rest, p.Name(), got)
+		if len(c.facts) == 0 {
+			t.Errorf("no facts about %s", c.aspect)
+		}
+		for fact := range c.facts {
+			if fact.Aspect != c.aspect || fact.Kind != c.kind || fact.Subject == "" {
+				t.Errorf("%+v, want a %s about %s", fact, c.kind, c.aspect)
+			}
 		}
 	}
-	if got := aboutFlow("a/b > c/d tcp/80"); got.Subject != "a/b > c/d" {
-		t.Errorf("%+v", got)
+	for fact := range (Connections{}).Want(s) {
+		if got := fact.Subject + " " + fact.Part; got != fact.String() {
+			t.Errorf("%s is told as %s", got, fact)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
@@ -16,10 +15,9 @@ import (
 // Programmer knows what the SUT must have put into the kernel, and what what is there means. Its methods compute; they read
 // nothing.
 type Programmer interface {
-	Programmed(s workloads.State) map[string]string                       // what must be there, from the model alone
-	Observed(s workloads.State, k *kernel.State) map[string]string        // what is there, in the same words
+	Programmed(s workloads.State) map[report.Fact]string                  // what must be there, from the model alone
+	Observed(s workloads.State, k *kernel.State) map[report.Fact]string   // what is there, in the same words
 	Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]float64 // what the SUT's gauges of both should show
-	engine.Topical                                                        // knows the facts of both
 }
 
 // Programmed wants the kernel to hold exactly what the target says it must: interfaces, dispatch, chains, rules, the members of
@@ -56,14 +54,6 @@ func (p Programmed) Got(ctx context.Context, s workloads.State) (engine.Facts, e
 	return facts, nil
 }
 
-// About asks the target, but for what the SUT's gauges say.
-func (p Programmed) About(fact string) report.Topic {
-	if strings.HasPrefix(fact, gaugeFact("")) {
-		return report.Topic{Aspect: report.Counts}
-	}
-	return p.Programmer.About(fact)
-}
-
 // Counts wants the SUT's gauges of what it has programmed to agree with the kernel: the part of Programmed that knows no layout of rules.
 type Counts struct {
 	Programmer Programmer
@@ -92,9 +82,6 @@ func (p Counts) Got(ctx context.Context, s workloads.State) (engine.Facts, error
 	return p.compare(ctx, s, k)
 }
 
-// About knows that all are gauges.
-func (Counts) About(string) report.Topic { return report.Topic{Aspect: report.Counts} }
-
 func (p Counts) compare(ctx context.Context, s workloads.State, k *kernel.State) (engine.Facts, error) {
 	says, err := p.SUT.Gauges(ctx)
 	if err != nil {
@@ -114,4 +101,6 @@ func (p Counts) compare(ctx context.Context, s workloads.State, k *kernel.State)
 	return facts, nil
 }
 
-func gaugeFact(g metrics.Gauge) string { return "gauge " + string(g) }
+func gaugeFact(g metrics.Gauge) report.Fact {
+	return report.Fact{Aspect: report.Counts, Kind: report.Gauge, Subject: "gauge " + string(g)}
+}

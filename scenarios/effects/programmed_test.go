@@ -14,19 +14,17 @@ import (
 // one expects one interface, and one rule for its gauge.
 type one struct{}
 
-func (one) Programmed(workloads.State) map[string]string {
-	return map[string]string{"interface": "up"}
+func (one) Programmed(workloads.State) map[report.Fact]string {
+	return map[report.Fact]string{{Aspect: report.Links, Subject: "interface"}: "up"}
 }
 
-func (one) Observed(_ workloads.State, k *kernel.State) map[string]string {
-	facts := map[string]string{}
+func (one) Observed(_ workloads.State, k *kernel.State) map[report.Fact]string {
+	facts := map[report.Fact]string{}
 	for name := range k.Interfaces {
-		facts[name] = "up"
+		facts[report.Fact{Aspect: report.Links, Subject: name}] = "up"
 	}
 	return facts
 }
-
-func (one) About(string) report.Topic { return report.Topic{Aspect: report.Links} }
 
 func (one) Counted(_ workloads.State, k *kernel.State) map[metrics.Gauge]float64 {
 	return map[metrics.Gauge]float64{metrics.Rules: float64(len(k.Chains))}
@@ -69,7 +67,7 @@ func TestProgrammed(t *testing.T) {
 			}
 			said := ""
 			var f report.Finding
-			engine.Compare(&f, p.Want(s), got, engine.Topics(p))
+			engine.Compare(&f, p.Want(s), got)
 			for _, d := range f.Differences {
 				said += d.Fact + ": " + d.Want + ", " + d.Got
 			}

@@ -29,6 +29,8 @@ type Set struct {
 	Node       *Node      // nil: traffic of the node itself is not looked at
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
+	Loader     Loader     // nil: there is no continuous traffic
+	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.
 	Tracked func(asked func(netip.Addr) bool) (map[netip.Addr][]string, error)
@@ -93,20 +95,18 @@ func (e *Set) counts(w *engine.World) Counts { return Counts{e.Programmer, e.Ker
 
 func (e *Set) connections() Connections { return Connections{e.dial} }
 
-// dial makes connections and returns what became of each, as facts.
-func (e *Set) dial(ctx context.Context, flows []Flow) (engine.Facts, error) {
+// dial makes connections and returns what became of each.
+func (e *Set) dial(ctx context.Context, flows []Flow) (Outcomes, error) {
 	outcomes, err := e.Connector.Connect(ctx, flows)
 	if err != nil {
 		return nil, err
 	}
-	facts := engine.Facts{}
 	for f, o := range outcomes {
-		if e.Rejects && o == Refused {
-			o = Dropped
+		if e.Rejects && o.Kind == Refused {
+			outcomes[f] = Outcome{Kind: Dropped}
 		}
-		facts[f.String()] = string(o)
 	}
-	return facts, nil
+	return outcomes, nil
 }
 
 // ifSeen leaves out probes that the SUT does not let see what they look at.

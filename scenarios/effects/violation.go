@@ -3,7 +3,6 @@ package effects
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -56,7 +55,7 @@ func (b *violation) difference() report.Difference {
 		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: string(b.flow.Protocol), Met: report.Dropped, After: b.after.verb},
 		Flow:           b.flow.record(), Legal: report.Passed, Packets: b.packets, Times: b.times,
 	}
-	d := report.Difference{Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, From: b.first, Until: b.last, Violation: v}
+	d := report.Difference{Fact: b.flow.String(), Want: "no packet dropped", Got: b.String(), Aspect: report.Packets, Kind: report.Flow, Subject: b.flow.String(), From: b.first, Until: b.last, Violation: v}
 	if b.arrived {
 		d.Want, v.Met, v.Legal = "no packet passes", report.Passed, report.Dropped
 	}
@@ -71,11 +70,15 @@ func (b *violation) difference() report.Difference {
 
 // String tells a violation in one line.
 func (b *violation) String() string {
-	verb := "were dropped"
+	one, several := "was dropped", "were dropped"
 	if b.arrived {
-		verb = "passed"
+		one, several = "passed", "passed"
 	}
-	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, verb, b.last.Sub(b.first).Round(100*time.Microsecond), b.first.UTC().Format("15:04:05.000"))
+	at := b.first.UTC().Format("15:04:05.000")
+	told := fmt.Sprintf("%d packets %s within %v from %s on", b.packets, several, b.last.Sub(b.first).Round(100*time.Microsecond), at)
+	if b.packets == 1 {
+		told = fmt.Sprintf("1 packet %s at %s", one, at)
+	}
 	if b.after.verb != "" {
 		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
 	}
@@ -105,11 +108,11 @@ func (l *flowVerdicts) around(t span) []*change {
 }
 
 // record is the change as the record has it, for a flow whose verdict follows from some parts.
-func (c *change) record(parts []workloads.Part) report.Change {
-	r := report.Change{Verb: c.verb, Parts: len(c.moved), Begun: c.begun, Acknowledged: c.acked, InForce: c.held}
+func (c *change) record(parts []workloads.Part) report.ModelChange {
+	r := report.ModelChange{Verb: c.verb, Parts: len(c.moved), Begun: c.begun, Acknowledged: c.acked, InForce: c.held}
 	for _, p := range parts {
 		if _, moved := c.moved[p]; moved && len(r.Concerns) < maxAround {
-			r.Concerns = append(r.Concerns, p.Kind+" "+strings.TrimPrefix(p.Key.String(), "/"))
+			r.Concerns = append(r.Concerns, p.String())
 		}
 	}
 	slices.Sort(r.Concerns)
@@ -117,9 +120,9 @@ func (c *change) record(parts []workloads.Part) report.Change {
 }
 
 // record is the flow as the record has it.
-func (f Flow) record() report.Flow {
+func (f Flow) record() report.FlowEnds {
 	end := func(e End) report.FlowEnd {
 		return report.FlowEnd{Pod: e.String(), Addr: e.Addr.String(), Remote: e.Remote}
 	}
-	return report.Flow{From: end(f.From), To: end(f.To), Protocol: string(f.Protocol), Port: int(f.Port)}
+	return report.FlowEnds{From: end(f.From), To: end(f.To), Protocol: string(f.Protocol), Port: int(f.Port)}
 }

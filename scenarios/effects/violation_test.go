@@ -14,8 +14,8 @@ import (
 func TestViolationKeepsItsContext(t *testing.T) {
 	open, stream := town()
 	shut := closing(open, "shut")
-	aside := shut.Clone()
-	aside.Namespaces["aside"] = workloads.Namespace{Name: "aside"}
+	aside := shut
+	aside.Put(workloads.Namespace{Name: "aside"})
 	line := newTimeline(open, shut, aside) // 100 and 200 ms after its begin
 	v := &streamWatch{history: line.history, verdicts: map[Flow]*flowVerdicts{stream: line.verdictsOf(stream)}}
 	var sent []report.Packet
@@ -33,9 +33,9 @@ func TestViolationKeepsItsContext(t *testing.T) {
 	began := func(ms int) time.Time { return line.begin.Add(time.Duration(ms) * time.Millisecond) }
 	want := report.Violation{
 		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: "UDP", Met: report.Passed, After: "test"}, Legal: report.Dropped,
-		Flow:    report.Flow{From: report.FlowEnd{Pod: "ns/a", Addr: "10.0.0.0"}, To: report.FlowEnd{Pod: "ns/b", Addr: "10.0.0.1"}, Protocol: "UDP", Port: 8080},
+		Flow:    report.FlowEnds{From: report.FlowEnd{Pod: "ns/a", Addr: "10.0.0.0"}, To: report.FlowEnd{Pod: "ns/b", Addr: "10.0.0.1"}, Protocol: "UDP", Port: 8080},
 		Packets: maxTimes + 2, Times: sent[:maxTimes],
-		Changes: []report.Change{
+		Changes: []report.ModelChange{
 			{Verb: "test", Parts: 1, Concerns: []string{"NetworkPolicy ns/shut"}, Begun: began(100), Acknowledged: began(110)},
 			{Verb: "test", Parts: 1, Begun: began(200), Acknowledged: began(210)},
 		},
@@ -53,9 +53,9 @@ func TestAroundKeepsWhatConcerns(t *testing.T) {
 	open, stream := town()
 	states := []workloads.State{open, closing(open, "shut")}
 	for i := range 2 * maxAround {
-		s := states[len(states)-1].Clone()
+		s := states[len(states)-1]
 		name := string(rune('a' + i))
-		s.Namespaces[name] = workloads.Namespace{Name: name}
+		s.Put(workloads.Namespace{Name: name})
 		states = append(states, s)
 	}
 	line := newTimeline(states...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +71,7 @@ type streamWatch struct {
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
+	sampler  sampler       // adjustAll's alone
 
 	mu       sync.Mutex
 	known    []report.KnownIssue // whose violations are excused
@@ -187,8 +187,8 @@ func (v *streamWatch) adjustAll(ctx context.Context) {
 	}
 }
 
-// draw makes the sample that of the model, if that has changed. The draw takes long in a large cluster, and each change of the model would wait for
-// the lock: one that comes meanwhile makes the sample stale again.
+// draw makes the sample that of the model, if that has changed. A change of the model does not wait for the draw: one that comes meanwhile
+// makes the sample stale again.
 func (v *streamWatch) draw() {
 	v.mu.Lock()
 	model, stale := v.history.now, v.stale
@@ -197,7 +197,7 @@ func (v *streamWatch) draw() {
 	if !stale {
 		return
 	}
-	sample := sampleStreams(model)
+	sample := v.sampler.draw(model)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sample = sample
@@ -399,30 +399,4 @@ func (v *streamWatch) Settle(note func(report.Finding)) error {
 		note(f)
 	}
 	return err
-}
-
-// sampleStreams draws flows of both protocols at even distances of those that are tried after each step by Protocols and Ports, and besides
-// one of each way of a few that policies name: which these are has no say in the others, so that they go on while policies change.
-func sampleStreams(s workloads.State) []Flow {
-	local, remote := samplePods(s)
-	pods := slices.Concat(local, remote)
-	udp, tcp := byProtocol(eachPair(s, pods, flowsBetween))
-	var named []Flow
-	for _, row := range namedFlowsAmong(s, pods) {
-		named = append(named, row[:min(len(row), 1)]...)
-	}
-	namedUDP, namedTCP := byProtocol(named)
-	return slices.Concat(spread(udp, streamLimit), spread(tcp, attemptLimit),
-		namedUDP[:min(len(namedUDP), namedStreamLimit)], namedTCP[:min(len(namedTCP), namedAttemptLimit)])
-}
-
-func byProtocol(flows []Flow) (udp, tcp []Flow) {
-	for _, f := range flows {
-		if f.Protocol == corev1.ProtocolUDP {
-			udp = append(udp, f)
-		} else {
-			tcp = append(tcp, f)
-		}
-	}
-	return udp, tcp
 }

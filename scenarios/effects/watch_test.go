@@ -21,26 +21,24 @@ import (
 // town is a state of two local pods that may talk.
 func town() (workloads.State, Flow) {
 	s := workloads.NewState("here")
-	s.Namespaces["ns"] = workloads.Namespace{Name: "ns"}
+	s.Put(workloads.Namespace{Name: "ns"})
 	for i, name := range []string{"a", "b"} {
 		k := workloads.Key{Namespace: "ns", Name: name}
-		s.Pods[k] = workloads.Pod{Key: k, Node: "here", Labels: map[string]string{"name": name}, IPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}}
+		s.Put(workloads.Pod{Key: k, Node: "here", Labels: map[string]string{"name": name}, IPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}})
 	}
-	a, b := s.Pods[workloads.Key{Namespace: "ns", Name: "a"}], s.Pods[workloads.Key{Namespace: "ns", Name: "b"}]
+	a, b := s.Pods().Get(workloads.Key{Namespace: "ns", Name: "a"}), s.Pods().Get(workloads.Key{Namespace: "ns", Name: "b"})
 	return s, Flow{From: End{Key: a.Key, Addr: a.IPs[0]}, To: End{Key: b.Key, Addr: b.IPs[0]}, Protocol: corev1.ProtocolUDP, Port: 8080}
 }
 
 // closing returns the state with a policy by which nothing comes in.
 func closing(s workloads.State, name string) workloads.State {
-	s = s.Clone()
 	k := workloads.Key{Namespace: "ns", Name: name}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}}
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}})
 	return s
 }
 
 func without(s workloads.State, k workloads.Key) workloads.State {
-	s = s.Clone()
-	delete(s.Pods, k)
+	s.Remove(workloads.PodKind.Part(k))
 	return s
 }
 
@@ -163,10 +161,10 @@ func TestWatchOutlivesTheSUT(t *testing.T) {
 func TestKnownIssues(t *testing.T) {
 	s, flow := town()
 	for i, e := range []*End{&flow.From, &flow.To} {
-		p := s.Pods[e.Key]
+		p := s.Pods().Get(e.Key)
 		e.Addr = netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i)})
 		p.IPs = []netip.Addr{e.Addr}
-		s.Pods[e.Key] = p
+		s.Put(p)
 	}
 	known := []report.KnownIssue{{Name: "cuts", Reference: "there", Excuses: report.ViolationClass{Family: report.IPv6, Met: report.Dropped}}}
 	watch := func(s workloads.State) *streamWatch {

@@ -23,9 +23,9 @@ type Scenario struct {
 	Labels   []Label
 	Needs    []workloads.Feature // else the scenario is skipped with that reason
 	Timeout  time.Duration
-	Topology workloads.Topology    // deployed before the first step
-	Arrange  func(workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
-	Load     workloads.Load        // how fast changes are made; zero: as fast as possible
+	Topology workloads.Topology     // deployed before the first step
+	Arrange  func(*workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
+	Load     workloads.Load         // how fast changes are made; zero: as fast as possible
 	Steps    []Step
 	Budgets  []metrics.Budget
 	// Explain looks into what broke the scenario, after that was recorded and diagnosed and before anything is undone; the verdict
@@ -52,6 +52,10 @@ type Step struct {
 	Do     func(context.Context, *World) error
 	Moves  Moves // what the step moves: all else must stay as it is, all the time; nil: not looked at
 	Settle bool  // take a settled occupancy reading after each cycle
+	// Read looks at what is there after each cycle, once the effects hold; nil: nothing more.
+	Read func(context.Context, *World) error
+	// Enough is asked after each cycle and ends the step before Repeat does; nil: it does not.
+	Enough func() bool
 
 	Patience time.Duration // how long each effect may take to hold; 0 means DefaultBound
 }
@@ -71,7 +75,7 @@ type Motion interface {
 }
 
 // Facts are what a probe compares: fact to value. A fact that is absent from one side differs.
-type Facts map[string]string
+type Facts map[report.Fact]string
 
 // Probe is one kind of observation. Want predicts it from the model alone. Got reads it from the world: of the model it knows no more
 // than the state that it is given, which is that of Want.

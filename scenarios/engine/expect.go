@@ -109,7 +109,7 @@ func (w *World) look(ctx context.Context, rest []Probe, bound time.Duration, not
 			continue // it says nothing that the verdict needs
 		}
 		f := report.Finding{Kind: report.Expectation, Name: p.Name(), Bound: bound}
-		if Compare(&f, p.Want(s), got, Topics(p)); f.Differing > 0 {
+		if Compare(&f, p.Want(s), got); f.Differing > 0 {
 			note(f)
 		}
 	}
@@ -127,7 +127,7 @@ func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *r
 		if err != nil {
 			f.Error = err.Error()
 			f.Facts, f.Differences, f.Differing = len(want), nil, 0
-		} else if Compare(f, want, got, Topics(p)); f.Differing == 0 {
+		} else if Compare(f, want, got); f.Differing == 0 {
 			return nil
 		}
 		if !time.Now().Before(deadline) {
@@ -163,26 +163,9 @@ func (w *World) pause(ctx context.Context, rest, d time.Duration) error {
 	return nil
 }
 
-// Topical is a probe, or what knows its facts, that says what each is about, so that what explains the others is told first.
-type Topical interface {
-	About(fact string) report.Topic
-}
-
-// Topics returns what says what a probe's facts are about.
-func Topics(p Probe) func(fact string) report.Topic {
-	if t, ok := p.(Topical); ok {
-		return t.About
-	}
-	return func(string) report.Topic { return report.Topic{} }
-}
-
 // Compare fills in what the facts say.
-func Compare(f *report.Finding, want, got Facts, about func(fact string) report.Topic) {
+func Compare(f *report.Finding, want, got Facts) {
 	all := differ(want, got)
-	for i := range all {
-		topic := about(all[i].Fact)
-		all[i].Aspect, all[i].Subject = topic.Aspect, topic.Subject
-	}
 	f.Facts, f.Differing = len(want), len(all)
 	for fact := range got {
 		if _, wanted := want[fact]; !wanted {
@@ -198,12 +181,12 @@ func Differing(want, got Facts) int { return len(differ(want, got)) }
 func differ(want, got Facts) (all []report.Difference) {
 	for fact, value := range want {
 		if got[fact] != value {
-			all = append(all, report.Difference{Fact: fact, Want: value, Got: got[fact]})
+			all = append(all, fact.Differs(value, got[fact]))
 		}
 	}
 	for fact, value := range got {
 		if _, wanted := want[fact]; !wanted && value != "" {
-			all = append(all, report.Difference{Fact: fact, Got: value})
+			all = append(all, fact.Differs("", value))
 		}
 	}
 	return all

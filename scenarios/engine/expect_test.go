@@ -16,21 +16,21 @@ import (
 type facts struct {
 	name      string
 	want, got Facts
-	aspect    report.Aspect
 }
 
 func (f facts) Name() string                                        { return f.name }
 func (f facts) Want(workloads.State) Facts                          { return f.want }
 func (f facts) Got(context.Context, workloads.State) (Facts, error) { return f.got, nil }
-func (f facts) About(string) report.Topic                           { return report.Topic{Aspect: f.aspect} }
+
+func of(a report.Aspect, subject string) report.Fact { return report.Fact{Aspect: a, Subject: subject} }
 
 // TestErrorTellsTheCause wants the probe that broke first to give way to the one that explains it, in the error and in the verdict.
 func TestErrorTellsTheCause(t *testing.T) {
 	all := []Probe{
-		facts{"fine", Facts{"a": "1"}, Facts{"a": "1"}, report.Heard},
-		facts{"packets", Facts{"x > y": "connected"}, Facts{"x > y": "dropped"}, report.Packets},
-		facts{"routes", Facts{"10.0.0.1": "dev"}, Facts{"10.0.0.2": "dev"}, report.Routes},
-		facts{"kernel", Facts{"interface": "up"}, Facts{}, report.Links},
+		facts{"fine", Facts{of(report.Heard, "a"): "1"}, Facts{of(report.Heard, "a"): "1"}},
+		facts{"packets", Facts{of(report.Packets, "x > y"): "connected"}, Facts{of(report.Packets, "x > y"): "dropped"}},
+		facts{"routes", Facts{of(report.Routes, "10.0.0.1"): "dev"}, Facts{of(report.Routes, "10.0.0.2"): "dev"}},
+		facts{"kernel", Facts{of(report.Links, "interface"): "up"}, Facts{}},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := &World{Fleet: workloads.NewFleet(workloads.Config{}, workloads.NewState("n"))}

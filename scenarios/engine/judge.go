@@ -71,6 +71,15 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 			reasons = append(reasons, w)
 		}
 	}
+	if sc.Leak != nil {
+		v, w := sc.Leak.Judge()
+		if worse := metrics.Worst(verdict, v); worse != verdict {
+			verdict, reasons = worse, nil
+		}
+		if v == verdict {
+			reasons = append(reasons, w)
+		}
+	}
 	if verdict != metrics.Pass {
 		return verdict, strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
 	}
@@ -80,7 +89,12 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	if facts == 0 {
 		return metrics.Inconclusive, "nothing was compared"
 	}
-	return metrics.Pass, strings.Join(append([]string{fmt.Sprintf("%d facts agreed", facts)}, sc.Remarks()...), "; ")
+	said := []string{fmt.Sprintf("%d facts agreed", facts)}
+	if sc.Leak != nil {
+		_, why := sc.Leak.Judge()
+		said = append(said, why)
+	}
+	return metrics.Pass, strings.Join(append(said, sc.Remarks()...), "; ")
 }
 
 // late is how much later than the driver, for which a scenario ends with the SUT, the harness may learn of the SUT's end.

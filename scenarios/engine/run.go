@@ -119,7 +119,7 @@ func (s *run) scenario(ctx context.Context) error {
 	deploy := Step{Name: "deploy", Do: func(ctx context.Context, w *World) error {
 		planned := w.Plan.State()
 		if s.sc.Arrange != nil {
-			s.sc.Arrange(planned)
+			s.sc.Arrange(&planned)
 		}
 		return w.Fleet.Apply(ctx, planned)
 	}}
@@ -127,6 +127,9 @@ func (s *run) scenario(ctx context.Context) error {
 		for cycle := range max(st.Repeat, 1) {
 			if err := s.execute(ctx, st, cycle+1); err != nil {
 				return err
+			}
+			if st.Enough != nil && st.Enough() {
+				break
 			}
 		}
 	}
@@ -161,6 +164,11 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 			return fmt.Errorf("ask the SUT to collect garbage: %w", err)
 		}
 		s.Settled(ctx)
+	}
+	if st.Read != nil {
+		if err := st.Read(ctx, s.World); err != nil {
+			return fmt.Errorf("read after step %q, cycle %d: %w", st.Name, cycle, err)
+		}
 	}
 	begun.Ended = time.Now()
 	s.Write(report.Entry{Scenario: s.sc.Name, Step: &begun})

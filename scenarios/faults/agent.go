@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -17,23 +18,23 @@ import (
 // What becomes of the agent.
 var _ = register(
 	Fault{
-		Name: "agent killed", Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: SIGKILL, exit code 137`),
+		Name: "agent killed", Want: metrics.Fail, Causes: []Cause{exits(137, func(e report.Event) bool { return !e.OOM })},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(s.Signal(syscall.SIGKILL), keepChurning(ctx, w, patience))
 		},
 	},
 	Fault{
-		Name: "agent frozen", Want: metrics.Fail, Cause: regexp.MustCompile(`^the SUT is stopped`),
+		Name: "agent frozen", Want: metrics.Fail, Causes: []Cause{{Finding: report.Life}},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(s.Signal(syscall.SIGSTOP), churn(ctx, w))
 		},
 	},
 	Fault{
-		Name: "agent panics", Settings: []string{"panics"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: .*[Pp]anic.* \(exit code 2\)`),
+		Name: "agent panics", Settings: []string{"panics"}, Want: metrics.Fail, Causes: []Cause{exits(2, func(e report.Event) bool { return strings.Contains(strings.ToLower(e.Cause), "panic") })},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
 	},
 	Fault{
-		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Cause: regexp.MustCompile(`^gauges: .*endpoints: want \d+, got \d+`),
+		Name: "agent's calculation hangs", Settings: []string{"calculation hangs"}, Want: metrics.Fail, Causes: []Cause{miscounts},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
 		},
@@ -41,13 +42,13 @@ var _ = register(
 	Fault{
 		// A data plane that takes nothing any more makes the calculation wait for it, so that the counts may stand still as well.
 		Name: "agent's data plane hangs", Settings: []string{"data plane hangs"}, Want: metrics.Fail,
-		Cause: regexp.MustCompile(`^(gauges: .*endpoints: want \d+, got \d+|kernel: pod .*: \d+ missing, first )`),
+		Causes: []Cause{miscounts, rulesMissing},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
 		},
 	},
 	Fault{
-		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Cause: regexp.MustCompile(`^\w+ died: out of memory, exit code \d+`),
+		Name: "agent out of memory", Memory: 44 << 20, Want: metrics.Fail, Causes: []Cause{{Exit: func(e report.Event) bool { return e.OOM }}},
 		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error { return crowd(ctx, w) },
 	},
 	Fault{
@@ -57,6 +58,9 @@ var _ = register(
 		},
 	},
 )
+
+// miscounts is the cause where the agent has not heard of all endpoints.
+var miscounts = Cause{Probe: "gauges", Aspect: report.Heard, Kind: report.Gauge, Change: report.Wrong}
 
 // trouble is how long after the bed's begin an agent that was told to break has done so.
 const trouble = 15 * time.Second
@@ -85,7 +89,7 @@ func grow(ctx context.Context, w *engine.World) error {
 func crowd(ctx context.Context, w *engine.World) error {
 	const batch, most = 500, 30000
 	var remote workloads.Pod
-	for _, p := range w.Fleet.State().Pods {
+	for _, p := range w.Fleet.State().Pods().All() {
 		if p.Node != w.Fleet.State().LocalNode {
 			remote = p
 		}

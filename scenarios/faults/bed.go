@@ -30,7 +30,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		{Name: "churn", Repeat: 2, Do: churn},
 	}
 	breaks := engine.Step{Name: "break", Do: func(ctx context.Context, w *engine.World) error { return f.Break(ctx, w, s) }}
-	if f.Cause == nil {
+	if len(f.Causes) == 0 {
 		steps = append(steps, breaks, engine.Step{Name: "churn on", Repeat: 3, Do: churn})
 	} else {
 		breaks.Patience = patience
@@ -47,9 +47,9 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 func addPolicies(ctx context.Context, w *engine.World) error {
 	tcp, port := corev1.ProtocolTCP, intstr.FromInt32(int32(effects.Ports[0]))
 	var policies []workloads.Policy
-	for name := range w.Fleet.State().Namespaces {
+	for name := range w.Fleet.State().Namespaces().All() {
 		policies = append(policies, workloads.Policy{
-			Key: workloads.Key{Namespace: name, Name: "talk"},
+			Key: workloads.Key{Namespace: name.Name, Name: "talk"},
 			Spec: networkingv1.NetworkPolicySpec{
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 				Ingress: []networkingv1.NetworkPolicyIngressRule{{

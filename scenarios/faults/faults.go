@@ -8,7 +8,7 @@ package faults
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"slices"
 	"syscall"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -25,8 +25,8 @@ type Fault struct {
 	// Break breaks it in the middle of the bed's churn. It returns when it is broken, or when the SUT's end cuts it short.
 	Break func(ctx context.Context, w *engine.World, s Saboteur) error
 	Want  metrics.Verdict
-	// Cause must match what the verdict tells first (see Told); nil where the verdict is a pass.
-	Cause *regexp.Regexp
+	// Causes are those of which the verdict must tell one first; none where it is a pass.
+	Causes []Cause
 }
 
 // Saboteur does to the node what no scenario may.
@@ -66,8 +66,8 @@ func (f Fault) Caught(rec report.Record) (bool, string) {
 	switch {
 	case rec.Verdict != f.Want:
 		return false, fmt.Sprintf("judged %s, want %s: %s", rec.Verdict, f.Want, told)
-	case f.Cause != nil && !f.Cause.MatchString(told):
-		return false, fmt.Sprintf("%s is not what is told first: %s", f.Cause, told)
+	case len(f.Causes) > 0 && !slices.ContainsFunc(f.Causes, func(c Cause) bool { return c.of(rec) }):
+		return false, fmt.Sprintf("%v is not what is told first: %s", f.Causes, told)
 	}
 	return true, told
 }

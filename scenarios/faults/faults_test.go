@@ -10,7 +10,7 @@ import (
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range All() {
-		if seen[f.Name] || f.Break == nil || (f.Cause == nil) != (f.Want == metrics.Pass) {
+		if seen[f.Name] || f.Break == nil || (len(f.Causes) == 0) != (f.Want == metrics.Pass) {
 			t.Errorf("fault %q is there twice or incomplete", f.Name)
 		}
 		seen[f.Name] = true
@@ -24,26 +24,43 @@ func TestTable(t *testing.T) {
 }
 
 func TestCaught(t *testing.T) {
-	f, err := Find("a route removed")
-	if err != nil {
-		t.Fatal(err)
+	find := func(name string) Fault {
+		f, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
 	}
-	difference := func(probe, fact, want, got string) report.Record {
-		f := report.Finding{Kind: report.Expectation, Name: probe, Differing: 1, Differences: []report.Difference{{Fact: fact, Want: want, Got: got}}}
-		return report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Reason: report.Why([]report.Finding{f})}}}
+	differs := func(probe string, fact report.Fact, want, got string) report.Record {
+		f := report.Finding{Kind: report.Expectation, Name: probe, Differing: 1, Differences: []report.Difference{fact.Differs(want, got)}}
+		return report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Reason: report.Why([]report.Finding{f}), Findings: []report.Finding{f}}}}
 	}
-	inconclusive := difference("routes", "10.128.0.1/32", "dev of a/b", "")
+	route := report.Fact{Aspect: report.Routes, Kind: report.Route, Subject: "10.128.0.1/32"}
+	right := differs("routes", route, "dev of a/b", "")
+	inconclusive := right
 	inconclusive.Verdict = metrics.Inconclusive
+	dead := right
+	dead.Events = []report.Event{{Container: "agent", What: "exited", ExitCode: 137}}
+	frozen := report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Findings: []report.Finding{{Kind: report.Life, Error: "the SUT is stopped"}}}}}
 	for name, c := range map[string]struct {
-		rec  report.Record
-		want bool
+		fault string
+		rec   report.Record
+		want  bool
 	}{
-		"right cause":   {difference("routes", "10.128.0.1/32", "dev of a/b", ""), true},
-		"wrong cause":   {difference("gauges", "endpoints", "1", "2"), false},
-		"wrong verdict": {inconclusive, false},
-		"nothing":       {report.Record{Verdict: metrics.Pass}, false},
+		"right cause":              {"a route removed", right, true},
+		"wrong cause":              {"a route removed", differs("gauges", report.Fact{Kind: report.Gauge, Subject: "endpoints"}, "1", "2"), false},
+		"wrong change":             {"a route removed", differs("routes", route, "", "dev of a/b"), false},
+		"wrong verdict":            {"a route removed", inconclusive, false},
+		"nothing":                  {"a route removed", report.Record{Verdict: metrics.Fail}, false},
+		"the agent died":           {"a route removed", dead, false},
+		"the agent's end":          {"agent killed", dead, true},
+		"another end of the agent": {"agent panics", dead, false},
+		"no end of the agent":      {"agent killed", right, false},
+		"it stands still":          {"agent frozen", frozen, true},
+		"it does not stand still":  {"agent frozen", right, false},
+		"of two causes":            {"agent's data plane hangs", differs("kernel", report.Fact{Aspect: report.Rules, Kind: report.Pod, Subject: "pod a/b", Part: "rule"}, "1", ""), true},
 	} {
-		if got, told := f.Caught(c.rec); got != c.want {
+		if got, told := find(c.fault).Caught(c.rec); got != c.want {
 			t.Errorf("%s: caught %v: %s", name, got, told)
 		}
 	}

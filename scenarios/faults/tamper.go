@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -20,19 +20,22 @@ import (
 // stranger is a pod address that no plan deals out: the last of the pool.
 const stranger = "10.191.255.254"
 
+// rulesMissing is the cause where the chain of a pod lacks rules.
+var rulesMissing = Cause{Probe: "kernel", Aspect: report.Rules, Kind: report.Pod, Change: report.Missing}
+
 // What is changed in the kernel behind the SUT's back.
 var _ = register(
-	Fault{Name: "a rule deleted", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want 1, got nothing`), Break: onChain(deleteRule)},
-	Fault{Name: "a chain flushed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: pod .*gress IPv4: .*: want 1, got nothing`), Break: onChain(flush)},
-	Fault{Name: "a set member removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: [0-9.]+: want .+, got nothing`), Break: onSet(removeMember)},
-	Fault{Name: "a set member added", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: set of .*policy .* IPv4: ` + regexp.QuoteMeta(stranger) + `: want nothing, got .+`), Break: onSet(addMember)},
-	Fault{Name: "a route removed", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: [0-9.]+/32: want dev of .+, got nothing`), Break: onPod(func(ip netip.Addr, dev string) []string {
+	Fault{Name: "a rule deleted", Want: metrics.Fail, Causes: []Cause{rulesMissing}, Break: onChain(deleteRule)},
+	Fault{Name: "a chain flushed", Want: metrics.Fail, Causes: []Cause{rulesMissing}, Break: onChain(flush)},
+	Fault{Name: "a set member removed", Want: metrics.Fail, Causes: []Cause{{Probe: "kernel", Aspect: report.Members, Kind: report.Set, Change: report.Missing}}, Break: onSet(removeMember)},
+	Fault{Name: "a set member added", Want: metrics.Fail, Causes: []Cause{{Probe: "kernel", Aspect: report.Members, Kind: report.Set, Part: stranger, Change: report.TooMany}}, Break: onSet(addMember)},
+	Fault{Name: "a route removed", Want: metrics.Fail, Causes: []Cause{{Probe: "routes", Kind: report.Route, Change: report.Missing}}, Break: onPod(func(ip netip.Addr, dev string) []string {
 		return []string{"ip", "route", "del", ip.String() + "/32", "dev", dev}
 	})},
-	Fault{Name: "a wrong route added", Want: metrics.Fail, Cause: regexp.MustCompile(`^routes: ` + regexp.QuoteMeta(stranger) + `/32: want nothing, got dev of .+`), Break: onPod(func(_ netip.Addr, dev string) []string {
+	Fault{Name: "a wrong route added", Want: metrics.Fail, Causes: []Cause{{Probe: "routes", Kind: report.Route, Subject: stranger + "/32", Change: report.TooMany}}, Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "route", "add", stranger + "/32", "dev", dev}
 	})},
-	Fault{Name: "an interface down", Want: metrics.Fail, Cause: regexp.MustCompile(`^kernel: interface of pod .*: want up, got down`), Break: onPod(func(_ netip.Addr, dev string) []string {
+	Fault{Name: "an interface down", Want: metrics.Fail, Causes: []Cause{{Probe: "kernel", Aspect: report.Links, Kind: report.Interface, Change: report.Wrong}}, Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "link", "set", dev, "down"}
 	})},
 )

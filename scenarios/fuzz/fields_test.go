@@ -15,18 +15,18 @@ import (
 // change, of one that comes back under its name. What is known to break an agent changes only if it is asked for.
 func TestEveryFieldChanges(t *testing.T) {
 	always := []string{
-		"node IP",
-		"namespace Labels",
-		"pod Labels", "pod IPs", "pod Node", "pod Ports", "pod Bare",
-		"policy Spec ingress from", "policy Spec ingress ports", "policy Spec egress to", "policy Spec egress ports",
-		"admin Spec priority", "admin Spec subject", "admin Spec ingress action", "admin Spec ingress from", "admin Spec ingress ports",
-		"admin Spec egress action", "admin Spec egress to", "admin Spec egress ports",
-		"baseline Spec subject", "baseline Spec ingress action", "baseline Spec ingress from", "baseline Spec ingress ports",
-		"baseline Spec egress action", "baseline Spec egress to", "baseline Spec egress ports",
-		"cluster Spec tier", "cluster Spec priority", "cluster Spec subject", "cluster Spec ingress action", "cluster Spec ingress from", "cluster Spec ingress protocols",
-		"cluster Spec egress action", "cluster Spec egress to", "cluster Spec egress protocols",
+		"Node IP",
+		"Namespace Labels",
+		"Pod Labels", "Pod IPs", "Pod Node", "Pod Ports", "Pod Bare",
+		"NetworkPolicy Spec ingress from", "NetworkPolicy Spec ingress ports", "NetworkPolicy Spec egress to", "NetworkPolicy Spec egress ports",
+		"AdminNetworkPolicy Spec priority", "AdminNetworkPolicy Spec subject", "AdminNetworkPolicy Spec ingress action", "AdminNetworkPolicy Spec ingress from", "AdminNetworkPolicy Spec ingress ports",
+		"AdminNetworkPolicy Spec egress action", "AdminNetworkPolicy Spec egress to", "AdminNetworkPolicy Spec egress ports",
+		"BaselineAdminNetworkPolicy Spec subject", "BaselineAdminNetworkPolicy Spec ingress action", "BaselineAdminNetworkPolicy Spec ingress from", "BaselineAdminNetworkPolicy Spec ingress ports",
+		"BaselineAdminNetworkPolicy Spec egress action", "BaselineAdminNetworkPolicy Spec egress to", "BaselineAdminNetworkPolicy Spec egress ports",
+		"ClusterNetworkPolicy Spec tier", "ClusterNetworkPolicy Spec priority", "ClusterNetworkPolicy Spec subject", "ClusterNetworkPolicy Spec ingress action", "ClusterNetworkPolicy Spec ingress from", "ClusterNetworkPolicy Spec ingress protocols",
+		"ClusterNetworkPolicy Spec egress action", "ClusterNetworkPolicy Spec egress to", "ClusterNetworkPolicy Spec egress protocols",
 	}
-	known := []string{"policy Spec podSelector", "policy Spec policyTypes"}
+	known := []string{"NetworkPolicy Spec podSelector", "NetworkPolicy Spec policyTypes"}
 	for _, c := range []struct {
 		known bool
 		want  []string
@@ -65,29 +65,19 @@ func TestEveryFieldChanges(t *testing.T) {
 // objectsOf are the objects of a state as JSON, by kind and name; policies with the types that they have by default.
 func objectsOf(s workloads.State) map[string]any {
 	all := map[string]any{}
-	s = s.Clone()
-	for k, p := range s.Policies {
+	for _, p := range s.Policies().All() {
 		p.Spec.PolicyTypes = workloads.Directions(p.Spec)
-		s.Policies[k] = p
+		s.Put(p)
 	}
-	collect(all, "node", s.Nodes)
-	collect(all, "namespace", s.Namespaces)
-	collect(all, "pod", s.Pods)
-	collect(all, "policy", s.Policies)
-	collect(all, "admin", s.AdminPolicies)
-	collect(all, "baseline", s.Baseline)
-	collect(all, "cluster", s.ClusterPolicies)
+	for _, d := range workloads.Kinds() {
+		for _, k := range s.Names(d.Kind()) {
+			data, _ := json.Marshal(s.Object(d.Kind().Part(k)))
+			var object any
+			_ = json.Unmarshal(data, &object)
+			all[string(d.Kind())+" "+k.String()] = object
+		}
+	}
 	return all
-}
-
-func collect[K comparable, V any](all map[string]any, kind string, objects map[K]V) {
-	for k, v := range objects {
-		data, _ := json.Marshal(v)
-		name, _ := json.Marshal(k)
-		var object any
-		_ = json.Unmarshal(data, &object)
-		all[kind+" "+string(name)] = object
-	}
 }
 
 // fieldsThatDiffer notes the paths of what is not the same, as far down as specifications name it; rules are compared in their order.

@@ -2,7 +2,6 @@ package fuzz
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -38,7 +37,7 @@ type Generator struct {
 	model  *Model
 	wishes Wishes
 
-	nodes, namespaces, pods, policies, wide, addresses, nodeAddresses int // how many were ever named
+	nodes, namespaces, pods, policies, wide, plain, addresses, nodeAddresses int // how many were ever named
 
 	retired []workloads.Key        // names of pods that went, oldest first
 	free    [][]netip.Addr         // addresses of pods that went, oldest first
@@ -80,7 +79,7 @@ func (g *Generator) tooSoon(op Op) bool {
 
 // twofold says whether the operation's labels of a namespace would change both for whom a policy is and whom a policy means.
 func (g *Generator) twofold(op Op) bool {
-	before, there := g.model.Namespaces[op.Namespace]
+	before, there := g.model.Namespaces().Lookup(workloads.Key{Name: op.Namespace})
 	if op.Do != RelabelNamespace || !there || g.wishes.Known {
 		return false
 	}
@@ -98,9 +97,9 @@ func (g *Generator) remember(op Op, before *Model) {
 			g.gone[k] = true
 		}
 	}
-	for _, k := range sortedKeys(before.Pods) {
-		p := before.Pods[k]
-		now, stays := g.model.Pods[k]
+	for _, k := range before.Pods().Keys() {
+		p := before.Pods().Get(k)
+		now, stays := g.model.Pods().Lookup(k)
 		if !stays {
 			g.retired = append(g.retired, k)
 		}
@@ -109,7 +108,7 @@ func (g *Generator) remember(op Op, before *Model) {
 		}
 	}
 	switch {
-	case op.Do == PlugPod && g.model.Ahead[op.key()]:
+	case op.Do == PlugPod && g.model.ahead(op.key()):
 		g.ahead[op.key()] = op
 	case op.Do == AddPod:
 		delete(g.ahead, op.key())
@@ -124,16 +123,12 @@ type choice struct {
 
 // draw draws an operation, which may mean nothing in this state.
 func (g *Generator) draw() Op {
-	m := g.model
-	bare := g.podsThat(func(p workloads.Pod) bool { return p.Bare })
-	choices := []choice{
-		{3 * room(len(m.Nodes)-1, mostNodes), g.addNode}, {1, g.removeNode},
-		{6 * room(len(m.Namespaces), mostNamespaces), g.addNamespace}, {1, g.removeNamespace}, {4, g.relabelNamespace},
-		{2 * room(len(m.Pods), mostPods), g.addPod}, {2, g.plugAhead}, {2 * len(m.Ahead), g.addAhead}, {4 * len(bare), func() Op { return Op{Do: PlugPod, Namespace: bare[0].Namespace, Name: bare[0].Name} }},
-		{8, g.removePod}, {10, g.relabelPod}, {2, g.clearPod}, {5, g.movePod},
-		{2 * room(len(m.Policies), mostPolicies), g.addPolicy}, {8, g.changePolicy}, {6, g.removePolicy},
+	choices := slices.Concat(g.nodeChoices(), g.namespaceChoices(), g.podChoices(), g.policyChoices(), g.adminChoices(), g.baselineChoices(), g.clusterChoices())
+	for _, d := range workloads.Kinds() {
+		if _, own := familyOf(d.Kind()); !own {
+			choices = append(choices, g.plainChoices(d)...)
+		}
 	}
-	choices = append(choices, g.wideChoices()...)
 	if g.wishes.Restarts {
 		choices = append(choices, choice{1, func() Op { return Op{Do: RestartAgent} }})
 	}
@@ -150,13 +145,34 @@ func (g *Generator) draw() Op {
 	return Op{}
 }
 
+func (g *Generator) nodeChoices() []choice {
+	return []choice{{3 * room(g.model.Nodes().Len()-1, mostNodes), g.addNode}, {1, g.removeNode}}
+}
+
+func (g *Generator) namespaceChoices() []choice {
+	return []choice{{6 * room(g.model.Namespaces().Len(), mostNamespaces), g.addNamespace}, {1, g.removeNamespace}, {4, g.relabelNamespace}}
+}
+
+func (g *Generator) podChoices() []choice {
+	bare := g.podsThat(func(p workloads.Pod) bool { return p.Bare })
+	plugBare := func() Op { return Op{Do: PlugPod, Namespace: bare[0].Namespace, Name: bare[0].Name} }
+	return []choice{
+		{2 * room(g.model.Pods().Len(), mostPods), g.addPod}, {2, g.plugAhead}, {2 * g.model.Ahead.Len(), g.addAhead}, {4 * len(bare), plugBare},
+		{8, g.removePod}, {10, g.relabelPod}, {2, g.clearPod}, {5, g.movePod},
+	}
+}
+
+func (g *Generator) policyChoices() []choice {
+	return []choice{{2 * room(g.model.Policies().Len(), mostPolicies), g.addPolicy}, {8, g.changePolicy}, {6, g.removePolicy}}
+}
+
 // room is how many more there may be.
 func room(now, most int) int { return max(0, most-now) }
 
 func (g *Generator) podsThat(is func(workloads.Pod) bool) []workloads.Pod {
 	var pods []workloads.Pod
-	for _, k := range sortedKeys(g.model.Pods) {
-		if p := g.model.Pods[k]; is(p) {
+	for _, p := range g.model.Pods().All() {
+		if is(p) {
 			pods = append(pods, p)
 		}
 	}
@@ -191,9 +207,9 @@ func (g *Generator) again(were int) int {
 
 func (g *Generator) remoteNode() string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(g.model.Nodes)) {
-		if name != anyNode {
-			names = append(names, name)
+	for k := range g.model.Nodes().All() {
+		if k.Name != anyNode {
+			names = append(names, k.Name)
 		}
 	}
 	return one(g, names)
@@ -202,7 +218,7 @@ func (g *Generator) remoteNode() string {
 func (g *Generator) removeNode() Op { return Op{Do: RemoveNode, Name: g.remoteNode()} }
 
 func (g *Generator) namespace() string {
-	return one(g, slices.Sorted(maps.Keys(g.model.Namespaces)))
+	return one(g, g.model.Namespaces().Keys()).Name
 }
 
 // addNamespace sometimes brings one back.

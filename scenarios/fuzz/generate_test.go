@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,7 +64,7 @@ func TestEveryOperationMeansSomething(t *testing.T) {
 		}
 	}
 	for verb := range verbs {
-		if verbsSeen[verb] == 0 {
+		if verbsSeen[verb] == 0 && !strings.HasSuffix(string(verb), " object") { // see TestEveryKindIsDrawn
 			t.Errorf("%q was never drawn", verb)
 		}
 	}
@@ -150,23 +151,35 @@ func wideShape(seen map[string]int, s wideSpec) {
 
 // TestWideOfTheClusterAlone wants no kind of cluster-wide policies to be drawn that the cluster has not.
 func TestWideOfTheClusterAlone(t *testing.T) {
-	of := map[Verb]string{}
-	for kind, adds := range map[string][]Verb{"admin": {AddAdminPolicy, AddBaseline}, "cluster": {AddClusterPolicy}} {
-		for _, add := range adds {
-			for _, v := range wideVerbs[add] {
-				of[v] = kind
-			}
-		}
-	}
-	for w, want := range map[Wishes]map[string]bool{{}: {}, {Admin: true}: {"admin": true}, {Cluster: true}: {"cluster": true}} {
-		got, g := map[string]bool{}, NewGenerator(1, w)
+	for w, want := range map[Wishes]map[workloads.Feature]bool{
+		{}: {}, {Admin: true}: {workloads.AdminPolicies: true}, {Cluster: true}: {workloads.ClusterPolicies: true},
+	} {
+		got, g := map[workloads.Feature]bool{}, NewGenerator(1, w)
 		for _, op := range g.Batch(500) {
-			if kind := of[op.Do]; kind != "" {
-				got[kind] = true
+			if d := workloads.Find(op.part().Kind); d != nil && d.Feature() != "" {
+				got[d.Feature()] = true
 			}
 		}
 		if !maps.Equal(got, want) {
 			t.Errorf("%+v draws %v", w, got)
+		}
+	}
+}
+
+// TestEveryKindIsDrawn wants objects of each kind to come, to change and to go: who adds a kind can't forget the fuzzer.
+func TestEveryKindIsDrawn(t *testing.T) {
+	seen := map[string]bool{}
+	for seed := range uint64(5) {
+		for _, op := range NewGenerator(seed, Wishes{Admin: true, Cluster: true}).Batch(500) {
+			f := familyOfOp(op)
+			seen[string(f.kind)+map[Verb]string{f.add: " comes", f.change: " changes", f.remove: " goes"}[op.Do]] = true
+		}
+	}
+	for _, d := range workloads.Kinds() {
+		for _, what := range []string{" comes", " changes", " goes"} {
+			if !seen[string(d.Kind())+what] && (d.Kind() != workloads.NodeKind || what != " changes") { // a node that changes is another
+				t.Errorf("no %s%s", d.Kind(), what)
+			}
 		}
 	}
 }
@@ -179,7 +192,7 @@ func TestKnownIsLeftOut(t *testing.T) {
 			g, m := NewGenerator(seed, Wishes{Admin: true, Cluster: true, Known: known}), NewModel("here")
 			for range 50 {
 				for _, op := range g.Batch(Batch) {
-					before, was := m.said[op.wideKey()]
+					before, was := m.said[op.part()]
 					seen["twofold"] += one01(twofold(m.State, op))
 					m.Apply(op)
 					if op.Wide == nil {
@@ -187,7 +200,7 @@ func TestKnownIsLeftOut(t *testing.T) {
 					}
 					names := map[string]int{}
 					wideShape(names, *op.Wide)
-					seen["name"] += one01(names["wide name"] > 0 && op.wideKey().add != AddClusterPolicy)
+					seen["name"] += one01(names["wide name"] > 0 && op.part().Kind != workloads.ClusterKind)
 					if after := *op.Wide; was && len(before.Ingress) > 0 && len(before.Egress) > 0 {
 						after.Ingress, after.Egress = before.Ingress, before.Egress
 						seen["more than rules"] += one01(!reflect.DeepEqual(before, after))
@@ -206,7 +219,7 @@ func TestKnownIsLeftOut(t *testing.T) {
 
 // twofold evaluates each selector of namespaces for the labels before and after, and finds a policy of which the subject changes and a peer.
 func twofold(s workloads.State, op Op) bool {
-	before, there := s.Namespaces[op.Namespace]
+	before, there := s.Namespaces().Lookup(workloads.Key{Name: op.Namespace})
 	if op.Do != RelabelNamespace || !there {
 		return false
 	}

@@ -65,7 +65,7 @@ func (n *node) Gauges(context.Context) (metrics.Snapshot, error) {
 	}
 	snap := metrics.Snapshot{metrics.InSync: 1}
 	for g, v := range (effects.Gauges{}).Want(n.fleet.State()) {
-		snap[metrics.Gauge(g)], _ = strconv.ParseFloat(v, 64)
+		snap[metrics.Gauge(g.Subject)], _ = strconv.ParseFloat(v, 64)
 	}
 	return snap, nil
 }
@@ -85,17 +85,17 @@ func (n *node) Routes() (map[string]string, error) {
 	return routes, nil
 }
 
-func (n *node) Connect(_ context.Context, flows []effects.Flow) (map[effects.Flow]effects.Outcome, error) {
+func (n *node) Connect(_ context.Context, flows []effects.Flow) (effects.Outcomes, error) {
 	s := n.fleet.State()
 	if n.believes != nil {
 		s = n.believes(s)
 	}
-	outcomes, x := map[effects.Flow]effects.Outcome{}, workloads.NewIndex(s)
+	outcomes, x := effects.Outcomes{}, workloads.NewIndex(s)
 	end := func(e effects.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
 	for _, f := range flows {
-		outcomes[f] = effects.Dropped
+		outcomes[f] = effects.Outcome{Kind: effects.Dropped}
 		if x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed {
-			outcomes[f] = effects.Connected
+			outcomes[f] = effects.Outcome{Kind: effects.Connected}
 		}
 	}
 	return outcomes, nil
@@ -143,13 +143,12 @@ func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err er
 func missesSubjects() func(workloads.State) workloads.State {
 	known, labelled := map[string]workloads.ClusterPolicy{}, map[string]map[string]bool{} // by policy, by namespace: whether it is its subject
 	return func(s workloads.State) workloads.State {
-		s = s.Clone()
-		for name, p := range s.ClusterPolicies {
-			if !reflect.DeepEqual(known[name], p) {
-				known[name], labelled[name] = p, map[string]bool{}
+		for name, p := range s.ClusterPolicies().All() {
+			if !reflect.DeepEqual(known[name.Name], p) {
+				known[name.Name], labelled[name.Name] = p, map[string]bool{}
 			}
-			is := labelled[name]
-			maps.DeleteFunc(is, func(ns string, _ bool) bool { _, stays := s.Namespaces[ns]; return !stays })
+			is := labelled[name.Name]
+			maps.DeleteFunc(is, func(ns string, _ bool) bool { return !s.Namespaces().Has(workloads.Key{Name: ns}) })
 			p.Spec.Subject = *p.Spec.Subject.DeepCopy()
 			selector := p.Spec.Subject.Namespaces
 			if p.Spec.Subject.Pods != nil {
@@ -157,7 +156,8 @@ func missesSubjects() func(workloads.State) workloads.State {
 			}
 			selected, _ := metav1.LabelSelectorAsSelector(selector)
 			in := []string{"none"}
-			for ns, n := range s.Namespaces {
+			for _, n := range s.Namespaces().All() {
+				ns := n.Name
 				if _, seen := is[ns]; !seen {
 					is[ns] = selected.Matches(labels.Merge(n.Labels, labels.Set{corev1.LabelMetadataName: ns}))
 				}
@@ -166,7 +166,7 @@ func missesSubjects() func(workloads.State) workloads.State {
 				}
 			}
 			*selector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: in}}}
-			s.ClusterPolicies[name] = p
+			s.Put(p)
 		}
 		return s
 	}
@@ -176,16 +176,15 @@ func missesSubjects() func(workloads.State) workloads.State {
 func TestNamedUDPPortIsFound(t *testing.T) {
 	dir := t.TempDir()
 	misses := func(s workloads.State) workloads.State {
-		s = s.Clone()
-		for k, p := range s.Pods {
+		for _, p := range s.Pods().All() {
 			p.Ports = slices.DeleteFunc(slices.Clone(p.Ports), func(n workloads.NamedPort) bool { return n.Protocol == corev1.ProtocolUDP })
-			s.Pods[k] = p
+			s.Put(p)
 		}
 		return s
 	}
 	synctest.Test(t, func(t *testing.T) {
 		n := &node{lost: func(workloads.State) bool { return false }, believes: misses, plain: true}
-		if said, err := carryOut(t, n, Order{Ops: 400}, dir); !errors.Is(err, engine.ErrBroken) {
+		if said, err := carryOut(t, n, Order{Ops: 1000}, dir); !errors.Is(err, engine.ErrBroken) {
 			t.Fatalf("got %v, %v", err, said)
 		}
 		if r, err := ReadRepro(filepath.Join(dir, "repro.json")); err != nil || r.Failure.Probe != "connections" {
@@ -215,7 +214,7 @@ func TestRelabelledSubjectIsFound(t *testing.T) {
 }
 
 // threePolicies is a fault whose least cause is a namespace and three policies in it.
-func threePolicies(s workloads.State) bool { return len(s.Policies) >= 3 }
+func threePolicies(s workloads.State) bool { return s.Policies().Len() >= 3 }
 
 func TestFailureIsShrunkAndReplayed(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -298,7 +297,7 @@ func TestReplayOfWhichTraceStays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				filled := false
 				n := &node{restart: c.restart, lost: func(s workloads.State) bool {
-					_, there := s.Namespaces["a"]
+					there := s.Namespaces().Has(workloads.Key{Name: "a"})
 					filled = filled || there
 					return filled && !there
 				}}

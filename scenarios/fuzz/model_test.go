@@ -64,7 +64,7 @@ func checkWorld(t *rapid.T, m *Model, fleet *workloads.Fleet, kernel sockets) {
 		}
 	}
 	owners := map[string]workloads.Key{}
-	for k, p := range m.Pods {
+	for k, p := range m.Pods().All() {
 		for _, ip := range p.IPs {
 			if other, taken := owners[ip.String()]; taken {
 				t.Fatalf("%s is of %s and of %s", ip, k, other)
@@ -89,7 +89,7 @@ func TestRebuild(t *testing.T) {
 			}
 		}
 		// A pod whose addresses were cleared has none from the beginning; labels of a veth's future pod are not told.
-		if !reflect.DeepEqual(m.State, again.State) || !reflect.DeepEqual(m.said, again.said) || !slices.Equal(sortedKeys(m.veths), sortedKeys(again.veths)) {
+		if !m.State.Equal(again.State) || !reflect.DeepEqual(m.said, again.said) || !slices.Equal(sortedKeys(m.veths), sortedKeys(again.veths)) {
 			t.Fatalf("%+v becomes %+v", m.State, again.State)
 		}
 	})
@@ -129,7 +129,7 @@ func TestApplyRefuses(t *testing.T) {
 			}
 		}
 		before := m.Clone()
-		if m.Apply(c.op) != nil || !reflect.DeepEqual(before.State, m.State) || !reflect.DeepEqual(before.veths, m.veths) || len(m.said) > 0 {
+		if m.Apply(c.op) != nil || !before.State.Equal(m.State) || !reflect.DeepEqual(before.veths, m.veths) || len(m.said) > 0 {
 			t.Errorf("%s is taken", name)
 		}
 	}

@@ -50,6 +50,11 @@ const (
 	AddClusterPolicy    Verb = "add cluster policy"
 	ChangeClusterPolicy Verb = "change cluster policy"
 	RemoveClusterPolicy Verb = "remove cluster policy"
+
+	// Objects of the kinds that have no operations of their own.
+	AddObject    Verb = "add object"
+	ChangeObject Verb = "change object"
+	RemoveObject Verb = "remove object"
 )
 
 // Op is one operation, with all that it needs. Only the fields that its verb needs are set.
@@ -66,6 +71,9 @@ type Op struct {
 	Spec      *networkingv1.NetworkPolicySpec `json:"spec,omitempty"`
 	// Wide is a cluster-wide policy of any kind, in the words of the newest.
 	Wide *policyv1alpha2.ClusterNetworkPolicySpec `json:"wide,omitempty"`
+	// Kind and Object, as JSON, are those of a kind that has no operations of its own.
+	Kind   workloads.Kind `json:"kind,omitempty"`
+	Object string         `json:"object,omitempty"`
 }
 
 // Batch is how many operations are made between two comparisons.
@@ -73,13 +81,14 @@ const Batch = 10
 
 // String names the operation and its object.
 func (o Op) String() string {
-	switch {
-	case o.Namespace == "":
-		return string(o.Do) + " " + o.Name
-	case o.Name == "":
-		return string(o.Do) + " " + o.Namespace
+	do := string(o.Do)
+	if o.Kind != "" {
+		do += " " + string(o.Kind)
 	}
-	return string(o.Do) + " " + o.key().String()
+	if o.Name == "" {
+		return do + " " + o.Namespace
+	}
+	return do + " " + o.key().String()
 }
 
 func (o Op) key() workloads.Key { return workloads.Key{Namespace: o.Namespace, Name: o.Name} }

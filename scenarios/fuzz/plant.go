@@ -64,7 +64,7 @@ func ruleDeleted() func(context.Context, Look) (bool, error) {
 	done := false
 	return func(ctx context.Context, l Look) (bool, error) {
 		pods := served(l.Now)
-		if done || len(l.Now.Policies) < 7 || len(pods) == 0 {
+		if done || l.Now.Policies().Len() < 7 || len(pods) == 0 {
 			return false, nil
 		}
 		done = true
@@ -82,7 +82,7 @@ func memberLeft() func(context.Context, Look) (bool, error) {
 			return false, err
 		}
 		now := map[netip.Addr]bool{}
-		for _, p := range l.Now.Pods {
+		for _, p := range l.Now.Pods().All() {
 			for _, ip := range p.IPs {
 				now[ip] = true
 			}
@@ -119,7 +119,7 @@ func routeLost() func(context.Context, Look) (bool, error) {
 
 func agentKilled() func(context.Context, Look) (bool, error) {
 	return func(_ context.Context, l Look) (bool, error) {
-		if len(l.Now.Policies) < 3 {
+		if l.Now.Policies().Len() < 3 {
 			return false, nil
 		}
 		return true, l.Saboteur.Signal(syscall.SIGKILL)
@@ -139,7 +139,7 @@ func leak(ctx context.Context, l Look, how string, match ...string) error {
 func letThrough() func(context.Context, Look) (bool, error) {
 	done := false
 	return func(ctx context.Context, l Look) (bool, error) {
-		if done || len(l.Now.Policies) < 3 {
+		if done || l.Now.Policies().Len() < 3 {
 			return false, nil
 		}
 		done = true
@@ -155,7 +155,7 @@ func oneInAThousand() func(context.Context, Look) (bool, error) {
 	match := []string{"-p", "udp", "-m", "statistic", "--mode", "nth", "--every", "1000", "--packet", "0"}
 	return func(ctx context.Context, l Look) (bool, error) {
 		_ = leak(ctx, l, "-D", match...) // of the batch before, or of the cluster before: the SUT has put its own rules before it since
-		if len(l.Now.Policies) < 3 {
+		if l.Now.Policies().Len() < 3 {
 			return false, nil
 		}
 		return true, leak(ctx, l, "-I", match...)

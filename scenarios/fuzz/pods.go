@@ -52,16 +52,16 @@ func (g *Generator) pod(do Verb) Op {
 func (g *Generator) plugAhead() Op { return g.pod(PlugPod) }
 
 func (g *Generator) addAhead() Op {
-	op := g.ahead[one(g, sortedKeys(g.model.Ahead))]
+	op := g.ahead[one(g, g.model.Ahead.Keys())]
 	op.Do = AddPod
 	return op
 }
 
 // anyPod names a pod or, rarely, a veth without one.
 func (g *Generator) anyPod() (namespace, name string) {
-	keys := sortedKeys(g.model.Pods)
-	if len(g.model.Ahead) > 0 && g.chance(10) {
-		keys = sortedKeys(g.model.Ahead)
+	keys := g.model.Pods().Keys()
+	if g.model.Ahead.Len() > 0 && g.chance(10) {
+		keys = g.model.Ahead.Keys()
 	}
 	k := one(g, keys)
 	return k.Namespace, k.Name
@@ -88,7 +88,7 @@ func (g *Generator) clearPod() Op {
 func (g *Generator) movePod() Op {
 	op := Op{Do: MovePod, Forced: g.chance(40)}
 	op.Namespace, op.Name = g.anyPod()
-	if g.model.Pods[op.key()].Node == anyNode {
+	if g.model.Pods().Get(op.key()).Node == anyNode {
 		op.Node = g.remoteNode()
 	}
 	return op

@@ -21,7 +21,7 @@ func (g *Generator) addPolicy() Op {
 }
 
 func (g *Generator) policy() (namespace, name string) {
-	k := one(g, sortedKeys(g.model.Policies))
+	k := one(g, g.model.Policies().Keys())
 	return k.Namespace, k.Name
 }
 
@@ -29,7 +29,7 @@ func (g *Generator) changePolicy() Op {
 	op := Op{Do: ChangePolicy, Spec: g.spec()}
 	op.Namespace, op.Name = g.policy()
 	if !g.wishes.Known {
-		before := g.model.Policies[workloads.Key{Namespace: op.Namespace, Name: op.Name}].Spec
+		before := g.model.Policies().Get(workloads.Key{Namespace: op.Namespace, Name: op.Name}).Spec
 		op.Spec.PodSelector, op.Spec.PolicyTypes = *before.PodSelector.DeepCopy(), slices.Clone(workloads.Directions(before))
 		for i := range op.Spec.Ingress {
 			rangesAlone(&op.Spec.Ingress[i].Ports)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -110,7 +109,7 @@ func (m *Model) perform(ctx context.Context, a Actor, ops []Op) error {
 			}
 		}
 	}
-	if !reflect.DeepEqual(m.State, a.Fleet.State()) {
+	if !m.State.Equal(a.Fleet.State()) {
 		return errors.New("the fleet's model differs from the fuzzer's: one of them is wrong")
 	}
 	return nil

@@ -180,7 +180,7 @@ func TestReproIsReadBack(t *testing.T) {
 	}
 }
 
-// TestKeptFailures wants the failures that docs/findings.md names to be readable, and each of their operations to mean something.
+// TestKeptFailures wants the failures that docs/findings names to be readable, and each of their operations to mean something.
 func TestKeptFailures(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(paths) == 0 {

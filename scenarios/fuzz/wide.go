@@ -2,7 +2,6 @@ package fuzz
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,16 +16,25 @@ const (
 	mostCluster = 6
 )
 
-// wideChoices are those of the kinds of cluster-wide policies that the cluster has.
-func (g *Generator) wideChoices() (all []choice) {
-	if m := g.model; g.wishes.Admin {
-		all = append(all, choice{2 * room(len(m.AdminPolicies), mostAdmins), g.addAdmin}, choice{4, g.changeAdmin}, choice{3, g.removeAdmin},
-			choice{2 * room(len(m.Baseline), 1), g.addBaseline}, choice{2, g.changeBaseline}, choice{1, g.removeBaseline})
+func (g *Generator) adminChoices() []choice {
+	if !g.wishes.Admin {
+		return nil
 	}
-	if g.wishes.Cluster {
-		all = append(all, choice{2 * room(len(g.model.ClusterPolicies), mostCluster), g.addCluster}, choice{6, g.changeCluster}, choice{4, g.removeCluster})
+	return []choice{{2 * room(g.model.AdminPolicies().Len(), mostAdmins), g.addAdmin}, {4, g.changeAdmin}, {3, g.removeAdmin}}
+}
+
+func (g *Generator) baselineChoices() []choice {
+	if !g.wishes.Admin {
+		return nil
 	}
-	return all
+	return []choice{{2 * room(g.model.Baseline().Len(), 1), g.addBaseline}, {2, g.changeBaseline}, {1, g.removeBaseline}}
+}
+
+func (g *Generator) clusterChoices() []choice {
+	if !g.wishes.Cluster {
+		return nil
+	}
+	return []choice{{2 * room(g.model.ClusterPolicies().Len(), mostCluster), g.addCluster}, {6, g.changeCluster}, {4, g.removeCluster}}
 }
 
 func (g *Generator) addAdmin() Op {
@@ -35,12 +43,12 @@ func (g *Generator) addAdmin() Op {
 }
 
 func (g *Generator) changeAdmin() Op {
-	name := one(g, slices.Sorted(maps.Keys(g.model.AdminPolicies)))
+	name := one(g, g.model.AdminPolicies().Keys()).Name
 	return g.changeWide(Op{Do: ChangeAdminPolicy, Name: name}, g.wideSpec(policyv1alpha2.AdminTier, g.wishes.Known))
 }
 
 func (g *Generator) removeAdmin() Op {
-	return Op{Do: RemoveAdminPolicy, Name: one(g, slices.Sorted(maps.Keys(g.model.AdminPolicies)))}
+	return Op{Do: RemoveAdminPolicy, Name: one(g, g.model.AdminPolicies().Keys()).Name}
 }
 
 func (g *Generator) addBaseline() Op {
@@ -66,12 +74,12 @@ func (g *Generator) addCluster() Op {
 }
 
 func (g *Generator) changeCluster() Op {
-	name := one(g, slices.Sorted(maps.Keys(g.model.ClusterPolicies)))
+	name := one(g, g.model.ClusterPolicies().Keys()).Name
 	return g.changeWide(Op{Do: ChangeClusterPolicy, Name: name}, g.wideSpec(g.tier(), true))
 }
 
 func (g *Generator) removeCluster() Op {
-	return Op{Do: RemoveClusterPolicy, Name: one(g, slices.Sorted(maps.Keys(g.model.ClusterPolicies)))}
+	return Op{Do: RemoveClusterPolicy, Name: one(g, g.model.ClusterPolicies().Keys()).Name}
 }
 
 func (g *Generator) tier() policyv1alpha2.Tier {
@@ -82,7 +90,7 @@ func (g *Generator) tier() policyv1alpha2.Tier {
 // wanted, all at once.
 func (g *Generator) changeWide(op Op, drawn *wideSpec) Op {
 	op.Wide = drawn
-	before, there := g.model.said[op.wideKey()]
+	before, there := g.model.said[op.part()]
 	if g.wishes.Known || !there {
 		return op
 	}

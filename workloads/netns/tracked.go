@@ -19,29 +19,36 @@ const tries = 5
 // the call may be missing; that others may be is an error.
 func Tracked(asked func(netip.Addr) bool) (map[netip.Addr][]string, error) {
 	tracked := map[netip.Addr][]string{}
+	err := eachTracked(func(from, to netip.Addr, told string) {
+		for _, end := range []netip.Addr{from, to} {
+			if asked(end) {
+				tracked[end] = append(tracked[end], told)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tracked, nil
+}
+
+// eachTracked goes over the connections of both families: from where they come, from where the answers do, and both with protocol and ports.
+func eachTracked(do func(from, to netip.Addr, told string)) error {
 	for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
 		connections, err := whole(func() ([]*netlink.ConntrackFlow, error) {
 			return netlink.ConntrackTableList(netlink.ConntrackTable, family)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("list tracked connections: %w", err)
+			return fmt.Errorf("list tracked connections: %w", err)
 		}
 		for _, c := range connections {
 			from, _ := netip.AddrFromSlice(c.Forward.SrcIP)
 			to, _ := netip.AddrFromSlice(c.Reverse.SrcIP)
 			from, to = from.Unmap(), to.Unmap()
-			if !asked(from) && !asked(to) {
-				continue
-			}
-			told := fmt.Sprintf("%s %s > %s", protocolName(c.Forward.Protocol), netip.AddrPortFrom(from, c.Forward.SrcPort), netip.AddrPortFrom(to, c.Forward.DstPort))
-			for _, end := range []netip.Addr{from, to} {
-				if asked(end) {
-					tracked[end] = append(tracked[end], told)
-				}
-			}
+			do(from, to, fmt.Sprintf("%s %s > %s", protocolName(c.Forward.Protocol), netip.AddrPortFrom(from, c.Forward.SrcPort), netip.AddrPortFrom(to, c.Forward.DstPort)))
 		}
 	}
-	return tracked, nil
+	return nil
 }
 
 // whole asks for a list until it is not interrupted.

@@ -33,7 +33,7 @@ func environmentFlags(f *pflag.FlagSet, o *harness.Options) {
 }
 
 func outFlag(f *pflag.FlagSet, out *string) {
-	f.StringVar(out, "out", "out", "directory for records; each run has a folder of its own, `latest` links to the last")
+	f.StringVar(out, "out", "out", "`folder` of the records; each run has one of its own, and latest links to the last")
 }
 
 // suiteFlags adds the flags that choose scenarios. What it returns completes the suite once the flags are read.

@@ -42,13 +42,13 @@ func administered(t *testing.T) workloads.State {
 	s := plan.State()
 	for _, p := range all.NetworkPolicies {
 		k := workloads.Key{Namespace: p.Namespace, Name: p.Name}
-		s.Policies[k] = workloads.Policy{Key: k, Spec: p.Spec}
+		s.Put(workloads.Policy{Key: k, Spec: p.Spec})
 	}
 	for _, p := range all.AdminPolicies {
-		s.AdminPolicies[p.Name] = workloads.AdminPolicy{Name: p.Name, Spec: p.Spec}
+		s.Put(workloads.AdminPolicy{Name: p.Name, Spec: p.Spec})
 	}
 	for _, p := range all.Baseline {
-		s.Baseline[p.Name] = workloads.BaselinePolicy{Name: p.Name, Spec: p.Spec}
+		s.Put(workloads.BaselinePolicy{Name: p.Name, Spec: p.Spec})
 	}
 	return s
 }
@@ -70,38 +70,38 @@ func TestFelixProgrammedAdminPolicies(t *testing.T) {
 
 // TestEachAdminPolicyCounts changes the state in one way at a time: the dumps must not agree with any of the others.
 func TestEachAdminPolicyCounts(t *testing.T) {
-	admin := func(s workloads.State, name string, change func(*policyv1alpha1.AdminNetworkPolicySpec)) {
-		p := s.AdminPolicies[name]
+	admin := func(s *workloads.State, name string, change func(*policyv1alpha1.AdminNetworkPolicySpec)) {
+		p := s.AdminPolicies().Named(name)
 		p.Spec.Ingress, p.Spec.Egress = slices.Clone(p.Spec.Ingress), slices.Clone(p.Spec.Egress)
 		change(&p.Spec)
-		s.AdminPolicies[name] = p
+		s.Put(p)
 	}
-	for name, change := range map[string]func(workloads.State){
-		"another priority": func(s workloads.State) {
+	for name, change := range map[string]func(*workloads.State){
+		"another priority": func(s *workloads.State) {
 			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Priority = 16 })
 		},
-		"another action": func(s workloads.State) {
+		"another action": func(s *workloads.State) {
 			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Ingress[0].Action = "Allow" })
 		},
-		"other rules first": func(s workloads.State) {
+		"other rules first": func(s *workloads.State) {
 			admin(s, "actions", func(p *policyv1alpha1.AdminNetworkPolicySpec) { slices.Reverse(p.Ingress) })
 		},
-		"one network less": func(s workloads.State) {
+		"one network less": func(s *workloads.State) {
 			admin(s, "networks", func(p *policyv1alpha1.AdminNetworkPolicySpec) {
 				p.Egress[0].To[0].Networks = p.Egress[0].To[0].Networks[1:]
 			})
 		},
-		"no policy without rules": func(s workloads.State) { delete(s.AdminPolicies, "without-rules") },
-		"no name of a port":       func(s workloads.State) { delete(s.AdminPolicies, "name-of-a-port") },
-		"no nodes in what is lost": func(s workloads.State) {
+		"no policy without rules": func(s *workloads.State) { s.Remove(workloads.AdminKind.Named("without-rules")) },
+		"no name of a port":       func(s *workloads.State) { s.Remove(workloads.AdminKind.Named("name-of-a-port")) },
+		"no nodes in what is lost": func(s *workloads.State) {
 			admin(s, "lost", func(p *policyv1alpha1.AdminNetworkPolicySpec) { p.Egress = p.Egress[1:] })
 		},
-		"no baseline": func(s workloads.State) { clear(s.Baseline) },
+		"no baseline": func(s *workloads.State) { s.Clear(workloads.BaselineKind) },
 	} {
 		for _, plane := range adminPlanes {
 			f, s := felix{targets.Options{DataPlane: plane}}, administered(t)
 			k := readKernel(t, f, s, filepath.Join("testdata/admin", plane))
-			change(s)
+			change(&s)
 			if maps.Equal(f.Programmed(s), f.Observed(s, k)) {
 				t.Errorf("%s: %s makes no difference", plane, name)
 			}
@@ -141,8 +141,8 @@ func TestNotationThatFelixCannotRead(t *testing.T) {
 		"zeros in exception": {peer("10.1.0.0/16", "10.1.1.0/24", "010.1.2.0/24", "10.1.3.0/24"), []string{"from 10.1.0.0/16", "from 10.1.1.0/24"}},
 		"IPv4 within IPv6":   {peer("::ffff:10.1.0.0/112"), []string{"from 10.1.0.0/16"}},
 	} {
-		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{c.peer}}}}}
-		ruleset := workloads.State{}.Moved(s)[workloads.Part{Kind: string(workloads.NetworkKind), Key: k}].(*workloads.Ruleset)
+		s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{c.peer}}}}})
+		ruleset := workloads.State{}.Moved(s)[workloads.Part{Kind: workloads.NetworkKind, Key: k}].(*workloads.Ruleset)
 		var got []string
 		for _, r := range wantedRules(workloads.NewIndex(s), ruleset, felixWays[0], kernel.IPv4, map[string]*wantedSet{}) {
 			for _, w := range r.Where {
@@ -185,7 +185,7 @@ func TestRulesOfClusterPolicies(t *testing.T) {
 		"without any rules": {nil, nil, false, []bool{true, true}},
 	} {
 		s := workloads.NewState("here")
-		s.ClusterPolicies["p"] = workloads.ClusterPolicy{Name: "p", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Baseline", Egress: c.rules}}
+		s.Put(workloads.ClusterPolicy{Name: "p", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Baseline", Egress: c.rules}})
 		p := s.Rulesets()[0]
 		got := converted(p, out)
 		var actions []workloads.Action
@@ -218,10 +218,10 @@ func TestPeersByNamespacesAlone(t *testing.T) {
 	all := &metav1.LabelSelector{}
 	s := workloads.NewState("here")
 	key := workloads.Key{Namespace: "a", Name: "np"}
-	s.Policies[key] = workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: all}}}}}}
-	s.ClusterPolicies["cnp"] = workloads.ClusterPolicy{Name: "cnp", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Admin", Ingress: []policyv1alpha2.ClusterNetworkPolicyIngressRule{
+	s.Put(workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: all}}}}}})
+	s.Put(workloads.ClusterPolicy{Name: "cnp", Spec: policyv1alpha2.ClusterNetworkPolicySpec{Tier: "Admin", Ingress: []policyv1alpha2.ClusterNetworkPolicyIngressRule{
 		{Action: "Deny", From: []policyv1alpha2.ClusterNetworkPolicyIngressPeer{{Namespaces: all}, {Pods: &policyv1alpha2.NamespacedPod{}}}},
-	}}}
+	}}})
 	sets := map[string]*wantedSet{}
 	for _, p := range s.Rulesets() {
 		wantedRules(workloads.NewIndex(s), p, felixWays[0], kernel.IPv4, sets)

@@ -36,6 +36,7 @@ func (f felix) Gauges() map[metrics.Gauge]metrics.Selector {
 		metrics.Rules:          {Metric: "felix_iptables_rules"},
 		metrics.IPSets:         {Metric: "felix_ipsets_calico"},
 		metrics.HeapBytes:      {Metric: "go_memstats_heap_alloc_bytes"},
+		metrics.HeapObjects:    {Metric: "go_memstats_heap_objects"},
 		metrics.Goroutines:     {Metric: "go_goroutines"},
 		felixHosts:             {Metric: "felix_cluster_num_hosts"},
 		felixHostEndpoints:     {Metric: "felix_cluster_num_host_endpoints"},
@@ -88,11 +89,11 @@ func (f felix) Counted(s workloads.State, k *kernel.State) map[metrics.Gauge]flo
 // told counts what the API tells Felix.
 func told(s workloads.State) map[metrics.Gauge]float64 {
 	hosts := map[string]bool{s.LocalNode: true}
-	for name := range s.Nodes {
-		hosts[name] = true
+	for name := range s.Nodes().All() {
+		hosts[name.Name] = true
 	}
 	endpoints, routes := 0, map[string]bool{}
-	for _, p := range s.Pods {
+	for _, p := range s.Pods().All() {
 		if len(p.IPs) == 0 {
 			continue
 		}
@@ -103,7 +104,7 @@ func told(s workloads.State) map[metrics.Gauge]float64 {
 			}
 		}
 	}
-	policies := len(s.Policies)
+	policies := s.Policies().Len()
 	for _, p := range workloads.NewIndex(s).ClusterWide() {
 		if !lost(p) {
 			policies++
@@ -111,7 +112,7 @@ func told(s workloads.State) map[metrics.Gauge]float64 {
 	}
 	return map[metrics.Gauge]float64{
 		felixHosts: float64(len(hosts)), felixHostEndpoints: 0, felixPolicies: float64(policies),
-		felixProfiles: float64(felixOwnProfiles + len(s.Namespaces)), felixTierCount: float64(len(felixTiers)),
+		felixProfiles: float64(felixOwnProfiles + s.Namespaces().Len()), felixTierCount: float64(len(felixTiers)),
 		felixIndexedEndpoints: float64(endpoints), felixRoutes: float64(len(routes)),
 	}
 }

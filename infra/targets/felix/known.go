@@ -6,7 +6,7 @@ import "github.com/nodefv/nodefv/metrics/report"
 // them the priority that the kernel does (felix/routetable/route_table.go; read there release by release).
 func (felix) KnownIssues() []report.KnownIssue {
 	return []report.KnownIssue{{
-		Name: "IPv6 routes remade", Reference: "docs/findings.md#ipv6-routes-remade",
+		Name: "IPv6 routes remade", Reference: "docs/findings/felix.md#ipv6-routes-remade",
 		Releases: []report.Releases{{From: "v3.29.0", Before: "v3.30.5"}, {From: "v3.31.0", Before: "v3.31.3"}},
 		Excuses:  report.ViolationClass{Family: report.IPv6, Met: report.Dropped},
 	}}

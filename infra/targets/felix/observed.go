@@ -8,13 +8,14 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Observed tells what is there, in the words of Programmed. Names say nothing: a chain is known by what leads to it and by what it says, a set by
 // the rule that looks it up; rules are told apart by what else they say and by what their sets hold.
-func (f felix) Observed(s workloads.State, k *kernel.State) map[string]string {
+func (f felix) Observed(s workloads.State, k *kernel.State) map[report.Fact]string {
 	o := f.observe(s, k)
 	for _, c := range o.want.chains {
 		o.chain(c)
@@ -27,7 +28,7 @@ func (f felix) Observed(s workloads.State, k *kernel.State) map[string]string {
 // observe finds its way from the interfaces to the chains.
 func (f felix) observe(s workloads.State, k *kernel.State) *observed {
 	o := &observed{
-		felix: f, want: f.wanted(s), k: k, facts: map[string]string{}, tied: map[tie][]string{}, known: map[kernel.ID]bool{}, digests: map[kernel.ID]digest{},
+		felix: f, want: f.wanted(s), k: k, facts: map[report.Fact]string{}, tied: map[tie][]string{}, known: map[kernel.ID]bool{}, digests: map[kernel.ID]digest{},
 		leads: map[leading]string{}, titles: map[kernel.ID]string{}, chains: map[leading]kernel.ID{},
 	}
 	o.interfaces()
@@ -47,7 +48,7 @@ type observed struct {
 	felix
 	want    *wanted
 	k       *kernel.State
-	facts   map[string]string
+	facts   map[report.Fact]string
 	tied    map[tie][]string // to the names of the kernel's sets
 	known   map[kernel.ID]bool
 	digests map[kernel.ID]digest
@@ -76,7 +77,7 @@ func (o *observed) interfaces() {
 	for name := range o.k.Interfaces {
 		rest[name] = strings.HasPrefix(name, "cali")
 	}
-	for k := range o.want.ahead {
+	for _, k := range o.want.ahead {
 		delete(rest, o.HostInterface(k.Namespace, k.Name))
 	}
 	for _, p := range o.want.local {
@@ -86,9 +87,10 @@ func (o *observed) interfaces() {
 		if !ok {
 			continue
 		}
-		o.facts[interfaceFact(p)] = "down"
+		iface := interfaceFact(p)
+		o.facts[iface] = "down"
 		if i.Up {
-			o.facts[interfaceFact(p)] = "up"
+			o.facts[iface] = "up"
 		}
 		if len(p.IPs) == 0 {
 			continue
@@ -99,13 +101,13 @@ func (o *observed) interfaces() {
 				got = want
 			}
 			if ok {
-				o.facts[sysctlFact(p, setting)] = got
+				o.facts[sysctlFact(iface, setting)] = got
 			}
 		}
 	}
 	for name, ours := range rest {
 		if ours {
-			o.facts["interface "+name] = "of no pod"
+			o.facts[report.Fact{Aspect: report.Links, Kind: report.Interface, Subject: "interface " + name}] = "of no pod"
 		}
 	}
 }
@@ -134,7 +136,7 @@ func (o *observed) dispatch(family kernel.Family, w felixWay) {
 		owner[to] = p.String()
 	}
 	for iface, to := range leads {
-		o.facts["dispatch "+w.reached+" "+iface+" "+string(family)] = to
+		o.facts[dispatchTo(iface, w, family)] = to
 	}
 }
 
@@ -181,7 +183,7 @@ func (o *observed) chain(c wantedChain) {
 	if !ok {
 		return
 	}
-	title, got := c.String(), o.rules(c, id)
+	got := o.rules(c, id)
 	for i, r := range got {
 		if r.Do == kernel.Jump || r.Do == kernel.Goto {
 			got[i].Chain = o.title(c.family, r.Chain)
@@ -206,12 +208,12 @@ func (o *observed) chain(c wantedChain) {
 			named[j] = r.String()
 		}
 	}
-	countRules(o.facts, title, named)
+	c.countRules(o.facts, named)
 	// Where rules lack or are too many, that is said already.
-	o.facts[title+orderWord] = "right"
+	o.facts[c.orderFact()] = "right"
 	wanted := o.want.readable(c.rules)
 	if !slices.Equal(wanted, named) && slices.Equal(slices.Sorted(slices.Values(wanted)), slices.Sorted(slices.Values(named))) {
-		o.facts[title+orderWord] = strings.Join(named, "; ")
+		o.facts[c.orderFact()] = strings.Join(named, "; ")
 	}
 }
 
@@ -301,14 +303,14 @@ func (o *observed) sets() {
 		}
 	}
 	for t, names := range o.tied {
-		set := o.want.sets[t.key]
+		member := memberFact(o.want.sets[t.key], t.family)
 		for i, name := range names {
 			id := o.setID(t.family, name)
 			if i > 0 && o.digest(id) == o.digest(o.setID(t.family, names[0])) {
 				continue
 			}
-			for _, m := range o.k.Sets[id].Members {
-				o.facts[memberFact(set, t.family, m)] = o.want.ownerOf(m)
+			for _, member.Part = range o.k.Sets[id].Members {
+				o.facts[member] = o.want.ownerOf(member.Part)
 			}
 		}
 	}
@@ -319,12 +321,12 @@ func (o *observed) leftOver() {
 	reached := o.reached()
 	for id := range o.k.Chains {
 		if table, name := o.place(id); strings.HasPrefix(name, felixChains) && !reached[id] {
-			o.facts[fmt.Sprintf("chain %s of table %s %s", name, table, id.Family)] = "left over"
+			o.facts[report.Fact{Aspect: report.Rules, Kind: report.Chain, Subject: fmt.Sprintf("chain %s of table %s %s", name, table, id.Family)}] = "left over"
 		}
 	}
 	for id, set := range o.k.Sets {
 		if madeForPolicy(id.Name) && !o.known[id] {
-			o.facts[fmt.Sprintf("set %s %s", id.Name, id.Family)] = fmt.Sprintf("left over, with %d members", len(set.Members))
+			o.facts[report.Fact{Aspect: report.Members, Kind: report.Set, Subject: fmt.Sprintf("set %s %s", id.Name, id.Family)}] = fmt.Sprintf("left over, with %d members", len(set.Members))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -31,8 +32,8 @@ var felixSysctls = map[string]string{
 
 // wanted is the whole of what Felix must have programmed.
 type wanted struct {
-	local  []workloads.Pod        // with and without address
-	ahead  map[workloads.Key]bool // veths that Felix must let be
+	local  []workloads.Pod // with and without address
+	ahead  []workloads.Key // veths that Felix must let be
 	chains []wantedChain
 	sets   map[string]*wantedSet
 	owner  map[string]string // address to pod
@@ -43,7 +44,8 @@ type wanted struct {
 type wantedChain struct {
 	family kernel.Family
 	way    networkingv1.PolicyType
-	iface  string // of an endpoint's chain, the host interface that leads to it
+	iface  string      // of an endpoint's chain, the host interface that leads to it
+	kind   report.Kind // of whom it is for
 	title  string
 	rules  []kernel.Rule
 }
@@ -53,8 +55,8 @@ func (c wantedChain) String() string { return c.title + " " + string(c.family) }
 // wanted predicts, in a fixed order.
 func (f felix) wanted(s workloads.State) *wanted {
 	x := workloads.NewIndex(s)
-	want := &wanted{local: s.LocalPods(), ahead: s.Ahead, sets: map[string]*wantedSet{}, owner: map[string]string{}, allow: map[string]bool{}}
-	for _, p := range s.Pods {
+	want := &wanted{local: s.LocalPods(), ahead: s.Ahead.Keys(), sets: map[string]*wantedSet{}, owner: map[string]string{}, allow: map[string]bool{}}
+	for _, p := range s.Pods().All() {
 		for _, ip := range p.IPs {
 			name := "pod " + p.String()
 			if other, ok := want.owner[ip.String()]; !ok || name < other {
@@ -82,21 +84,21 @@ func (f felix) wanted(s workloads.State) *wanted {
 	for _, family := range kernel.Families {
 		for i, w := range felixWays {
 			done := map[string]bool{}
-			add := func(iface, title string, rules func() []kernel.Rule) {
+			add := func(iface string, kind report.Kind, title string, rules func() []kernel.Rule) {
 				if !done[title] {
 					done[title] = true
-					want.chains = append(want.chains, wantedChain{family, w.kind, iface, title, rules()})
+					want.chains = append(want.chains, wantedChain{family, w.kind, iface, kind, title, rules()})
 				}
 			}
 			for _, u := range endpoints {
 				for _, p := range u.policies[i] {
 					active[p.String()], want.allow[policyTitle(p, w)] = p, p.Tier == workloads.NetworkTier
-					add("", policyTitle(p, w), func() []kernel.Rule { return wantedRules(x, p, w, family, want.sets) })
+					add("", report.Policy, policyTitle(p, w), func() []kernel.Rule { return wantedRules(x, p, w, family, want.sets) })
 				}
-				add("", profileTitle(u.pod.Namespace, w), func() []kernel.Rule {
+				add("", report.Namespace, profileTitle(u.pod.Namespace, w), func() []kernel.Rule {
 					return []kernel.Rule{{Do: kernel.SetMark, Mark: kernel.Mark{Set: felixAccepted}}}
 				})
-				add(f.HostInterface(u.pod.Namespace, u.pod.Name), endpointTitle(u.pod, w), func() []kernel.Rule {
+				add(f.HostInterface(u.pod.Namespace, u.pod.Name), report.Pod, endpointTitle(u.pod, w), func() []kernel.Rule {
 					return want.sorted(endpointRules(u.pod, u.policies[i], w))
 				})
 			}
@@ -142,18 +144,19 @@ func endpointTitle(p workloads.Pod, w felixWay) string {
 }
 
 // Programmed predicts interfaces, dispatch, chains and sets.
-func (f felix) Programmed(s workloads.State) map[string]string {
-	want, facts := f.wanted(s), map[string]string{}
+func (f felix) Programmed(s workloads.State) map[report.Fact]string {
+	want, facts := f.wanted(s), map[report.Fact]string{}
 	for _, p := range want.local {
+		iface := interfaceFact(p)
 		if !p.Bare {
-			facts[interfaceFact(p)] = "up"
+			facts[iface] = "up"
 		}
 		if len(p.IPs) == 0 {
 			continue
 		}
 		if !p.Bare {
 			for name, value := range felixSysctls {
-				facts[sysctlFact(p, name)] = value
+				facts[sysctlFact(iface, name)] = value
 			}
 		}
 		for _, family := range kernel.Families {
@@ -163,50 +166,65 @@ func (f felix) Programmed(s workloads.State) map[string]string {
 		}
 	}
 	for _, c := range want.chains {
-		title := c.String()
-		facts[title+orderWord] = "right"
-		countRules(facts, title, want.readable(c.rules))
+		facts[c.orderFact()] = "right"
+		c.countRules(facts, want.readable(c.rules))
 	}
 	for _, family := range kernel.Families {
 		for _, w := range felixWays {
 			facts[strangerFact(w, family)] = string(kernel.Drop)
 		}
 		for _, set := range want.sets {
-			for m := range set.members[family] {
-				facts[memberFact(set, family, m)] = want.ownerOf(m)
+			member := memberFact(set, family)
+			for member.Part = range set.members[family] {
+				facts[member] = want.ownerOf(member.Part)
 			}
 		}
 	}
 	return facts
 }
 
-// orderWord ends the fact on the order of a chain's rules.
-const orderWord = " order"
-
-func interfaceFact(p workloads.Pod) string { return "interface of pod " + p.String() }
-
-func sysctlFact(p workloads.Pod, name string) string { return interfaceFact(p) + ": " + name }
-
-func dispatchFact(p workloads.Pod, w felixWay, f kernel.Family) string {
-	return "dispatch " + w.reached + " pod " + p.String() + " " + string(f)
+// orderFact is on the order of a chain's rules.
+func (c wantedChain) orderFact() report.Fact {
+	return report.Fact{Aspect: report.Order, Kind: c.kind, Subject: c.String(), Part: "order"}
 }
 
-func strangerFact(w felixWay, f kernel.Family) string {
-	return "dispatch " + w.reached + " an unknown interface " + string(f)
+func interfaceFact(p workloads.Pod) report.Fact {
+	return report.Fact{Aspect: report.Links, Kind: report.Interface, Subject: "interface of pod " + p.String()}
 }
 
-func memberFact(s *wantedSet, f kernel.Family, member string) string {
-	return "set of " + s.title + " " + string(f) + ": " + member
+// sysctlFact is on a setting of an interface.
+func sysctlFact(iface report.Fact, name string) report.Fact {
+	iface.Aspect, iface.Part = report.Settings, name
+	return iface
+}
+
+func dispatchFact(p workloads.Pod, w felixWay, f kernel.Family) report.Fact {
+	return dispatchTo("pod "+p.String(), w, f)
+}
+
+func strangerFact(w felixWay, f kernel.Family) report.Fact {
+	return dispatchTo("an unknown interface", w, f)
+}
+
+func dispatchTo(whom string, w felixWay, f kernel.Family) report.Fact {
+	return report.Fact{Aspect: report.Dispatch, Kind: report.Interface, Subject: "dispatch " + w.reached + " " + whom + " " + string(f)}
+}
+
+// memberFact is on a member of a set, which is its part.
+func memberFact(s *wantedSet, f kernel.Family) report.Fact {
+	return report.Fact{Aspect: report.Members, Kind: report.Set, Subject: "set of " + s.title + " " + string(f)}
 }
 
 // countRules makes a fact of each different rule: how often it stands in the chain.
-func countRules(facts map[string]string, chain string, rules []string) {
+func (c wantedChain) countRules(facts map[report.Fact]string, rules []string) {
 	seen := make(map[string]int, len(rules))
 	for _, r := range rules {
 		seen[r]++
 	}
+	rule := report.Fact{Aspect: report.Rules, Kind: c.kind, Subject: c.String()}
 	for r, n := range seen {
-		facts[chain+": "+r] = strconv.Itoa(n)
+		rule.Part = r
+		facts[rule] = strconv.Itoa(n)
 	}
 }
 

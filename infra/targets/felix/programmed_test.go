@@ -18,6 +18,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -40,7 +41,7 @@ func recordedState(t testing.TB) workloads.State {
 	}
 	for _, p := range list.Items {
 		k := workloads.Key{Namespace: p.Namespace, Name: p.Name}
-		s.Policies[k] = workloads.Policy{Key: k, Spec: p.Spec}
+		s.Put(workloads.Policy{Key: k, Spec: p.Spec})
 	}
 	return s
 }
@@ -91,7 +92,7 @@ func readKernel(t testing.TB, f felix, s workloads.State, folder string) *kernel
 }
 
 // differences are what a person would see.
-func differences(want, got map[string]string) []string {
+func differences(want, got map[report.Fact]string) []string {
 	var all []string
 	for fact := range want {
 		if got[fact] != want[fact] {
@@ -317,7 +318,7 @@ func TestModelWithoutWhatIsThere(t *testing.T) {
 	for _, plane := range dataPlanes {
 		f, s := felix{targets.Options{DataPlane: plane}}, recordedState(t)
 		k := recordedKernel(t, f, s)
-		delete(s.Policies, workloads.Key{Namespace: "fv-7-ns-0", Name: "peers"})
+		s.Remove(workloads.NetworkKind.Part(workloads.Key{Namespace: "fv-7-ns-0", Name: "peers"}))
 		sets, leads := 0, 0
 		for _, d := range differences(f.Programmed(s), f.Observed(s, k)) {
 			if strings.Contains(d, "left over") {
@@ -390,9 +391,9 @@ func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 		}}
 		for n := range 100 {
 			key := workloads.Key{Namespace: fmt.Sprintf("fv-1-ns-%d", n), Name: fmt.Sprint("p", i)}
-			s.Policies[key] = workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{
+			s.Put(workloads.Policy{Key: key, Spec: networkingv1.NetworkPolicySpec{
 				PodSelector: *self.PodSelector, Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}}},
-			}}
+			}})
 		}
 	}
 	k, want, names := kernel.New(), f.wanted(s), map[string]string{}
@@ -444,13 +445,13 @@ func large(b *testing.B) (felix, workloads.State, *kernel.State) {
 func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
 	for ports, want := range map[string]int{"http": 1, "http 80": 2, "80": 1} {
 		s := recordedState(t)
-		clear(s.Policies)
+		s.Clear(workloads.NetworkKind)
 		rule := networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}
 		for _, p := range strings.Fields(ports) {
 			rule.Ports = append(rule.Ports, networkingv1.NetworkPolicyPort{Port: new(intstr.Parse(p))})
 		}
 		k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "out"}
-		s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{rule}}}
+		s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{rule}}})
 		if sets := (felix{targets.Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != want {
 			t.Errorf("ports %s: %d sets, want %d: %v", ports, len(sets), want, sets)
 		}
@@ -460,13 +461,13 @@ func TestEgressToNamedPortsAloneHasNoSetOfPeers(t *testing.T) {
 // TestNamedPortsOfAllShareASet has what fuzzing found: a port of any pod's is one set, in either direction.
 func TestNamedPortsOfAllShareASet(t *testing.T) {
 	s := recordedState(t)
-	clear(s.Policies)
+	s.Clear(workloads.NetworkKind)
 	http := []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromString("http"))}}
 	k := workloads.Key{Namespace: s.LocalPods()[0].Namespace, Name: "both"}
-	s.Policies[k] = workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
+	s.Put(workloads.Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 		Ingress: []networkingv1.NetworkPolicyIngressRule{{Ports: http}},
 		Egress:  []networkingv1.NetworkPolicyEgressRule{{Ports: http, To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/16"}}}}},
-	}}
+	}})
 	if sets := (felix{targets.Options{DataPlane: "iptables-nft"}}).wanted(s).sets; len(sets) != 1 {
 		t.Errorf("%d sets: %v", len(sets), sets)
 	}

@@ -16,6 +16,7 @@ var felixSettings = map[string]map[string]string{
 		"FELIX_IPTABLESREFRESHINTERVAL": "0", "FELIX_IPSETSREFRESHINTERVAL": "0", "FELIX_ROUTEREFRESHINTERVAL": "0",
 		"FELIX_INTERFACEREFRESHINTERVAL": "0", "FELIX_NFTABLESREFRESHINTERVAL": "0", "FELIX_IPTABLESPOSTWRITECHECKINTERVALSECS": "3600", // from an hour on it does not check
 	},
+	targets.CountsAll:        {"GODEBUG": "memprofilerate=1"},
 	targets.Panics:           {"FELIX_DEBUGPANICAFTER": felixTrouble},
 	targets.CalculationHangs: {"FELIX_DEBUGSIMULATECALCGRAPHHANGAFTER": felixTrouble},
 	targets.DataPlaneHangs:   {"FELIX_DEBUGSIMULATEDATAPLANEHANGAFTER": felixTrouble},

@@ -7,6 +7,7 @@ package kuberouter
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -41,7 +42,7 @@ var _ = targets.Register(targets.Info{
 	}},
 	New: func(o targets.Options) (targets.Target, error) {
 		for _, word := range o.Settings {
-			if word != targets.NoResync {
+			if word != targets.NoResync && word != targets.CountsAll {
 				return nil, fmt.Errorf("%s knows no setting %q", name, word)
 			}
 		}
@@ -73,16 +74,21 @@ func (r router) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, e
 		command = []string{name}
 	}
 	period := "5m" // its standard
-	if len(r.Settings) > 0 {
+	if slices.Contains(r.Settings, targets.NoResync) {
 		period = "24h"
 	}
+	env := map[string]string{}
+	if slices.Contains(r.Settings, targets.CountsAll) {
+		env["GODEBUG"] = "memprofilerate=1"
+	}
+	maps.Copy(env, r.Env)
 	command = slices.Concat(command, []string{
 		"--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--kubeconfig=" + kubeconfigPath, "--hostname-override=" + node.Name,
 		"--service-cluster-ip-range=10.96.0.0/16", "--enable-pprof=true", "--iptables-sync-period=" + period,
 		"--health-port=" + strconv.Itoa(healthPort), "--metrics-port=" + strconv.Itoa(metricsPort),
 	})
 	return infra.Spec{
-		Role: infra.RoleAgent, Component: name, Command: command, Env: r.Env, Join: infra.RoleNode,
+		Role: infra.RoleAgent, Component: name, Command: command, Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}},
 		Caps:  []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}, RawSystem: true, Memory: r.Memory,
 	}, nil
@@ -162,8 +168,9 @@ func (router) Presentation() targets.Presentation { return targets.Presentation{
 // Gauges are the standard ones of a Go program; none of kube-router's own counts what the model holds.
 func (router) Gauges() map[metrics.Gauge]metrics.Selector {
 	return map[metrics.Gauge]metrics.Selector{
-		metrics.HeapBytes:  {Metric: "go_memstats_heap_alloc_bytes"},
-		metrics.Goroutines: {Metric: "go_goroutines"},
+		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
+		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
+		metrics.Goroutines:  {Metric: "go_goroutines"},
 	}
 }
 

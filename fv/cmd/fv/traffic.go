@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodefv/nodefv/workloads/load"
+)
+
+func trafficCommand() *cobra.Command {
+	var o load.Order
+	var run, out, protocol string
+	c := &cobra.Command{
+		Use: "traffic", Short: "Make continuous traffic on a running environment, and account for every message", Args: cobra.NoArgs,
+		Long: `traffic starts pods on the node of a running environment, lets all others send to the first, and says what became of each message and
+connection. A message is due when it is due, whatever became of those before, and latency counts from then. The text block is printed, all of
+it is traffic.json in the record. While it goes on, fv impair makes a pod's link worse.
+
+Exit codes as of fv run: 1 if the traffic was worse than a budget (--max-lost, --max-failed, --max-hole, --p99) allows.`,
+		Example: `  fv traffic --protocol udp --connections 20 --rate 2000 --for 1m --max-lost 0
+  fv traffic --idle --connections 10000 --for 5m --max-failed 0
+  fv traffic --closed --protocol http --size 4096 --for 30s`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Spec.Protocol = load.Protocol(protocol)
+			for flag, clear := range map[string]func(){
+				"max-lost": func() { o.Budget.Lost = nil }, "max-failed": func() { o.Budget.Failed = nil },
+				"max-hole": func() { o.Budget.Hole = nil }, "p99": func() { o.Budget.P99 = nil },
+			} {
+				if !c.Flags().Changed(flag) {
+					clear()
+				}
+			}
+			if err := o.Check(); err != nil {
+				return usage(fmt.Errorf("%w; see `fv traffic --help`", err))
+			}
+			h, err := open(c)
+			if err != nil {
+				return err
+			}
+			return ended(h.Traffic(c.Context(), run, out, o))
+		},
+	}
+	o.Budget = load.Budget{Lost: new(uint64), Failed: new(int), Hole: new(time.Duration), P99: new(time.Duration)}
+	f := c.Flags()
+	f.StringVar(&run, "run", "", "the environment's run (default: the only one)")
+	outFlag(f, &out)
+	f.IntVar(&o.Pods, "pods", 2, "pods on the node; all but the first send to it")
+	f.BoolVar(&o.IPv6, "ipv6", false, "the pods have an IPv6 address as well, and connections are spread over both families")
+	f.StringVar(&protocol, "protocol", string(load.TCP), "tcp, udp or http")
+	f.IntVar(&o.Spec.Connections, "connections", 10, "connections, spread over the pods")
+	f.Float64Var(&o.Spec.Rate, "rate", 100, "messages a second, of all connections together")
+	f.IntVar(&o.Spec.Size, "size", 64, "bytes of a message")
+	f.DurationVar(&o.Spec.Duration, "for", 10*time.Second, "how long; 0: until it is interrupted, a day at most")
+	f.BoolVar(&o.Spec.Closed, "closed", false, "closed loop: a connection sends when it has its answer; --rate is not heeded")
+	f.BoolVar(&o.Spec.Idle, "idle", false, "connections say nothing until the end, and then prove by one message that they live")
+	f.Float64Var(&o.Spec.ConnectRate, "connect-rate", 5000, "connections begun a second")
+	f.IntVar(&o.Spec.Reconnects, "reconnects", 0, "how often at most a connection that ended is begun again")
+	f.DurationVar(&o.Spec.ReconnectWait, "reconnect-wait", 100*time.Millisecond, "how long after its end")
+	f.DurationVar(&o.Spec.Late, "late", 100*time.Millisecond, "answers later than this are late, and what waits for them is in a hole")
+	f.DurationVar(&o.Spec.GiveUp, "give-up", time.Second, "datagrams without an answer for so long are lost")
+	f.Uint64Var(o.Budget.Lost, "max-lost", 0, "fail if more messages are lost (default: no bound)")
+	f.IntVar(o.Budget.Failed, "max-failed", 0, "fail if more connections end before the traffic does (default: no bound)")
+	f.DurationVar(o.Budget.Hole, "max-hole", 0, "fail if nothing that was due was answered in time for longer (default: no bound)")
+	f.DurationVar(o.Budget.P99, "p99", 0, "fail if one answer in a hundred takes longer (default: no bound)")
+	return c
+}

@@ -1,0 +1,86 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/build"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/workloads/load"
+)
+
+// The variables by which a driver is told to pass an order on to the one at work, and to print the answer as JSON.
+const (
+	controlEnv     = "FV_CONTROL"
+	controlJSONEnv = "FV_CONTROL_JSON"
+)
+
+// ImpairOrder is what is asked of the driver at work about the links of its pods.
+type ImpairOrder struct {
+	Do      string         `json:"do"` // set, show or clear
+	Pod     string         `json:"pod,omitempty"`
+	Name    string         `json:"name,omitempty"`
+	Both    bool           `json:"both,omitempty"`
+	Replace bool           `json:"replace,omitempty"`
+	Classic string         `json:"classic,omitempty"` // as tcpdump -ddd prints it
+	Asked   map[string]any `json:"asked,omitempty"`   // of an impair.Impairment, which this program does not link
+}
+
+// Traffic makes traffic in the kept environment of that run, or the only one there is, with a record below out. It fails if the traffic is
+// worse than its budget allows.
+func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order) (metrics.Verdict, error) {
+	if err := order.Check(); err != nil {
+		return metrics.Inconclusive, usage(err)
+	}
+	env, o, release, err := h.attachToDrive(ctx, run, out)
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
+	defer release()
+	sess, err := h.newSession(o, Suite{Seed: 1})
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
+	sess.traffic, sess.command = &order, "fv traffic"
+	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", sess.dir)
+	return sess.drive(ctx, env, sess.suite.ginkgo())
+}
+
+// Control passes an order on to the driver that is at work in the kept environment of that run, or the only one there is, and its answer to
+// out, as JSON or for people. An order that is refused is a usage error.
+func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, asJSON bool, out io.Writer) error {
+	env, o, err := h.attach(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := h.haveDriver(); err != nil {
+		return usage(err)
+	}
+	if err := h.prepare(ctx, o, build.Driver); err != nil {
+		return err
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	spec := infra.Spec{Component: build.Driver, Command: []string{"fv.test"}, Env: map[string]string{controlEnv: string(text)}}
+	if asJSON {
+		spec.Env[controlJSONEnv] = "1"
+	}
+	var answer bytes.Buffer
+	exit, err := env.Exec(ctx, spec, &answer)
+	if err != nil {
+		return err
+	}
+	if exit.Code != 0 {
+		return usage(errors.New(strings.TrimSpace(answer.String())))
+	}
+	_, err = answer.WriteTo(out)
+	return err
+}

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Excused is what a known issue excuses in a finding.
+type Excused struct {
+	Issue      string       `json:"issue"`               // its name
+	Reference  string       `json:"reference,omitempty"` // where it is written down
+	Violations int          `json:"violations"`          // how many
+	Packets    int          `json:"packets"`             // how many met a wrong verdict, in all of these violations
+	Examples   []Difference `json:"examples,omitempty"`  // at most 50 of them
+}
+
+// writeExcused writes what known issues of the SUT's release excused, as a Markdown list.
+func writeExcused(b *bytes.Buffer, rec Record) {
+	var lines bytes.Buffer
+	if rec.Run.Unexcused != "" {
+		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
+	}
+	for _, sc := range rec.Scenarios {
+		if sc.Unexcused != "" {
+			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(sc.Unexcused))
+		}
+		for _, e := range sc.Excused() {
+			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(e.String()))
+		}
+	}
+	if lines.Len() > 0 {
+		b.WriteString("\n## Known issues\n\n")
+		b.Write(lines.Bytes())
+	}
+}
+
+// Remarks are what a reader should know of a scenario whatever its verdict.
+func (sc Scenario) Remarks() []string {
+	var lines []string
+	for _, e := range sc.Excused() {
+		lines = append(lines, e.String())
+	}
+	for _, f := range sc.Findings {
+		if f.Note != "" {
+			lines = append(lines, plain(f.title()+": "+f.Note))
+		}
+	}
+	return lines
+}
+
+// Excused returns what was excused in the scenario, without examples, in the order of the issues' names.
+func (sc Scenario) Excused() []Excused {
+	sums := map[string]Excused{}
+	for _, f := range sc.Findings {
+		for _, e := range f.Excused {
+			sum := sums[e.Issue]
+			sums[e.Issue] = Excused{Issue: e.Issue, Reference: e.Reference, Violations: sum.Violations + e.Violations, Packets: sum.Packets + e.Packets}
+		}
+	}
+	var all []Excused
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		all = append(all, sums[name])
+	}
+	return all
+}
+
+// String tells what is excused in one line.
+func (e Excused) String() string {
+	return plain(fmt.Sprintf("excused by %q (%s): %s, %s", e.Issue, e.Reference, counted(e.Violations, "violation"), counted(e.Packets, "packet")))
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/leak"
+)
+
+// TestLeaksAreTold wants summary and table to tell the verdict on each gauge, the place that grows, what is left in the kernel, and how to open the
+// profiles; and the table to pass over what did not move.
+func TestLeaksAreTold(t *testing.T) {
+	series := func(g metrics.Gauge, per float64) leak.Series {
+		s := leak.Series{Gauge: g, Quantum: 1, See: 1}
+		for i := range 10 {
+			s.Add(i+1, 40+per*float64(i))
+		}
+		return s
+	}
+	trial := leak.Trial{
+		Churn: "local-pods", Thing: "pod", Churned: 50, Identities: "fresh", Cycles: 10, Exact: true, Places: 100,
+		Gauges:   []leak.Series{series(metrics.Goroutines, 50), series("kernel chains", 0)},
+		Sites:    []leak.Place{{Kind: "heap", Site: "agent.keep (agent/index.go:12)", Bytes: 12800, Stack: []string{"agent.keep", "agent.main"}, Series: series("objects", 50)}},
+		Left:     []string{"left in chains: stale"},
+		Profiles: []string{"heap-early.pb.gz", "heap-late.pb.gz"},
+	}
+	rec := Record{Scenarios: []Scenario{{Name: "leak by local-pods", Leak: &trial}}}
+	var summary, table bytes.Buffer
+	if err := (Summary{}).Write(&summary, rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := Table(&table, rec); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"summary": strings.ReplaceAll(summary.String(), "\\", ""), "table": table.String()} {
+		for _, want := range []string{
+			"made and removed 50 (local-pods, fresh identities)", "LEAK", "goroutines", "agent.keep (agent/index.go:12): 1.00 objects, 256 B per pod", "    agent.main",
+			"kernel: left in chains: stale", "-base heap-early.pb.gz heap-late.pb.gz",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the %s has no %q:\n%s", name, want, text)
+			}
+		}
+		if shown := strings.Contains(text, "kernel chains"); shown != (name == "summary") {
+			t.Errorf("the %s: kernel chains shown: %v", name, shown)
+		}
+	}
+}

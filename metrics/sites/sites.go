@@ -1,0 +1,174 @@
+// Package sites says where a Go program holds memory and goroutines: by function and line, and what grew between two of its profiles.
+//
+// It owns the reading of profiles as runtime/pprof writes them. What it makes is plain data, safe for concurrent reading.
+package sites
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// Kind is what a profile counts.
+type Kind string
+
+// The kinds, named as the debug endpoint names them.
+const (
+	Heap       Kind = "heap"
+	Goroutines Kind = "goroutine"
+)
+
+// Site is a place in the source.
+type Site struct {
+	Function string `json:"function"` // with its package's path
+	File     string `json:"file"`     // the last two elements of its path
+	Line     int    `json:"line"`
+}
+
+// String returns function, file and line.
+func (s Site) String() string { return fmt.Sprintf("%s (%s:%d)", s.Function, s.File, s.Line) }
+
+// Held is what is held by one site.
+type Held struct {
+	Objects int64 // objects in use, or goroutines
+	Bytes   int64 // of the objects; of goroutines 0: their profile does not say
+	Stack   []string
+}
+
+// Table is a profile by sites. Exact tells that every object was counted, as GODEBUG=memprofilerate=1 makes it; goroutines always are.
+type Table struct {
+	Held  map[Site]Held
+	Exact bool
+}
+
+// Total is what all sites hold together.
+func (t Table) Total() Held {
+	var sum Held
+	for _, h := range t.Held {
+		sum.Objects, sum.Bytes = sum.Objects+h.Objects, sum.Bytes+h.Bytes
+	}
+	return sum
+}
+
+// deepest is how many frames of a stack are kept.
+const deepest = 12
+
+// Fetch reads a profile from the /debug/pprof of a program. The heap is collected before. It returns the profile's bytes as well, which
+// `go tool pprof` opens.
+func Fetch(ctx context.Context, client *http.Client, base string, k Kind) (Table, []byte, error) {
+	url := base + "/debug/pprof/" + string(k)
+	if k == Heap {
+		url += "?gc=1"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return Table{}, nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return Table{}, nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return Table{}, nil, fmt.Errorf("%s: %s", url, response.Status)
+	}
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return Table{}, nil, fmt.Errorf("read %s: %w", url, err)
+	}
+	t, err := Read(k, data)
+	return t, data, err
+}
+
+// Read takes a profile apart.
+func Read(k Kind, data []byte) (Table, error) {
+	p, err := profile.Parse(bytes.NewReader(data))
+	if err != nil {
+		return Table{}, fmt.Errorf("read %s profile: %w", k, err)
+	}
+	objects, inBytes := index(p, "inuse_objects"), index(p, "inuse_space")
+	if k == Goroutines {
+		objects = index(p, "goroutine")
+	}
+	if objects < 0 || k == Heap && inBytes < 0 {
+		return Table{}, fmt.Errorf("read %s profile: it counts other things", k)
+	}
+	t := Table{Held: map[Site]Held{}, Exact: k == Goroutines || p.Period == 1}
+	for _, s := range p.Sample {
+		site, stack := place(s)
+		h := t.Held[site]
+		if n := s.Value[objects]; n > h.Objects || h.Stack == nil {
+			h.Stack = stack
+		}
+		h.Objects += s.Value[objects]
+		if k == Heap {
+			h.Bytes += s.Value[inBytes]
+		}
+		t.Held[site] = h
+	}
+	return t, nil
+}
+
+func index(p *profile.Profile, name string) int {
+	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name })
+}
+
+// place returns the innermost frame outside the standard library, or the innermost at all, and the stack from the inside.
+func place(s *profile.Sample) (site Site, stack []string) {
+	found := false
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			if line.Function == nil {
+				continue
+			}
+			at := Site{line.Function.Name, path.Join(path.Base(path.Dir(line.Function.Filename)), path.Base(line.Function.Filename)), int(line.Line)}
+			if len(stack) < deepest {
+				stack = append(stack, at.String())
+			}
+			if own := !standard(at.Function); len(stack) == 1 || own && !found {
+				site, found = at, own
+			}
+		}
+	}
+	return site, stack
+}
+
+// standard reports whether a function is of Go's own library: the first element of its package's path has no dot, and is not main.
+func standard(function string) bool {
+	first, _, slash := strings.Cut(function, "/")
+	if slash {
+		return !strings.Contains(first, ".")
+	}
+	return !strings.HasPrefix(first, "main.")
+}
+
+// Growth is what one site holds more in the later of two profiles.
+type Growth struct {
+	Site
+	Objects int64    `json:"objects"`
+	Bytes   int64    `json:"bytes,omitempty"`
+	Stack   []string `json:"stack,omitempty"` // of the most of them, from the inside
+}
+
+// Grown subtracts an early profile from a late one, what grew most first: by bytes, then by objects.
+func Grown(early, late Table) []Growth {
+	var all []Growth
+	for site, h := range late.Held {
+		before := early.Held[site]
+		if g := (Growth{site, h.Objects - before.Objects, h.Bytes - before.Bytes, h.Stack}); g.Objects > 0 || g.Bytes > 0 {
+			all = append(all, g)
+		}
+	}
+	slices.SortFunc(all, func(a, b Growth) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), strings.Compare(a.String(), b.String()))
+	})
+	return all
+}

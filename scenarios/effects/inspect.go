@@ -1,0 +1,27 @@
+package effects
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/sites"
+	"github.com/nodefv/nodefv/workloads/kernel"
+)
+
+// Inspector reads what the SUT and the node's kernel hold.
+type Inspector interface {
+	// Sample reads all gauges, and marks the point as settled.
+	Sample(ctx context.Context) metrics.Point
+	// Profile takes a profile, after a garbage collection if it is of the heap, and returns its bytes as well. ErrNoProfile: the SUT shows none.
+	Profile(ctx context.Context, k sites.Kind) (sites.Table, []byte, error)
+	// Census counts what the kernel holds for the SUT.
+	Census(ctx context.Context) (kernel.Census, error)
+	// Keep writes a file into the run's folder.
+	Keep(name string, data []byte) error
+	// RestartAPI kills the API server and starts it again.
+	RestartAPI(ctx context.Context) error
+}
+
+// ErrNoProfile says that the SUT shows no profiles.
+var ErrNoProfile = errors.New("the SUT shows no profiles")

@@ -1,0 +1,310 @@
+//go:build linux
+
+package continuous
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/impair"
+	"github.com/nodefv/nodefv/workloads/load"
+	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/netns/netnstest"
+)
+
+const port = 8080
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func between(pods []netnstest.Pod, protocol load.Protocol) load.Spec {
+	return load.Spec{
+		Pairs:   []load.Pair{{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V4, port)}},
+		Servers: []workloads.Key{pods[1].Key}, Protocol: protocol,
+	}
+}
+
+func run(t testing.TB, plugger *netns.Plugger, s load.Spec) load.Report {
+	t.Helper()
+	r, err := Run(t.Context(), plugger, s)
+	must(t, err)
+	return r
+}
+
+// whole fails the test unless every message was answered once, in order.
+func whole(t testing.TB, r load.Report) {
+	t.Helper()
+	c := r.Count
+	want := load.Count{Due: c.Due, Sent: c.Due, There: load.Way{Arrived: c.Due}, Back: load.Way{Arrived: c.Due}, Late: c.Late}
+	if c != want || c.Due == 0 || r.Failed() != 0 {
+		t.Errorf("not all is well:\n%s", r)
+	}
+}
+
+func TestAllIsAccountedFor(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 3)
+	before := descriptors(t)
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} { // no subtests: they would not be on the node
+		s := between(pods, protocol)
+		s.Pairs = append(s.Pairs, load.Pair{From: pods[2].Key, Source: pods[2].V6, To: netip.AddrPortFrom(pods[1].V6, port)}, load.Pair{To: netip.AddrPortFrom(pods[1].V4, port)})
+		s.Connections, s.Rate, s.Size, s.Duration, s.GiveUp = 30, 3000, 1000, 300*time.Millisecond, 200*time.Millisecond
+		r := run(t, plugger, s)
+		whole(t, r)
+		if r.Count.Due != 900 || r.Latency.N() != 900 || len(r.Connections) != 30 || r.Took < s.Duration {
+			t.Errorf("due %d, latencies %d, connections %d, took %v", r.Count.Due, r.Latency.N(), len(r.Connections), r.Took)
+		}
+		for _, c := range r.Connections {
+			if c.Due != 30 || c.Cause != load.Done || c.Local.Port() == 0 || c.Remote.Port() != port || c.Server == nil || *c.Server != pods[1].Key || c.Connect <= 0 {
+				t.Errorf("got %+v", c)
+			}
+		}
+		if len(r.Samples) < 3 || r.Samples[len(r.Samples)-1].Active != 30 {
+			t.Errorf("samples: %+v", r.Samples)
+		}
+	}
+	if now := descriptors(t); !slices.Equal(before, now) {
+		t.Errorf("descriptors before %v, after %v", before, now)
+	}
+}
+
+func descriptors(t testing.TB) (open []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			open = append(open, target)
+		}
+	}
+	slices.Sort(open)
+	return open
+}
+
+// TestPlanted holds that what is done to packets on purpose is found, exactly.
+func TestPlanted(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	numbers := func(from, count, step uint64) (all []uint64) {
+		for i := range count {
+			all = append(all, from+i*step)
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		direction impair.Direction
+		quality   impair.Quality
+		want      func(*load.Count)
+		hole      time.Duration
+	}{
+		"37 packets lost": {impair.Out, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(10, 37, 11)}}},
+			func(c *load.Count) { c.There.Lost = 37 }, time.Millisecond},
+		"37 answers lost": {impair.In, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(10, 37, 11)}}},
+			func(c *load.Count) { c.Back.Lost = 37 }, time.Millisecond},
+		"one duplicate": {impair.Out, impair.Quality{Duplication: impair.Chance{Packets: []uint64{100}}},
+			func(c *load.Count) { c.There.Duplicated = 1 }, 0},
+		"a hole of 80 ms": {impair.Out, impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Packets: numbers(200, 80, 1)}}},
+			func(c *load.Count) { c.There.Lost = 80 }, 80 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
+			must(t, err)
+			defer func() { must(t, link.Close()) }()
+			filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
+			must(t, link.Set(impair.Impairment{Name: "planted", Direction: c.direction, Filter: filter, Quality: c.quality}))
+			s := between(pods, load.UDP)
+			s.Rate, s.Duration, s.GiveUp, s.Late = 1000, 500*time.Millisecond, 300*time.Millisecond, 250*time.Millisecond
+			r := run(t, plugger, s)
+			want := load.Count{Due: 500, Sent: 500}
+			c.want(&want)
+			want.There.Arrived = want.Sent - want.There.Lost
+			want.Back.Arrived = want.There.Arrived - want.Back.Lost
+			got := r.Count
+			if got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			if (r.Hole.Took - c.hole).Abs() > time.Microsecond {
+				t.Errorf("a hole of %v, want %v", r.Hole.Took, c.hole)
+			}
+			if got, err := link.Show(); err != nil || got[0].Counters.Packets != map[impair.Direction]uint64{impair.Out: 500, impair.In: want.There.Arrived}[c.direction] {
+				t.Errorf("the kernel counted %+v (%v)", got[0].Counters, err)
+			}
+		})
+	}
+}
+
+// TestOneReordering plants exactly one: the second of two packets overtakes the first.
+func TestOneReordering(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
+	must(t, err)
+	defer func() { must(t, link.Close()) }()
+	filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
+	must(t, link.Set(impair.Impairment{Name: "planted", Filter: filter, Quality: impair.Quality{Delay: 60 * time.Millisecond, Reordering: impair.Chance{Packets: []uint64{5}}}}))
+	s := between(pods, load.UDP)
+	s.Rate, s.Duration, s.GiveUp, s.Late = 20, 500*time.Millisecond, 300*time.Millisecond, 250*time.Millisecond
+	if r := run(t, plugger, s); r.Count.There.Reordered != 1 || r.Count.Lost() != 0 {
+		t.Errorf("got:\n%s", r)
+	}
+}
+
+func TestStalledTCP(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
+	must(t, err)
+	defer func() { must(t, link.Close()) }()
+	s := between(pods, load.TCP)
+	s.Connections, s.Rate, s.Late = 2, 400, 20*time.Millisecond
+	l, err := Start(t.Context(), plugger, s)
+	must(t, err)
+	time.Sleep(200 * time.Millisecond)
+	must(t, link.Set(impair.Impairment{Name: "stall", Quality: impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Share: 1}}}}))
+	time.Sleep(300 * time.Millisecond)
+	must(t, link.Clear("stall"))
+	time.Sleep(600 * time.Millisecond)
+	r, err := l.Stop()
+	must(t, err)
+	if r.Count.Lost() != 0 || r.Failed() != 0 {
+		t.Errorf("TCP lost something:\n%s", r)
+	}
+	for _, c := range r.Connections {
+		if c.Retransmits == 0 || c.Hole.Took < 200*time.Millisecond || c.Hole.Took > time.Second || c.MaxTook < 200*time.Millisecond || c.Late == 0 {
+			t.Errorf("got %+v", c)
+		}
+	}
+}
+
+func TestRefusedAndBegunAgain(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	s := between(pods, load.TCP)
+	s.Servers = nil
+	s.Connections, s.Reconnects, s.ReconnectWait, s.Duration = 2, 3, 20*time.Millisecond, 300*time.Millisecond
+	r := run(t, plugger, s)
+	if len(r.Connections) != 8 || r.Failed() != 8 || r.Count.Missed != r.Count.Due || r.Count.Due != 30 {
+		t.Errorf("got:\n%s", r)
+	}
+	for _, c := range r.Connections {
+		if c.Cause != load.Refused {
+			t.Errorf("got %+v", c)
+		}
+	}
+	if broken := (load.Budget{Lost: new(uint64), Failed: new(int)}).Breaks(r); len(broken) != 2 {
+		t.Errorf("broken: %v", broken)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	s := between(pods, load.TCP)
+	s.Idle, s.Connections, s.Duration, s.ConnectRate = true, 2000, 200*time.Millisecond, 20_000
+	r := run(t, plugger, s)
+	whole(t, r)
+	if r.Count.Due != 2000 || r.Connect.N() != 2000 {
+		t.Errorf("got:\n%s", r)
+	}
+}
+
+func TestClosedLoopAndCapacity(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP} {
+		capacity, err := Capacity(t.Context(), plugger, between(pods, protocol))
+		must(t, err)
+		if capacity < 200 {
+			t.Errorf("%s: a capacity of %g messages/s", protocol, capacity)
+		}
+	}
+	s := between(pods, load.UDP)
+	s.Rate, s.Duration, s.GiveUp = 5e6, 200*time.Millisecond, 50*time.Millisecond
+	if r := run(t, plugger, s); r.Bottleneck == "" {
+		t.Errorf("five million messages a second are said to be possible:\n%s", r)
+	}
+}
+
+func TestEnds(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	r, err := Run(ctx, plugger, between(pods, load.TCP))
+	must(t, err)
+	whole(t, r)
+	missing := between(pods, load.TCP)
+	missing.Servers = []workloads.Key{{Name: "nobody"}}
+	if _, err := Run(t.Context(), plugger, missing); err == nil {
+		t.Error("a server without a pod is taken")
+	}
+	two := between(pods, load.TCP)
+	first, err := Start(t.Context(), plugger, two)
+	must(t, err)
+	if _, err := Start(t.Context(), plugger, two); err == nil {
+		t.Error("two servers are on a port")
+	}
+	_, err = first.Stop()
+	must(t, err)
+}
+
+// BenchmarkRate sends as fast as it goes, in a closed loop.
+func BenchmarkRate(b *testing.B) {
+	plugger, pods := netnstest.Pods(b, 2)
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} {
+		b.Run(string(protocol), func(b *testing.B) {
+			best := 0.0
+			for b.Loop() {
+				capacity, err := Capacity(b.Context(), plugger, between(pods, protocol))
+				must(b, err)
+				best = max(best, capacity)
+			}
+			b.ReportMetric(best, "messages/s")
+		})
+	}
+}
+
+// BenchmarkLateness says how late messages are sent at some rates.
+func BenchmarkLateness(b *testing.B) {
+	plugger, pods := netnstest.Pods(b, 2)
+	for _, rate := range []float64{1000, 5000, 10_000, 20_000} {
+		b.Run(fmt.Sprintf("%g per s", rate), func(b *testing.B) {
+			for b.Loop() {
+				s := between(pods, load.UDP)
+				s.Connections, s.Rate, s.Duration = 10, rate, time.Second
+				r := run(b, plugger, s)
+				b.ReportMetric(r.Lateness.Quantile(0.99)*1e6, "P99-lateness-µs")
+				b.ReportMetric(float64(r.Count.Lost()), "lost")
+			}
+		})
+	}
+}
+
+// BenchmarkIdle keeps connections open that say nothing.
+func BenchmarkIdle(b *testing.B) {
+	plugger, pods := netnstest.Pods(b, 2)
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s := between(pods, load.TCP)
+		for i := range 4 { // a source port leads to each target once
+			s.Pairs = append(s.Pairs, load.Pair{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V6, uint16(port+i))})
+		}
+		s.Idle, s.Connections, s.ConnectRate, s.Duration = true, 50_000, 20_000, time.Second
+		l, err := Start(b.Context(), plugger, s)
+		if err != nil {
+			b.Skip(err)
+		}
+		r, err := l.Wait()
+		must(b, err)
+		runtime.ReadMemStats(&after)
+		whole(b, r)
+		b.ReportMetric(float64(after.Sys-before.Sys)/50_000, "B/connection")
+		b.ReportMetric(50_000/r.Connections[49_999].Begun.Sub(r.Connections[0].Begun).Seconds(), "begun/s")
+	}
+}
