@@ -140,15 +140,12 @@ func (h *Harness) attachToDrive(ctx context.Context, run, out string) (env *infr
 		return nil, o, nil, err
 	}
 	o.Out = out
-	if err := h.haveDriver(); err != nil {
-		return nil, o, nil, usage(err)
-	}
 	free, err := env.Take()
 	if err != nil {
 		return nil, o, nil, usage(fmt.Errorf("%w: wait for its end", err))
 	}
 	release = func() { _ = free() } // the end of this process would do
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
+	if err := h.prepareDriver(ctx, o); err != nil {
 		release()
 		return nil, o, nil, err
 	}
