@@ -20,7 +20,8 @@ help: ## what can be made
 
 fv: build ## run the scenarios on the real SUT
 	@$(FV) run $(call flag,focus,FOCUS) $(call flag,labels,LABELS) $(ENVIRONMENT) $(if $(TYPHA),--typha) $(call flag,seed,SEED) \
-		$(call flag,keep,KEEP) $(ARGS)
+		$(call flag,keep,KEEP) $(ARGS) || \
+		{ code=$$?; echo "make: exit code $$code of fv becomes 2 here; scripts/fv run keeps it" >&2; exit $$code; }
 
 fv-faults: build ## break things on purpose: each must be found, for the right cause (variables FOCUS, DATAPLANE, REPEAT)
 	@$(FV) faults $(call flag,focus,FOCUS) $(ENVIRONMENT) $(call flag,repeat,REPEAT) $(ARGS)

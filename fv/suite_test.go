@@ -5,6 +5,7 @@ package fv
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,12 @@ func selection() ([]engine.Scenario, error) {
 		return nil, err
 	}
 	suite = driver.New(h, os.Stdout)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, infra.InterruptSignal)
+	go func() {
+		<-interrupts
+		suite.Interrupt()
+	}()
 	return suite.Scenarios()
 }
 

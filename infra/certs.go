@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,14 +12,12 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
-
-// serverName is what the API server's certificate is for, at whatever address it is reached.
-const serverName = "apiserver"
 
 // certLife is how long certificates hold: longer than any kept environment, and begun early enough for skewed clocks.
 const certLife = 365 * 24 * time.Hour
@@ -26,7 +25,7 @@ const certLife = 365 * 24 * time.Hour
 // authority is the certificate authority of one run.
 type authority struct {
 	cert *x509.Certificate
-	key  *rsa.PrivateKey
+	key  crypto.Signer
 	pem  []byte
 }
 
@@ -37,11 +36,34 @@ const caKeyBits = 2048
 // pair is a certificate and its key, both PEM.
 type pair struct{ cert, key []byte }
 
+// newAuthority makes the one that the API server's clients have their certificates from.
 func newAuthority() (*authority, error) {
 	key, err := rsa.GenerateKey(rand.Reader, caKeyBits)
 	if err != nil {
 		return nil, fmt.Errorf("make CA key: %w", err)
 	}
+	return authorityOf(key)
+}
+
+// newEtcdAuthority makes the one that etcd's clients have their certificates from. It is another, so that no client of the API server is one
+// of etcd.
+func newEtcdAuthority() (*authority, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	return authorityOf(key)
+}
+
+func newKey() (*ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	return key, nil
+}
+
+func authorityOf(key crypto.Signer) (*authority, error) {
 	template, err := template("nodefv")
 	if err != nil {
 		return nil, err
@@ -71,15 +93,31 @@ func template(commonName string, groups ...string) (*x509.Certificate, error) {
 	}, nil
 }
 
-// server issues the API server's certificate.
-func (a *authority) server() (pair, error) {
-	t, err := template(serverName)
+// serving is a server's certificate, which is issued anew once its address is known.
+type serving struct {
+	authority *authority
+	role      string
+	uses      []x509.ExtKeyUsage
+	key       *ecdsa.PrivateKey
+}
+
+// server makes a server's key. It is known by its role, at the loopback and at the addresses that its certificate is issued for.
+func (a *authority) server(role string, uses ...x509.ExtKeyUsage) (serving, error) {
+	key, err := newKey()
+	return serving{a, role, append(uses, x509.ExtKeyUsageServerAuth), key}, err
+}
+
+func (s serving) at(addrs ...netip.Addr) (pair, error) {
+	t, err := template(s.role)
 	if err != nil {
 		return pair{}, err
 	}
-	t.DNSNames, t.IPAddresses = []string{serverName, "localhost", "kubernetes.default.svc"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	return a.issue(t)
+	t.DNSNames, t.IPAddresses = []string{s.role, "localhost", "kubernetes.default.svc"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, addr := range addrs {
+		t.IPAddresses = append(t.IPAddresses, addr.AsSlice())
+	}
+	t.ExtKeyUsage = s.uses
+	return s.authority.issue(t, s.key)
 }
 
 // client issues a certificate for a user of that name in these groups.
@@ -89,15 +127,15 @@ func (a *authority) client(commonName string, groups ...string) (pair, error) {
 		return pair{}, err
 	}
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	return a.issue(t)
+	key, err := newKey()
+	if err != nil {
+		return pair{}, err
+	}
+	return a.issue(t, key)
 }
 
-func (a *authority) issue(t *x509.Certificate) (pair, error) {
+func (a *authority) issue(t *x509.Certificate, key *ecdsa.PrivateKey) (pair, error) {
 	t.KeyUsage = x509.KeyUsageDigitalSignature
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return pair{}, fmt.Errorf("make key for %s: %w", t.Subject.CommonName, err)
-	}
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Public(), a.key)
 	if err != nil {
 		return pair{}, fmt.Errorf("issue certificate for %s: %w", t.Subject.CommonName, err)
@@ -120,7 +158,7 @@ func (a *authority) kubeconfig(server, commonName string, groups ...string) ([]b
 		return nil, err
 	}
 	config := clientcmdapi.NewConfig()
-	config.Clusters["fv"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: a.pem, TLSServerName: serverName}
+	config.Clusters["fv"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: a.pem}
 	config.AuthInfos[commonName] = &clientcmdapi.AuthInfo{ClientCertificateData: p.cert, ClientKeyData: p.key}
 	config.Contexts["fv"] = &clientcmdapi.Context{Cluster: "fv", AuthInfo: commonName}
 	config.CurrentContext = "fv"

@@ -1,9 +1,11 @@
 package infra
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -15,9 +17,16 @@ func TestServerCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := ca.server()
+	server, err := ca.server(RoleAPIServer)
 	if err != nil {
 		t.Fatal(err)
+	}
+	p, err := server.at(netip.MustParseAddr("172.18.0.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, err := server.at(); err != nil || !bytes.Equal(before.key, p.key) {
+		t.Errorf("another certificate has another key, %v", err)
 	}
 	if _, err := tls.X509KeyPair(p.cert, p.key); err != nil {
 		t.Error(err)
@@ -25,7 +34,7 @@ func TestServerCertificate(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca.pem)
 	cert := parse(t, p.cert)
-	for _, name := range []string{"apiserver", "localhost", "127.0.0.1"} {
+	for _, name := range []string{"apiserver", "localhost", "127.0.0.1", "172.18.0.3"} {
 		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -36,7 +45,7 @@ func TestServerCertificate(t *testing.T) {
 	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err == nil {
 		t.Error("a server's certificate is good for a client")
 	}
-	other, err := newAuthority()
+	other, err := newEtcdAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +69,7 @@ func TestKubeconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Host != "https://172.18.0.3:6443" || config.ServerName != serverName || string(config.CAData) != string(ca.pem) {
+	if config.Host != "https://172.18.0.3:6443" || config.ServerName != "" || string(config.CAData) != string(ca.pem) {
 		t.Errorf("config %+v", config)
 	}
 	subject := parse(t, config.CertData).Subject

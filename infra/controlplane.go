@@ -2,6 +2,7 @@ package infra
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,12 +27,23 @@ const readyBound = 60 * time.Second
 // controlPlaneShares put API server and etcd, which have machines of their own in a cluster, before the SUT where the processors are scarce.
 const controlPlaneShares = 8 * 1024
 
-func etcdSpec(run string) Spec {
+// secrets is where the control plane's containers have their keys and certificates.
+const secrets = "/etc/fv/"
+
+const certFile = secrets + "tls.crt"
+
+func secret(name string, data []byte) File {
+	return File{Path: secrets + name, Mode: 0o600, Data: data}
+}
+
+func etcdSpec(run string, ca *authority, p pair) Spec {
 	return Spec{
 		Run: run, Role: RoleEtcd, Component: build.Etcd, Tmpfs: []string{"/data"}, Shares: controlPlaneShares,
+		Files: []File{secret("ca.crt", ca.pem), secret("tls.crt", p.cert), secret("tls.key", p.key)},
 		// Nothing here outlives the run, so nothing need reach a disk.
 		Command: []string{"etcd", "--data-dir=/data", "--unsafe-no-fsync", "--log-level=warn", "--quota-backend-bytes=8589934592",
-			"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://0.0.0.0:2379"},
+			"--listen-client-urls=https://0.0.0.0:2379", "--advertise-client-urls=https://0.0.0.0:2379",
+			"--client-cert-auth", "--trusted-ca-file=" + secrets + "ca.crt", "--cert-file=" + certFile, "--key-file=" + secrets + "tls.key"},
 	}
 }
 
@@ -39,46 +51,40 @@ func etcdSpec(run string) Spec {
 // do without the controllers that serve them; with them a thousand namespaces crawl at ten pods a second.
 const disabledAdmission = "ServiceAccount,LimitRanger,ResourceQuota,Priority,TaintNodesByCondition,RuntimeClass,DefaultTolerationSeconds,PodSecurity"
 
-func apiserverSpec(run string, etcd netip.Addr, ca *authority) (Spec, error) {
-	serving, err := ca.server()
-	if err != nil {
-		return Spec{}, err
-	}
-	const dir = "/etc/fv/"
-	file := func(name string, data []byte) File { return File{Path: dir + name, Mode: 0o600, Data: data} }
+func apiserverSpec(run string, etcd EtcdAccess, ca *authority, p pair) Spec {
 	return Spec{
 		Run: run, Role: RoleAPIServer, Component: build.Kubernetes,
 		Shares: controlPlaneShares,
-		Files:  []File{file("ca.crt", ca.pem), file("tls.crt", serving.cert), file("tls.key", serving.key)},
+		Files: []File{
+			secret("ca.crt", ca.pem), secret("tls.crt", p.cert), secret("tls.key", p.key),
+			secret("etcd-ca.crt", etcd.CA), secret("etcd.crt", etcd.Cert), secret("etcd.key", etcd.Key),
+		},
 		Command: []string{"kube-apiserver",
-			"--etcd-servers=http://" + netip.AddrPortFrom(etcd, etcdPort).String(),
-			"--secure-port=6443", "--tls-cert-file=" + dir + "tls.crt", "--tls-private-key-file=" + dir + "tls.key", "--client-ca-file=" + dir + "ca.crt",
-			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + dir + "tls.key",
-			"--service-account-signing-key-file=" + dir + "tls.key",
+			"--etcd-servers=https://" + etcd.Addr.String(), "--etcd-cafile=" + secrets + "etcd-ca.crt", "--etcd-certfile=" + secrets + "etcd.crt",
+			"--etcd-keyfile=" + secrets + "etcd.key",
+			"--secure-port=6443", "--tls-cert-file=" + certFile, "--tls-private-key-file=" + secrets + "tls.key", "--client-ca-file=" + secrets + "ca.crt",
+			"--anonymous-auth=false",
+			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + secrets + "tls.key",
+			"--service-account-signing-key-file=" + secrets + "tls.key",
 			"--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC", "--cert-dir=/tmp", "--allow-privileged=true",
 			"--disable-admission-plugins=" + disabledAdmission,
 			"--enable-priority-and-fairness=false", "--max-mutating-requests-inflight=0", "--max-requests-inflight=0",
 			"--endpoint-reconciler-type=none", "--event-ttl=5m"},
-	}, nil
+	}
 }
 
 // startControlPlane starts etcd and the API server and waits until the latter serves.
 func (e *Environment) startControlPlane(ctx context.Context) error {
-	var etcd Container
 	group, within := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { e.ca, err = newAuthority(); return err }) // a tenth of a second or more
-	group.Go(func() (err error) { etcd, err = e.start(within, e.cfg.keepAlive(etcdSpec(e.run))); return err })
+	group.Go(func() error { return e.startEtcd(within) })
 	if err := group.Wait(); err != nil {
-		return err
-	}
-	spec, err := apiserverSpec(e.run, etcd.Addr(), e.ca)
-	if err != nil {
 		return err
 	}
 	var apiserver Container
 	group, within = errgroup.WithContext(ctx)
-	group.Go(func() error { return e.seed(within, etcd) }) // it has ended long before the API server reads
-	group.Go(func() (err error) { apiserver, err = e.start(within, e.cfg.keepAlive(spec)); return err })
+	group.Go(func() error { return e.seed(within) }) // it has ended long before the API server reads
+	group.Go(func() (err error) { apiserver, err = e.startAPIServer(within); return err })
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -101,6 +107,53 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 		return err
 	}
 	return e.awaitReady(ctx, apiserver, "apiserver", e.serving)
+}
+
+// startEtcd starts etcd and makes the certificate with which it is reached.
+func (e *Environment) startEtcd(ctx context.Context) error {
+	ca, err := newEtcdAuthority()
+	if err != nil {
+		return err
+	}
+	client, err := ca.client("fv")
+	if err != nil {
+		return err
+	}
+	server, err := ca.server(RoleEtcd, x509.ExtKeyUsageClientAuth) // its JSON gateway is a client of its own
+	if err != nil {
+		return err
+	}
+	c, err := e.startServer(ctx, server, func(p pair) Spec { return etcdSpec(e.run, ca, p) })
+	if err != nil {
+		return err
+	}
+	e.etcd = EtcdAccess{Addr: netip.AddrPortFrom(c.Addr(), etcdPort), CA: ca.pem, Cert: client.cert, Key: client.key}
+	return e.saveEtcd()
+}
+
+func (e *Environment) startAPIServer(ctx context.Context) (Container, error) {
+	server, err := e.ca.server(RoleAPIServer)
+	if err != nil {
+		return nil, err
+	}
+	return e.startServer(ctx, server, func(p pair) Spec { return apiserverSpec(e.run, e.etcd, e.ca, p) })
+}
+
+// startServer starts a server and gives it a certificate for its address, which nobody knows before. Both etcd and the API server take
+// another certificate when there is one.
+func (e *Environment) startServer(ctx context.Context, s serving, spec func(pair) Spec) (Container, error) {
+	p, err := s.at()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.start(ctx, e.cfg.keepAlive(spec(p)))
+	if err != nil {
+		return nil, err
+	}
+	if p, err = s.at(c.Addr()); err != nil {
+		return nil, err
+	}
+	return c, c.Put(ctx, secret("tls.crt", p.cert))
 }
 
 // serving is nil while the API server, and etcd behind it, answer.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -22,7 +22,11 @@ const (
 	driverOut        = "/out"
 	driverHandoff    = "/etc/fv/handoff.json"
 	driverKubeconfig = "/etc/fv/kubeconfig"
+	driverEtcd       = "/etc/fv/etcd.json"
 )
+
+// InterruptSignal asks the driver to end in order. It is not the one of a terminal, for Ginkgo answers that with the stacks of all goroutines.
+const InterruptSignal = syscall.SIGUSR2
 
 // stopBound is how long an interrupted driver may take to undo what it made.
 const stopBound = 8 * time.Second
@@ -36,7 +40,7 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
 	h.Obeyed = true
-	h.Etcd = netip.AddrPortFrom(e.container(RoleEtcd).Addr(), etcdPort)
+	h.Etcd = driverEtcd
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return Exit{}, fmt.Errorf("write handoff: %w", err)
@@ -45,14 +49,15 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 		Role: RoleDriver, Component: build.Driver, Command: append([]string{"fv.test"}, args...),
 		Shares: MostShares, // else its packets are milliseconds late as soon as the SUT is busy
 		Env:    map[string]string{HandoffEnv: driverHandoff},
-		Files:  []File{{Path: driverHandoff, Data: data}}, Binds: map[string]string{dir: driverOut},
+		Files:  []File{{Path: driverHandoff, Data: data}, {Path: driverEtcd, Mode: 0o600, Source: filepath.Join(e.state, etcdFile)}},
+		Binds:  map[string]string{dir: driverOut},
 	}
 	kubeconfig, err := os.ReadFile(e.driverKubeconfigPath())
 	if err != nil {
 		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
 	}
 	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
-	exit, err := e.inside(ctx, spec, kubeconfig, listening)
+	exit, err := e.inside(ctx, spec, kubeconfig, listening, InterruptSignal)
 	e.releaseAgent() // a driver that was cut short may have stopped it
 	return exit, errors.Join(err, listening.Close())
 }
@@ -73,11 +78,12 @@ func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit,
 	if err != nil {
 		return Exit{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	return e.inside(ctx, spec, admin, out)
+	return e.inside(ctx, spec, admin, out, os.Interrupt)
 }
 
-// inside starts spec beside the agent with that kubeconfig, passes its output on until it ends, and removes it.
-func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, out io.Writer) (Exit, error) {
+// inside starts spec beside the agent with that kubeconfig, passes its output on until it ends, and removes it. The signal is what it is
+// sent when ctx ends.
+func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, out io.Writer, interrupt os.Signal) (Exit, error) {
 	spec.Run, spec.Join, spec.Caps, spec.RawSystem = e.run, RoleNode, driverCaps, true
 	spec.Files = append(spec.Files, File{Path: driverKubeconfig, Mode: 0o600, Data: kubeconfig})
 	if err := e.vacate(ctx, spec.Role); err != nil {
@@ -107,11 +113,11 @@ func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, 
 			}
 		}
 	}()
-	interrupt := context.AfterFunc(ctx, func() {
-		_ = c.Signal(detached, os.Interrupt) // it may have ended
+	interrupted := context.AfterFunc(ctx, func() {
+		_ = c.Signal(detached, interrupt) // it may have ended
 		time.AfterFunc(stopBound, func() { _ = c.Stop(detached) })
 	})
-	defer interrupt()
+	defer interrupted()
 	exit, err := c.Wait(detached)
 	if err != nil {
 		return exit, fmt.Errorf("%s: %w", spec.Role, err)

@@ -47,6 +47,7 @@ type Environment struct {
 	out     string
 	state   string // folder of what a later process needs to attach
 	ca      *authority
+	etcd    EtcdAccess
 	server  string
 	config  *rest.Config
 	undo    lifecycle.Undo
@@ -55,7 +56,7 @@ type Environment struct {
 	mu         sync.Mutex
 	containers map[string]Container
 	specs      map[string]Spec
-	unfollow   []context.CancelFunc
+	unfollow   []context.CancelCauseFunc
 	expected   int           // ends of the agent that were asked for
 	version    string        // of the agent, as it says itself
 	mortal     bool          // all ends of the agent are asked for
@@ -72,8 +73,14 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	}
 	e = &Environment{cfg: cfg, runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[string]Container{}, specs: map[string]Spec{}}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.Down(ctx))
+		if err == nil {
+			return
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause // what failed for it says no more
+		}
+		if down := e.Down(ctx); down != nil {
+			err = errors.Join(err, down)
 		}
 	}()
 	e.pushRemoval()
@@ -233,6 +240,11 @@ func (e *Environment) container(role string) Container {
 
 // follow appends a container's log to the record until the container ends or Down gives up.
 func (e *Environment) follow(ctx context.Context, c Container, role string) error {
+	return e.followFrom(ctx, c, role, 0)
+}
+
+// followFrom leaves out so many bytes at the beginning of the log.
+func (e *Environment) followFrom(ctx context.Context, c Container, role string, from int64) error {
 	dir := filepath.Join(e.out, "logs")
 	if err := os.MkdirAll(dir, 0o755); err != nil { // the folder of a kept environment may have been cleared
 		return fmt.Errorf("make a folder for logs: %w", err)
@@ -241,13 +253,16 @@ func (e *Environment) follow(ctx context.Context, c Container, role string) erro
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", role, err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	e.mu.Lock()
 	e.unfollow = append(e.unfollow, cancel)
 	e.mu.Unlock()
 	e.logs.Go(func() {
-		defer cancel()
-		err := c.Logs(ctx, file, true)
+		defer cancel(nil)
+		err := c.Logs(ctx, &skipping{to: file, left: from}, true)
+		if context.Cause(ctx) == errRecorded {
+			err = nil
+		}
 		if err = errors.Join(err, file.Close()); err != nil {
 			_ = os.WriteFile(file.Name()+".error", []byte(err.Error()+"\n"), 0o644)
 		}
@@ -261,31 +276,20 @@ func (e *Environment) Down(ctx context.Context) error {
 	defer cancel()
 	err := e.undo.Unwind(ctx)
 	if err != nil {
-		e.stopFollowing() // what could not be removed would be followed for ever
+		e.stopFollowing(nil) // what could not be removed would be followed for ever
 	}
-	defer context.AfterFunc(ctx, e.stopFollowing)()
+	defer context.AfterFunc(ctx, func() { e.stopFollowing(nil) })()
 	e.logs.Wait()
 	return err
 }
 
-func (e *Environment) stopFollowing() {
+func (e *Environment) stopFollowing(cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, cancel := range e.unfollow {
-		cancel()
+		cancel(cause)
 	}
-}
-
-// Reach tells a person how to reach the environment.
-func (e *Environment) Reach() string {
-	var b strings.Builder
-	node := e.container(RoleNode).Addr()
-	facts := e.facts()
-	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", e.run, e.server, e.kubeconfigPath(), nodeName, node, facts.metricsURL(node))
-	if _, inside := e.runtime.(Dialer); inside {
-		fmt.Fprintf(&b, "All this is reached from inside alone: fv exec --run %s -- sh, or any other program.\n", e.run)
-	}
-	return b.String()
+	e.unfollow = nil
 }
 
 func (f TargetFacts) metricsURL(node netip.Addr) string {

@@ -233,7 +233,7 @@ func TestDriveInterrupted(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	time.AfterFunc(20*time.Millisecond, func() { cancel(interrupted) })
 	exit, err := e.Drive(ctx, Handoff{}, t.TempDir(), nil, &bytes.Buffer{})
-	if !errors.Is(err, interrupted) || exit.Code != 130 {
+	if !errors.Is(err, interrupted) || exit.Code != 128+int(InterruptSignal) {
 		t.Errorf("exit %+v, %v", exit, err)
 	}
 	if left := rt.left(); slices.Contains(left, RoleDriver) {

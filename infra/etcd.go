@@ -3,12 +3,16 @@ package infra
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +20,38 @@ import (
 
 // etcdPort is where etcd serves its clients.
 const etcdPort = 2379
+
+// EtcdAccess is how a client reaches etcd, which answers to certificates of its own authority alone. It travels as JSON.
+type EtcdAccess struct {
+	Addr          netip.AddrPort
+	CA, Cert, Key []byte // PEM
+}
+
+// ReadEtcdAccess reads it from a file.
+func ReadEtcdAccess(path string) (EtcdAccess, error) {
+	var a EtcdAccess
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err != nil {
+		return a, fmt.Errorf("read how etcd is reached: %w", err)
+	}
+	return a, nil
+}
+
+// client connects by dial; nil: as to anything else.
+func (a EtcdAccess) client(dial func(ctx context.Context, network, address string) (net.Conn, error)) (*http.Client, error) {
+	cert, err := tls.X509KeyPair(a.Cert, a.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate for etcd: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(a.CA)
+	return &http.Client{Transport: &http.Transport{
+		DialContext: dial, MaxIdleConnsPerHost: purgers, TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots},
+	}}, nil
+}
 
 // put stores values under keys of etcd, all at once.
 func put(ctx context.Context, client *http.Client, etcd netip.AddrPort, values map[string][]byte) error {
@@ -36,15 +72,17 @@ const purgers = 32
 
 // Purge removes what is stored under keys of etcd, and under these alone. For the API server and whoever watches it, the objects go as
 // if another API server had deleted them. That a key is not there is no error.
-func Purge(ctx context.Context, etcd netip.AddrPort, keys []string) error {
-	transport := &http.Transport{MaxIdleConnsPerHost: purgers}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
+func Purge(ctx context.Context, etcd EtcdAccess, keys []string) error {
+	client, err := etcd.client(nil)
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(purgers)
 	for _, key := range keys {
 		// Each has a revision of its own: who resumes a watch in the midst of a revision never hears of the rest of it.
-		group.Go(func() error { return ask(ctx, client, etcd, "deleterange", map[string][]byte{"key": []byte(key)}) })
+		group.Go(func() error { return ask(ctx, client, etcd.Addr, "deleterange", map[string][]byte{"key": []byte(key)}) })
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("purge %d objects from etcd: %w", len(keys), err)
@@ -58,7 +96,7 @@ func ask(ctx context.Context, client *http.Client, etcd netip.AddrPort, what str
 	if err != nil {
 		return fmt.Errorf("encode a request to etcd: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+etcd.String()+"/v3/kv/"+what, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+etcd.String()+"/v3/kv/"+what, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,13 @@
 package infra
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -20,7 +25,7 @@ func TestPurge(t *testing.T) {
 	var gone []string
 	var mu sync.Mutex
 	refuse := false
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refuse {
 			http.Error(w, "etcdserver: no space", http.StatusBadRequest)
 			return
@@ -33,8 +38,8 @@ func TestPurge(t *testing.T) {
 		defer mu.Unlock()
 		gone = append(gone, string(got["key"]))
 	}))
+	etcd := secured(t, server)
 	defer server.Close()
-	etcd := netip.MustParseAddrPort(strings.TrimPrefix(server.URL, "http://"))
 	if err := Purge(t.Context(), etcd, keys); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +49,48 @@ func TestPurge(t *testing.T) {
 	}
 	refuse = true
 	if err := Purge(t.Context(), etcd, keys); err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// secured starts a server as etcd is started, and returns how it is reached.
+func secured(t *testing.T, server *httptest.Server) EtcdAccess {
+	t.Helper()
+	ca, err := newEtcdAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err1 := ca.client("fv")
+	key, err2 := ca.server(RoleEtcd)
+	p, err3 := key.at()
+	cert, err4 := tls.X509KeyPair(p.cert, p.key)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(ca.pem)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}
+	server.StartTLS()
+	addr := netip.MustParseAddrPort(strings.TrimPrefix(server.URL, "https://"))
+	return EtcdAccess{Addr: addr, CA: ca.pem, Cert: client.cert, Key: client.key}
+}
+
+// TestEtcdKnowsItsOwnClientsAlone wants a certificate of the API server's authority to be none for etcd.
+func TestEtcdKnowsItsOwnClientsAlone(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	etcd := secured(t, server)
+	defer server.Close()
+	ca, err := newAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := ca.client("system:node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	etcd.Cert, etcd.Key = agent.cert, agent.key
+	if err := Purge(t.Context(), etcd, []string{"/x"}); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,22 +15,25 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
 
 // fakeRuntime has containers without programs; that of the API server answers as one that demands client certificates.
 type fakeRuntime struct {
-	t      testing.TB
-	refuse string               // Start of this role fails
-	dies   map[string]int       // containers of these roles exit as soon as they start, this often
-	exits  map[string]Exit      // what a role does of itself
-	stuck  error                // Sweep fails
-	addr   netip.Addr           // of every container
-	server *httptest.Server     // of the API server
-	mu     sync.Mutex           // guards what is below
-	alive  map[string]*fakeCont // by role
-	begun  []Spec
+	t       testing.TB
+	refuse  string                          // Start of this role fails
+	dies    map[string]int                  // containers of these roles exit as soon as they start, this often
+	exits   map[string]Exit                 // what a role does of itself
+	stuck   error                           // Sweep fails
+	addr    netip.Addr                      // of every container
+	server  *httptest.Server                // of the API server
+	key     []byte                          // its own
+	serving atomic.Pointer[tls.Certificate] // its certificate
+	mu      sync.Mutex                      // guards what is below
+	alive   map[string]*fakeCont            // by role
+	begun   []Spec
 }
 
 type fakeCont struct {
@@ -86,6 +89,8 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	if err != nil {
 		return err
 	}
+	r.key = files["/etc/fv/tls.key"]
+	r.serving.Store(&cert)
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM(files["/etc/fv/ca.crt"])
 	var l net.Listener
@@ -109,7 +114,9 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	}))
 	r.server.Listener.Close()
 	r.server.Listener = l
-	r.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}
+	r.server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*r.serving.Load()}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}, nil
+	}}
 	r.server.StartTLS()
 	r.t.Cleanup(r.server.Close)
 	return nil
@@ -165,6 +172,18 @@ func (c *fakeCont) Name() string                                { return "fake-"
 func (c *fakeCont) Addr() netip.Addr                            { return c.rt.addr }
 func (c *fakeCont) Exec(context.Context, Command) error         { return nil }
 func (c *fakeCont) Signal(_ context.Context, s os.Signal) error { c.end(codeOf(s)); return nil }
+
+// Put takes the API server's certificate; etcd is never asked.
+func (c *fakeCont) Put(_ context.Context, f File) error {
+	if c.role != RoleAPIServer || f.Path != certFile || c.rt.server == nil {
+		return nil
+	}
+	cert, err := tls.X509KeyPair(f.Data, c.rt.key)
+	if err == nil {
+		c.rt.serving.Store(&cert)
+	}
+	return err
+}
 
 func codeOf(s os.Signal) Exit {
 	n, _ := s.(syscall.Signal)

@@ -3,12 +3,11 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"os"
 )
 
 // HandoffVersion is the layout of a Handoff; the driver refuses another.
-const HandoffVersion = 1
+const HandoffVersion = 2
 
 // HandoffEnv names the environment variable that holds the path of the handoff in the driver's container.
 const HandoffEnv = "FV_HANDOFF"
@@ -21,7 +20,7 @@ type Handoff struct {
 	Kubeconfig string            `json:"kubeconfig"` // path in the driver's container
 	Node       string            `json:"node"`
 	NodeAddr   string            `json:"node_addr"`
-	Etcd       netip.AddrPort    `json:"etcd"` // plain HTTP
+	Etcd       string            `json:"etcd"` // path of an EtcdAccess in the driver's container
 	Target     TargetFacts       `json:"target"`
 	Out        string            `json:"out"`                   // directory for the record, in the driver's container
 	Parameters map[string]string `json:"parameters,omitempty"`  // scenario parameters set by the user

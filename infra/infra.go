@@ -131,6 +131,7 @@ type Container interface {
 	Exec(ctx context.Context, cmd Command) error              // *ExitError if it ends with another code than 0
 	Logs(ctx context.Context, w io.Writer, follow bool) error // stdout and stderr from the beginning; follow: until it ends
 	Signal(ctx context.Context, sig os.Signal) error
+	Put(ctx context.Context, f File) error  // replaces a file by one of Data while it runs
 	Wait(ctx context.Context) (Exit, error) // blocks until it has ended
 	Stop(ctx context.Context) error         // ends and removes it; idempotent; not found is success
 }

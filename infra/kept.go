@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
@@ -27,12 +29,27 @@ func stateFolders() (string, error) {
 	return filepath.Join(cache, "nodefv", "runs"), nil
 }
 
-func (e *Environment) kubeconfigPath() string { return filepath.Join(e.state, "kubeconfig") }
+const kubeconfigFile = "kubeconfig"
+
+func (e *Environment) kubeconfigPath() string { return filepath.Join(e.state, kubeconfigFile) }
 func (e *Environment) driverKubeconfigPath() string {
 	return filepath.Join(e.state, "kubeconfig-driver")
 }
 
 const keptFile = "kept"
+
+const etcdFile = "etcd.json"
+
+func (e *Environment) saveEtcd() error {
+	data, err := json.Marshal(e.etcd)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(e.state, etcdFile), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("save how etcd is reached: %w", err)
+	}
+	return nil
+}
 
 // Keep marks the environment as one that shall outlive its maker.
 func (e *Environment) Keep() error {
@@ -45,14 +62,11 @@ func (e *Environment) Keep() error {
 // Kept reports whether the run's environment was left on purpose. One that another user made, and whose folder can't be looked into, counts
 // as such.
 func (r RunInfo) Kept() bool {
-	state := r.State
-	if state == "" {
-		var err error
-		if state, err = StateFolder(r.Run); err != nil {
-			return false
-		}
+	state, err := r.state()
+	if err != nil {
+		return false
 	}
-	_, err := os.Stat(filepath.Join(state, keptFile))
+	_, err = os.Stat(filepath.Join(state, keptFile))
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
@@ -127,6 +141,28 @@ type Choice struct {
 	CRDs      string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
 }
 
+const driveFile = "drive"
+
+// ErrDriven is what taking an environment is that another process drives.
+var ErrDriven = errors.New("another command is at work in it")
+
+// Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
+func (e *Environment) Take() (release func() error, err error) {
+	file, err := os.OpenFile(filepath.Join(e.state, driveFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take run %s: %w", e.run, err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return file.Close, nil
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrDriven
+	}
+	_ = file.Close() // nothing was written
+	return nil, fmt.Errorf("run %s: %w", e.run, err)
+}
+
 // ReadMaking returns how a run's environment was made.
 func ReadMaking(run string) (Making, error) {
 	var m Making
@@ -185,19 +221,8 @@ func (e *Environment) loadAgent() error {
 	return nil
 }
 
-// ReadFacts returns how the target of a running environment was started.
-func ReadFacts(run string) (TargetFacts, error) {
-	var facts TargetFacts
-	state, err := StateFolder(run)
-	if err != nil {
-		return facts, err
-	}
-	data, err := os.ReadFile(filepath.Join(state, factsFile))
-	if err != nil {
-		return facts, fmt.Errorf("run %s was not started by this user: %w", run, err)
-	}
-	return facts, json.Unmarshal(data, &facts)
-}
+// ReadFacts returns how the target of a running environment of this user was started.
+func ReadFacts(run string) (TargetFacts, error) { return RunInfo{Run: run}.Facts() }
 
 // Attach takes hold of a running environment that another process made.
 func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Environment, error) {

@@ -1,9 +1,6 @@
 package infra
 
-import (
-	"context"
-	"net/netip"
-)
+import "context"
 
 // Seeder is a Target that has objects in etcd when the API server begins to read it. Kinds that are known then are served from the
 // beginning; those that come later, about two seconds after they came.
@@ -13,7 +10,7 @@ type Seeder interface {
 }
 
 // seed puts the target's objects into etcd as soon as that answers.
-func (e *Environment) seed(ctx context.Context, etcd Container) error {
+func (e *Environment) seed(ctx context.Context) error {
 	target, ok := e.target.(Seeder)
 	if !ok {
 		return nil
@@ -22,6 +19,10 @@ func (e *Environment) seed(ctx context.Context, etcd Container) error {
 	if err != nil {
 		return err
 	}
-	client, addr := Client(e.runtime, e.run), netip.AddrPortFrom(etcd.Addr(), etcdPort)
-	return e.awaitReady(ctx, etcd, "etcd", func(ctx context.Context) error { return put(ctx, client, addr, objects) })
+	client, err := e.etcd.client(dialOf(e.runtime, e.run))
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	return e.awaitReady(ctx, e.container(RoleEtcd), "etcd", func(ctx context.Context) error { return put(ctx, client, e.etcd.Addr, objects) })
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -51,6 +52,9 @@ type Driver struct {
 	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
 
+	running   context.Context // ends once the driver is interrupted
+	interrupt context.CancelCauseFunc
+
 	restarting atomic.Bool // the end of the SUT is asked for
 	watcher    *netns.Watcher
 	undo       lifecycle.Undo
@@ -68,7 +72,22 @@ type Driver struct {
 // New returns a driver of what is handed over, which must be opened before it can run anything. The harness listens to out: status lines
 // and requests are written there.
 func New(h infra.Handoff, out io.Writer) *Driver {
-	return &Driver{handoff: h, out: out, layout: &effects.Layout{}}
+	d := &Driver{handoff: h, out: out, layout: &effects.Layout{}}
+	d.running, d.interrupt = context.WithCancelCause(context.Background())
+	return d
+}
+
+// Interrupt ends the scenario that runs, in order, and lets no other begin. It may be called from any goroutine.
+func (d *Driver) Interrupt() { d.interrupt(engine.ErrInterrupted) }
+
+// interruptible returns a context that ends when the driver is interrupted, too.
+func (d *Driver) interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(d.running, func() { cancel(context.Cause(d.running)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Open takes hold of everything that the handoff names. What it made is undone if it fails.
@@ -79,6 +98,8 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 			err = errors.Join(err, d.Close(ctx))
 		}
 	}()
+	ctx, release := d.interruptible(ctx)
+	defer release()
 	h := d.handoff
 	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Version: h.Target.Version})
 	if err != nil {

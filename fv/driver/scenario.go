@@ -14,8 +14,12 @@ import (
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// Run runs one scenario, judges what it left in the journal and tells how it ended. The driver must be open.
+// Run runs one scenario, judges what it left in the journal and tells how it ended. The driver must be open. Once it was interrupted, every
+// scenario is skipped and leaves nothing.
 func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	if why := context.Cause(d.running); why != nil {
+		return metrics.Skip, why.Error()
+	}
 	begun, number := time.Now(), d.next()
 	verdict, why := d.judged(ctx, sc)
 	infra.Told{Scenario: sc.Name, Verdict: verdict, Took: time.Since(begun), Number: number, Of: d.total}.Tell(d.out)
@@ -23,6 +27,8 @@ func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 }
 
 func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
+	ctx, release := d.interruptible(ctx)
+	defer release()
 	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
 		begun := sc.Begin(time.Now())
 		begun.Skipped = why
@@ -47,10 +53,12 @@ func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdic
 
 func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 	alive, err := d.take(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		now := time.Now()
 		d.write(report.Entry{Scenario: sc.Name, Begin: sc.Begin(now)})
 		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Life, Name: "life of the SUT", Error: err.Error()}})
+	}
+	if err != nil {
 		return err
 	}
 	guarded, release := alive.guard(ctx, func(ctx context.Context) (*life, bool, error) {

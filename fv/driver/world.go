@@ -66,7 +66,11 @@ func (d *Driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 	for _, n := range namespaces {
 		keys = append(keys, "/registry/namespaces/"+n)
 	}
-	return infra.Purge(ctx, d.handoff.Etcd, keys)
+	etcd, err := infra.ReadEtcdAccess(d.handoff.Etcd)
+	if err != nil {
+		return err
+	}
+	return infra.Purge(ctx, etcd, keys)
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

@@ -30,19 +30,18 @@ func (h *Harness) alone(ctx context.Context, o Options, s Suite, prepare func(*s
 	defer func() { err = errors.Join(err, closeLog()) }()
 	prepare(sess)
 	ended := h.status.during(sess.label + "starting the environment")
-	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Supervisor: supervisor,
+	env, err := h.start(ctx, infra.Config{
+		Target: target, Run: sess.id, Out: sess.dir, Supervisor: supervisor,
 		Making: h.making(o),
 	})
 	ended()
 	if err == nil {
 		_, err = sess.drive(ctx, env, sess.suite.ginkgo())
-		err = errors.Join(err, env.Down(ctx))
-	} else if _, recordErr := sess.record(ctx, err); recordErr == nil && isDeath(err) {
+		err = withCleanup(err, env.Down(ctx))
+	} else if _, recordErr := sess.record(ctx, err); recordErr == nil && isDeath(err) && ctx.Err() == nil {
 		err = nil // the verdict says so
-	}
-	if ctx.Err() != nil {
-		return sess.dir, rec, context.Cause(ctx)
+	} else {
+		err = cutShort(ctx, err, atStart)
 	}
 	if err != nil {
 		return sess.dir, rec, err

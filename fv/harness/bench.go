@@ -60,8 +60,8 @@ func (h *Harness) benchOnce(ctx context.Context, o Options, s Suite, m *Measurem
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
 	begun := time.Now()
-	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: sess.id, Out: sess.dir, Making: h.making(o),
+	env, err := h.start(ctx, infra.Config{
+		Target: target, Run: sess.id, Out: sess.dir, Making: h.making(o),
 	})
 	if err != nil {
 		return err

@@ -17,8 +17,9 @@ import (
 
 // Prepare chooses the runtime, removes what killed runs left, makes what an environment, and the driver in it, are started from, and
 // returns its target. Wrong options are found before anything is built for them.
-func (h *Harness) Prepare(ctx context.Context, o Options) (targets.Target, error) {
-	target, err := h.choices(ctx, o)
+func (h *Harness) Prepare(ctx context.Context, o Options) (target targets.Target, err error) {
+	defer func() { err = cutShort(ctx, err, "before anything was started") }()
+	target, err = h.choices(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +89,21 @@ func (h *Harness) Up(ctx context.Context, target infra.Target, o Options, id, di
 		}
 	}
 	defer h.status.during("  starting the environment")()
-	env, err := infra.Up(ctx, infra.Config{
-		Runtime: h.runtime, Target: target, Run: id, Out: dir, Keep: keep, Supervisor: supervisor, Making: h.making(o),
+	return h.start(ctx, infra.Config{
+		Target: target, Run: id, Out: dir, Keep: keep, Supervisor: supervisor, Making: h.making(o),
 		Report: func(step string) {
 			fmt.Fprintf(h.cfg.Progress, "  %5.1fs  %s\n", time.Since(begun).Seconds(), step)
 		},
 	})
+}
+
+// start starts an environment on the runtime that was chosen.
+func (h *Harness) start(ctx context.Context, c infra.Config) (*infra.Environment, error) {
+	c.Runtime = h.runtime
+	if h.cfg.Began != nil {
+		h.cfg.Began(c.Run)
+	}
+	env, err := infra.Up(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +133,10 @@ func (h *Harness) UpToKeep(ctx context.Context, o Options) (*infra.Environment, 
 	return h.Up(ctx, target, o, id, dir, true)
 }
 
+// runTime is the layout of the time with which an identifier of a run begins.
+const runTime = "20060102-150405"
+
 // NewRunID returns an identifier that sorts by time and is unique on this machine.
 func NewRunID() string {
-	return time.Now().UTC().Format("20060102-150405") + "-" + strconv.FormatUint(uint64(rand.Uint32())|1<<31, 36)
+	return time.Now().UTC().Format(runTime) + "-" + strconv.FormatUint(uint64(rand.Uint32())|1<<31, 36)
 }

@@ -12,6 +12,7 @@ import (
 // it is. The harness must be prepared.
 func (h *Harness) Break(ctx context.Context, o Options, f faults.Fault, seed uint64, label string) (report.Record, error) {
 	o.Settings, o.Memory = append([]string{targets.NoResync}, f.Settings...), f.Memory
-	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault, s.label = f.Name, label })
+	command := repeatFault(o, f.Name, seed)
+	_, rec, err := h.alone(ctx, o, Suite{Seed: seed}, func(s *session) { s.fault, s.label, s.command = f.Name, label, command })
 	return rec, err
 }

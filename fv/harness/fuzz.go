@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -59,7 +58,7 @@ func (h *Harness) carry(ctx context.Context, o Options, seed uint64, give func(*
 		return sess.dir, verdict, err
 	}
 	verdict, err = sess.drive(ctx, env, sess.suite.ginkgo())
-	if err = errors.Join(err, env.Down(ctx)); err != nil {
+	if err = withCleanup(err, env.Down(ctx)); err != nil {
 		return sess.dir, metrics.Inconclusive, err
 	}
 	return sess.dir, verdict, nil

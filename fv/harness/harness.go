@@ -43,6 +43,7 @@ type Config struct {
 	Out      io.Writer           // what sessions tell: the driver's output and the table; nil: nobody listens
 	Progress io.Writer           // steps and complaints; nil: nobody listens
 	Screen   Screen              // that Out is read on
+	Began    func(run string)    // told of each environment before it is started; nil: nobody is
 }
 
 // Out is where results are told, beside the status line.

@@ -49,6 +49,9 @@ func (h *Harness) kept(ctx context.Context, run string) (Options, string, error)
 		}
 		run = only
 	}
+	if err := errors.Join(CheckRun(run), h.checkKept(ctx, run)); err != nil {
+		return Options{}, "", err
+	}
 	facts, err := infra.ReadFacts(run)
 	if err != nil {
 		return Options{}, "", usage(err)
@@ -67,7 +70,7 @@ func (h *Harness) kept(ctx context.Context, run string) (Options, string, error)
 	return o, run, err
 }
 
-// onlyKept returns the run of the environment that is running, if it is the only one.
+// onlyKept returns the run of the environment that is kept, if it is the only one.
 func (h *Harness) onlyKept(ctx context.Context) (string, error) {
 	runs, err := h.runs(ctx)
 	if err != nil {
@@ -75,33 +78,53 @@ func (h *Harness) onlyKept(ctx context.Context) (string, error) {
 	}
 	var kept []string
 	for _, r := range runs {
-		if r.Kept() || !r.Owner.Gone(r.Created) {
+		if r.state() == Kept {
 			kept = append(kept, r.Run)
 		}
 	}
 	switch len(kept) {
 	case 0:
-		return "", usage(errors.New("no environment is running: start one with `fv up`"))
+		return "", usage(errors.New("no environment; run `fv up`"))
 	case 1:
 		return kept[0], nil
 	}
-	return "", usage(fmt.Errorf("several environments are running: choose one with --run: %s", strings.Join(kept, ", ")))
+	return "", usage(fmt.Errorf("several environments are kept: choose one with --run: %s", strings.Join(kept, ", ")))
+}
+
+// checkKept refuses the run of an environment that is not kept: its own command drives it.
+func (h *Harness) checkKept(ctx context.Context, run string) error {
+	runs, err := h.runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.Run == run && r.state() != Kept {
+			return usage(fmt.Errorf("run %s is %s: only environments that are kept can be used (`fv up`, or --keep)", run, r.state()))
+		}
+	}
+	return nil
 }
 
 // Test runs a suite against the kept environment of that run, or the only one there is, so many times, each with a record of its own
 // below out, and returns the worst verdict.
 func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int) (metrics.Verdict, error) {
-	env, o, err := h.attachToDrive(ctx, run, out)
+	env, o, release, err := h.attachToDrive(ctx, run, out)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
+	defer release()
 	verdict := metrics.Skip
 	for range times {
 		sess, err := h.newSession(o, s)
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
+		recorded, err := env.Record(ctx, sess.dir)
+		if err != nil {
+			return metrics.Inconclusive, err
+		}
 		v, err := sess.drive(ctx, env, s.ginkgo())
+		recorded()
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
@@ -110,32 +133,54 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 	return verdict, nil
 }
 
-// attachToDrive finds the kept environment and makes sure that there is a driver for it. Records go below out.
-func (h *Harness) attachToDrive(ctx context.Context, run, out string) (*infra.Environment, Options, error) {
-	env, o, err := h.attach(ctx, run)
+// attachToDrive finds the kept environment, takes it, and makes sure that there is a driver for it. Records go below out. It must be released.
+func (h *Harness) attachToDrive(ctx context.Context, run, out string) (env *infra.Environment, o Options, release func(), err error) {
+	env, o, err = h.attach(ctx, run)
 	if err != nil {
-		return nil, o, err
+		return nil, o, nil, err
 	}
 	o.Out = out
-	return env, o, h.prepareDriver(ctx, o)
+	free, err := env.Take()
+	if err != nil {
+		return nil, o, nil, usage(fmt.Errorf("%w: wait for its end", err))
+	}
+	release = func() { _ = free() } // the end of this process would do
+	if err := h.prepareDriver(ctx, o); err != nil {
+		release()
+		return nil, o, nil, err
+	}
+	return env, o, release, nil
 }
 
-// Exec runs a program inside the network namespace of the node of a kept environment: a file of this machine, which is copied in, or one of
-// the node's own.
-func (h *Harness) Exec(ctx context.Context, run string, command []string, out io.Writer) (infra.Exit, error) {
+// Program is what Exec runs.
+type Program struct {
+	Command []string          // Command[0] is a file of this machine, which is copied in, or a program of the node's own
+	Env     map[string]string // more of its environment
+	Copies  []string          // more files of this machine, which are copied to /
+}
+
+// Exec runs a program inside the network namespace of the node of a kept environment.
+func (h *Harness) Exec(ctx context.Context, run string, p Program, out io.Writer) (infra.Exit, error) {
 	env, _, err := h.attach(ctx, run)
 	if err != nil {
 		return infra.Exit{}, err
 	}
-	spec := infra.Spec{Component: build.Driver, Command: command}
-	if info, err := os.Stat(command[0]); err == nil && info.Mode().IsRegular() {
-		inside := "/usr/local/bin/" + filepath.Base(command[0])
-		spec.Files = []infra.File{{Path: inside, Mode: 0o755, Source: command[0]}}
-		spec.Command = append([]string{inside}, command[1:]...)
+	spec := infra.Spec{Component: build.Driver, Command: p.Command, Env: p.Env}
+	if info, err := os.Stat(p.Command[0]); err == nil && info.Mode().IsRegular() {
+		inside := "/usr/local/bin/" + filepath.Base(p.Command[0])
+		spec.Files = []infra.File{{Path: inside, Mode: 0o755, Source: p.Command[0]}}
+		spec.Command = append([]string{inside}, p.Command[1:]...)
+	}
+	for _, file := range p.Copies {
+		info, err := os.Stat(file)
+		if err != nil {
+			return infra.Exit{}, usage(fmt.Errorf("--copy: %w", err))
+		}
+		spec.Files = append(spec.Files, infra.File{Path: "/" + filepath.Base(file), Mode: info.Mode(), Source: file})
 	}
 	exit, err := env.Exec(ctx, spec, out)
 	if errors.Is(err, infra.ErrNoProgram) {
-		return exit, usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", command[0]))
+		return exit, usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", p.Command[0]))
 	}
 	return exit, err
 }

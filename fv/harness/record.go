@@ -121,17 +121,25 @@ func (s *session) finish() (metrics.Verdict, error) {
 // broken ends a session whose environment never came up, with the record of what there is: a failure if the SUT died, else
 // inconclusive.
 func (s *session) broken(ctx context.Context, cause error) (metrics.Verdict, error) {
+	if ended := context.Cause(ctx); ended != nil {
+		cut := s.interrupted(ctx, atStart)
+		if cause == ended {
+			cause = cut
+		} else {
+			cause = errors.Join(cut, cause) // something could not be removed
+		}
+	}
 	verdict, err := s.record(ctx, cause)
 	if err == nil && verdict == metrics.Fail {
 		return metrics.Fail, cause
 	}
-	return metrics.Inconclusive, errors.Join(cause, err)
+	return metrics.Inconclusive, withCleanup(cause, err)
 }
 
 // record writes down why an environment did not come up, and judges that.
 func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, error) {
 	err := s.begin(context.WithoutCancel(ctx), "")
-	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + cause.Error()}
+	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + oneLine(cause)}
 	var died *infra.DiedError
 	if errors.As(cause, &died) && context.Cause(ctx) == nil {
 		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Cause: died.Cause, Log: died.Log}

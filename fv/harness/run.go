@@ -38,10 +38,10 @@ func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (met
 	verdict, err := sess.drive(ctx, env, s.ginkgo())
 	if keep == KeepAlways || (keep == KeepOnFailure && verdict != metrics.Pass && context.Cause(ctx) == nil) {
 		err = errors.Join(err, env.Keep())
-		fmt.Fprintf(h.cfg.Progress, "the environment stays; `fv test` runs against it, `fv down` removes it\n%s", env.Reach())
+		fmt.Fprintf(h.cfg.Progress, "the environment stays; `fv test` runs against it\n%s", env.Access())
 		return verdict, err
 	}
-	if err = errors.Join(err, env.Down(ctx)); err != nil {
+	if err = withCleanup(err, env.Down(ctx)); err != nil {
 		return metrics.Inconclusive, err
 	}
 	return verdict, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nodefv/nodefv/infra"
 )
@@ -61,14 +62,27 @@ func (h *Harness) sweepOrphans(ctx context.Context) error {
 	return h.forgetGone(runs)
 }
 
-// Down removes the environments of the named runs, or if none is named, those that are kept and the orphans; all removes those of
-// running processes too. Removed is called with each that is gone.
-func (h *Harness) Down(ctx context.Context, named []string, all bool, removed func(run string)) error {
+// Removal says which environments are removed. Those of commands that run are left alone unless it is forced.
+type Removal struct {
+	Named []string // their runs; empty: those that are kept, and the orphans
+	All   bool     // none is named and several are kept: all of them
+	Force bool
+}
+
+// SeveralError is what a removal is that names none of several kept environments.
+type SeveralError struct{ Runs []string }
+
+func (e *SeveralError) Error() string {
+	return fmt.Sprintf("several environments are kept: name those to remove, or say --all: %s", strings.Join(e.Runs, ", "))
+}
+
+// Down removes environments. Removed is called with each that is gone. Several that are kept, of which none is named, are a *SeveralError.
+func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string)) error {
 	runs, err := h.runs(ctx)
 	if err != nil {
 		return err
 	}
-	chosen, err := chooseRuns(runs, named, all)
+	chosen, err := r.choose(runs)
 	if err != nil {
 		return usage(err)
 	}
@@ -81,17 +95,28 @@ func (h *Harness) Down(ctx context.Context, named []string, all bool, removed fu
 	return h.forgetGone(runs)
 }
 
-// chooseRuns returns the named runs, or if none is named, those that are kept or orphaned; all chooses the others too.
-func chooseRuns(runs []placedRun, named []string, all bool) ([]placedRun, error) {
-	for _, name := range named {
-		if !slices.ContainsFunc(runs, func(r placedRun) bool { return r.Run == name }) {
-			return nil, fmt.Errorf("there is no environment %s", name)
+// choose returns the runs to remove.
+func (r Removal) choose(runs []placedRun) (chosen []placedRun, err error) {
+	for _, name := range r.Named {
+		i := slices.IndexFunc(runs, func(p placedRun) bool { return p.Run == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no environment %s; `fv ps` shows those there are", name)
+		}
+		if runs[i].state() == UnderWay && !r.Force {
+			return nil, fmt.Errorf("run %s is under way: wait for its end, or remove it with --force", name)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(runs), func(r placedRun) bool {
-		if len(named) > 0 {
-			return !slices.Contains(named, r.Run)
+	var kept []string
+	for _, p := range runs {
+		if p.state() == Kept {
+			kept = append(kept, p.Run)
 		}
-		return !all && !r.Kept() && !r.Owner.Gone(r.Created)
-	}), nil
+		if slices.Contains(r.Named, p.Run) || len(r.Named) == 0 && (p.state() != UnderWay || r.All && r.Force) {
+			chosen = append(chosen, p)
+		}
+	}
+	if len(r.Named) == 0 && !r.All && len(kept) > 1 {
+		return nil, &SeveralError{kept}
+	}
+	return chosen, nil
 }

@@ -1,7 +1,10 @@
 package harness
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,29 +12,42 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
-func TestChooseRuns(t *testing.T) {
+func TestRemoval(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // where it is looked up which runs are kept
 	old := time.Now().Add(-time.Hour)
-	all := []placedRun{
-		{RunInfo: infra.RunInfo{Run: "busy", Created: old, Owner: lifecycle.Self()}},
-		{RunInfo: infra.RunInfo{Run: "orphan", Created: old}},
+	run := func(name string, owner lifecycle.Owner, kept bool) placedRun {
+		state := t.TempDir()
+		if kept {
+			if err := os.WriteFile(filepath.Join(state, "kept"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return placedRun{RunInfo: infra.RunInfo{Run: name, Created: old, Owner: owner, State: state}}
 	}
+	busy, orphan, mine, other := run("busy", lifecycle.Self(), false), run("orphan", "", false), run("mine", "", true), run("other", "", true)
 	for name, c := range map[string]struct {
-		named []string
-		all   bool
-		want  []string // nil: an error
+		runs    []placedRun
+		removal Removal
+		want    []string
+		refused string
 	}{
-		"none named":      {nil, false, []string{"orphan"}},
-		"all":             {nil, true, []string{"busy", "orphan"}},
-		"a busy one":      {[]string{"busy"}, false, []string{"busy"}},
-		"one that is not": {[]string{"busy", "other"}, false, nil},
+		"nothing there":          {nil, Removal{}, nil, ""},
+		"one kept":               {[]placedRun{busy, orphan, mine}, Removal{}, []string{"orphan", "mine"}, ""},
+		"several kept":           {[]placedRun{busy, orphan, mine, other}, Removal{}, nil, "name those to remove, or say --all: mine, other"},
+		"all of several":         {[]placedRun{busy, orphan, mine, other}, Removal{All: true}, []string{"orphan", "mine", "other"}, ""},
+		"all, and those at work": {[]placedRun{busy, orphan, mine}, Removal{All: true, Force: true}, []string{"busy", "orphan", "mine"}, ""},
+		"forced, but not all":    {[]placedRun{busy, mine}, Removal{Force: true}, []string{"mine"}, ""},
+		"a kept one":             {[]placedRun{busy, mine, other}, Removal{Named: []string{"other"}}, []string{"other"}, ""},
+		"one at work":            {[]placedRun{busy, mine}, Removal{Named: []string{"busy"}}, nil, "run busy is under way"},
+		"one at work, forced":    {[]placedRun{busy, mine}, Removal{Named: []string{"busy"}, Force: true}, []string{"busy"}, ""},
+		"one that is not":        {[]placedRun{busy}, Removal{Named: []string{"nosuch"}}, nil, "there is no environment nosuch"},
 	} {
-		chosen, err := chooseRuns(all, c.named, c.all)
+		chosen, err := c.removal.choose(c.runs)
 		var got []string
 		for _, r := range chosen {
 			got = append(got, r.Run)
 		}
-		if (err != nil) != (c.want == nil) || !slices.Equal(got, c.want) {
+		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

@@ -94,10 +94,11 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		args = append(args, "--ginkgo.no-color")
 	}
 	grouped := s.screen.group(s.out, "scenarios")
+	words := &report.LastWords{}
 	exit, err := env.Drive(driving, infra.Handoff{
 		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
 		Command: s.repeat(),
-	}, s.dir, args, live)
+	}, s.dir, args, io.MultiWriter(words, untilEnd{ctx, live}))
 	_ = live.Close()
 	grouped()
 	stop()
@@ -106,12 +107,30 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 		err = nil // the verdict says so
 	}
 	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
-		err = fmt.Errorf("the driver ended with code %d", exit.Code)
-		_ = s.journal.Write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM}})
+		// The verdict says so.
+		died := report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
+		_ = s.journal.Write(report.Entry{Event: &died})
+	}
+	if ctx.Err() != nil {
+		rec, _ := report.Load(s.dir) // finish reports the error
+		err = s.interrupted(ctx, place(rec))
 	}
 	fmt.Fprintln(s.out)
 	verdict, finishErr := s.finish()
-	return verdict, errors.Join(err, finishErr)
+	return verdict, withCleanup(err, finishErr)
+}
+
+// untilEnd passes on what is written until the context ends: what an interrupted driver has to say is in its log.
+type untilEnd struct {
+	context.Context
+	io.Writer
+}
+
+func (u untilEnd) Write(p []byte) (int, error) {
+	if u.Err() != nil {
+		return len(p), nil
+	}
+	return u.Writer.Write(p)
 }
 
 // happened writes down what became of a container, and tells it if nobody asked for it.

@@ -38,10 +38,11 @@ func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order
 	if err := order.Check(); err != nil {
 		return metrics.Inconclusive, usage(err)
 	}
-	env, o, err := h.attachToDrive(ctx, run, out)
+	env, o, release, err := h.attachToDrive(ctx, run, out)
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
+	defer release()
 	sess, err := h.newSession(o, Suite{Seed: 1})
 	if err != nil {
 		return metrics.Inconclusive, err

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,12 @@ func repeatRun(o Options, s Suite) string {
 		words = append(words, "--budget", "'"+budget+"'")
 	}
 	return strings.Join(append(words, "--focus", report.Focus), " ")
+}
+
+// repeatFault is the command that makes the same fault again.
+func repeatFault(o Options, fault string, seed uint64) string {
+	words := []string{"bin/fv faults --focus", "'^" + regexp.QuoteMeta(fault) + "$'", "--seed", strconv.FormatUint(seed, 10)}
+	return strings.Join(append(words, o.words()...), " ")
 }
 
 // repeatFuzz is the command that draws the same operations again.

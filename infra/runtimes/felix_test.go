@@ -2,8 +2,10 @@ package runtimes
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -63,7 +65,7 @@ func felixUpAndDown(t *testing.T, rt infra.Runtime, run string, o targets.Option
 			t.Errorf("%s: Felix has no metric %s", gauge, selector.Metric)
 		}
 	}
-	fetch(t, rt, run, netip.AddrPortFrom(node.Addr(), uint16(target.Facts().DebugPort)).String()+"/debug/pprof/heap?gc=1") // as Quiesce does
+	closedToStrangers(t, rt, run, target.Facts())
 	var out bytes.Buffer
 	exit, err := e.Exec(t.Context(), infra.Spec{Component: build.Node, Command: []string{"sh", "-c", "echo $FV_NODE; exit 4"}}, &out)
 	if err != nil || exit.Code != 4 || out.String() != "fv-local\n" {
@@ -93,4 +95,40 @@ func fetch(t *testing.T, rt infra.Runtime, run, address string) string {
 		t.Errorf("%s: %s, %v", address, response.Status, err)
 	}
 	return body.String()
+}
+
+// closedToStrangers wants one who has no certificate, as any user of the machine is, to get nothing from etcd, the API server and the agent's
+// debug port, though the first two are there to be reached.
+func closedToStrangers(t *testing.T, rt infra.Runtime, run string, facts infra.TargetFacts) {
+	t.Helper()
+	addr := map[string]netip.Addr{}
+	for _, role := range []string{infra.RoleEtcd, infra.RoleAPIServer, infra.RoleNode} {
+		c, err := rt.Find(t.Context(), run, role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr[role] = c.Addr()
+	}
+	client := infra.Client(rt, run)
+	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	for url, want := range map[string]string{
+		fmt.Sprintf("http://%s:2379/version", addr[infra.RoleEtcd]):                               "",
+		fmt.Sprintf("https://%s:2379/version", addr[infra.RoleEtcd]):                              "certificate required",
+		fmt.Sprintf("https://%s:6443/api/v1/nodes", addr[infra.RoleAPIServer]):                    "401",
+		fmt.Sprintf("https://%s:6443/version", addr[infra.RoleAPIServer]):                         "401",
+		fmt.Sprintf("http://%s:%d/debug/pprof/cmdline", addr[infra.RoleNode], facts.DebugPort):    "refused",
+		fmt.Sprintf("http://%s:%d/debug/pprof/heap?gc=1", addr[infra.RoleNode], facts.HealthPort): "404",
+	} {
+		got := ""
+		response, err := client.Get(url)
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = response.Status
+			_ = response.Body.Close() // only its status counts
+		}
+		if !strings.Contains(got, want) || got == "200 OK" {
+			t.Errorf("%s: got %q, want %q", url, got, want)
+		}
+	}
 }

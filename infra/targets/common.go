@@ -2,6 +2,8 @@ package targets
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,4 +53,10 @@ func InstallNode(ctx context.Context, client kubernetes.Interface, node infra.No
 		return fmt.Errorf("create node %s: %w", node.Name, err)
 	}
 	return nil
+}
+
+// VethName is a name for the host's end of a pod's veth, for a target that does not look at interfaces.
+func VethName(namespace, pod string) string {
+	sum := sha1.Sum([]byte(namespace + "." + pod))
+	return "veth" + hex.EncodeToString(sum[:])[:11]
 }

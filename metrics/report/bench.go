@@ -19,8 +19,8 @@ import (
 // measured in it is one as well, so that benchstat finds medians and intervals; of a histogram, the quantiles are. What is not to be
 // believed is told in a comment alone.
 //
-// Versions, parameters and the verdict are configuration lines, so that benchstat groups by them: `benchstat -col felix -ignore go` compares
-// releases of Felix. Run and seed, in which runs of the same differ, are a comment.
+// Versions, parameters and the verdict are configuration lines, so that benchstat groups by them: `benchstat -col AGENT -ignore go` compares
+// releases of an agent. Run and seed, in which runs of the same differ, are a comment.
 type Bench struct{}
 
 // File returns "results.txt".

@@ -40,6 +40,9 @@ type complaint struct {
 // deaths begin the line in which a Go program says why it dies; its stacks follow.
 var deaths = []string{"panic: ", "fatal error: ", "SIGABRT: ", "SIGQUIT: "}
 
+// ginkgoMarks may stand before what the driver says: one for each spec that has ended.
+const ginkgoMarks = "S•F"
+
 // Write takes a part of the log.
 func (w *LastWords) Write(p []byte) (int, error) {
 	for part := range bytes.Lines(p) {
@@ -56,10 +59,16 @@ func (w *LastWords) Write(p []byte) (int, error) {
 func (w *LastWords) end() {
 	line := string(w.line)
 	w.line = w.line[:0]
-	if slices.ContainsFunc(deaths, func(cause string) bool { return strings.HasPrefix(line, cause) }) {
+	dies := func(said string) bool {
+		return slices.ContainsFunc(deaths, func(cause string) bool { return strings.HasPrefix(said, cause) })
+	}
+	if said := strings.TrimLeft(line, ginkgoMarks); dies(said) {
+		line = said
+	}
+	if dies(line) {
 		w.death = make([]string, 0, wordsLen)
 	}
-	if line = strings.TrimSpace(line); line == "" {
+	if line = worded(strings.TrimSpace(line)); line == "" {
 		return
 	}
 	if w.death != nil && len(w.death) < wordsLen {

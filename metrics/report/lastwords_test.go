@@ -130,3 +130,23 @@ func TestOldComplaintWithoutATime(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestLinesOfJSON wants what etcd logs to be told in words.
+func TestLinesOfJSON(t *testing.T) {
+	const line = `{"level":"fatal","ts":"2026-11-25T00:12:00.000Z","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"listen tcp: address in use"}`
+	if got, want := said(line+"\n").Cause(), "discovery failed: listen tcp: address in use"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	warned := said(`{"level":"warn","ts":"2026-11-25T00:12:00.000Z","caller":"etcdserver/server.go:1","msg":"closing"}` + "\n")
+	event := Event{Container: "etcd", What: "exited", ExitCode: 1, Cause: warned.Cause(), Log: warned.Lines()}
+	if got, want := event.Describe("felix"), "etcd died: exit code 1; last log line: closing"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestADeathAfterGinkgosMarks(t *testing.T) {
+	log := "SSS•Spanic: in a goroutine\n\ngoroutine 53 [running]:\nexample.org/nodefv/scenarios.f()\n\texample.org/nodefv/scenarios/x.go:17 +0x25\n"
+	if got, want := said(log).Cause(), "panic: in a goroutine at scenarios.f (scenarios/x.go:17)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

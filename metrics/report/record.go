@@ -126,6 +126,7 @@ type Finding struct {
 	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
 	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
 	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
+	Stack      string           `json:"stack,omitempty"`   // of a scenario that panicked
 	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
 

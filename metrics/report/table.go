@@ -54,11 +54,11 @@ func tableRows(out *bytes.Buffer, rec Record) {
 	for i, sc := range rec.Scenarios {
 		fmt.Fprintln(out, strings.TrimRight(lines[i+1], " "))
 		if sc.Verdict == metrics.Skip {
-			sentence(out, "  ", sc.Reason)
+			indented(out, "  ", sc.Reason)
 		}
 		for _, f := range sc.Findings {
 			if f.Note != "" && f.broken() == "" {
-				sentence(out, "  ", f.title()+": "+f.Note)
+				indented(out, "  ", f.title()+": "+f.Note)
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (sc Scenario) facts() (n int) {
 // tableFailure tells why a scenario did not pass, where to look, and how it is repeated.
 func tableFailure(out *bytes.Buffer, rec Record, sc Scenario, dir string) {
 	fmt.Fprintf(out, "\n%s: %s\n", sc.Verdict, plain(sc.Name))
-	sentence(out, "  ", sc.Reason)
+	indented(out, "  ", sc.Reason)
 	if len(rec.diagnostics(sc.Name)) > 0 {
 		fmt.Fprintf(out, "  look at  %s\n", shell(filepath.Join(dir, diagnosticsDir, sc.Name)))
 	}
@@ -84,8 +84,8 @@ func tableFailure(out *bytes.Buffer, rec Record, sc Scenario, dir string) {
 	}
 }
 
-// sentence writes a text in lines that fit, each after an indent.
-func sentence(out *bytes.Buffer, indent, text string) {
+// indented writes a text in lines that fit, each after an indent.
+func indented(out *bytes.Buffer, indent, text string) {
 	for line := range strings.Lines(wrapped(plain(text), tableWidth-len(indent))) {
 		out.WriteString(indent + line)
 	}

@@ -87,7 +87,7 @@ func (e Event) Describe(target string) string {
 	}
 	s := who + " died: " + code
 	if n := len(e.Log); n > 0 {
-		s += "; last log line: " + e.Log[n-1]
+		s += "; last log line: " + sentence(e.Log[n-1])
 	}
 	return s
 }

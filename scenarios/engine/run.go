@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -17,6 +19,17 @@ var ErrFrozen = errors.New("the SUT is stopped")
 
 // ErrDied is the cause with which a scenario's context is cancelled when the SUT ended or was restarted unasked.
 var ErrDied = errors.New("the SUT died")
+
+// ErrInterrupted is the cause with which a scenario's context is cancelled when its user has ended the run.
+var ErrInterrupted = errors.New("interrupted")
+
+// PanicError is a panic of a step or a probe.
+type PanicError struct {
+	Cause string // its value, and the place in the source
+	Stack string
+}
+
+func (e *PanicError) Error() string { return e.Cause }
 
 // Runner runs scenarios one after the other and writes down all that happens. Its functions are called from one
 // goroutine but for Write, which must be safe for concurrent use.
@@ -42,10 +55,10 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	r.World.run = s
 	r.World.watch = r.World.Effects.Watch(ctx, r.World)
 	before := s.overflows()
-	err := s.scenario(ctx)
+	err := s.caught(ctx)
 	if err != nil {
 		s.blame(ctx, err)
-		if r.Diagnose != nil {
+		if r.Diagnose != nil && !errors.Is(context.Cause(ctx), ErrInterrupted) {
 			r.Diagnose(context.WithoutCancel(ctx), sc.Name, err.Error())
 		}
 		if sc.Explain != nil && ctx.Err() == nil {
@@ -70,6 +83,24 @@ type run struct {
 	step    string
 	cycle   int
 	residue Probe
+}
+
+// caught makes an error of a panic. That of a goroutine that a step started ends the driver all the same.
+func (s *run) caught(ctx context.Context) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = panicked(value, debug.Stack())
+		}
+	}()
+	return s.scenario(ctx)
+}
+
+// panicked finds the place in a stack that was taken while a panic was caught.
+func panicked(value any, stack []byte) *PanicError {
+	_, since, _ := bytes.Cut(stack, []byte("\npanic(")) // what was called before is what caught it
+	var words report.LastWords
+	fmt.Fprintf(&words, "panic: %v\n%s\n", value, since)
+	return &PanicError{Cause: words.Cause(), Stack: string(stack)}
 }
 
 func (s *run) scenario(ctx context.Context) error {
@@ -125,7 +156,7 @@ func (s *run) execute(ctx context.Context, st Step, cycle int) error {
 	}
 	if st.Do != nil {
 		if err := st.Do(ctx, s.World); err != nil {
-			return fmt.Errorf("step %q, cycle %d: %w", st.Name, cycle, err)
+			return err
 		}
 	}
 	if err := s.World.Check(ctx, st.Patience, s.find); err != nil {
@@ -179,9 +210,14 @@ func (s *run) undo(ctx context.Context, check bool) error {
 // blame records what ended the scenario, unless a finding says so already.
 func (s *run) blame(ctx context.Context, err error) {
 	cause := context.Cause(ctx)
+	var panicked *PanicError
 	switch {
 	case errors.Is(cause, ErrDied):
 		s.find(report.Finding{Kind: report.Life, Name: "life of the SUT", Error: cause.Error()})
+	case errors.Is(cause, ErrInterrupted):
+		s.find(report.Finding{Kind: report.Harness, Name: "run", Error: cause.Error()})
+	case errors.As(err, &panicked):
+		s.find(report.Finding{Kind: report.Harness, Name: "scenario", Error: panicked.Cause, Stack: panicked.Stack})
 	case errors.Is(err, ErrBroken):
 	default:
 		s.find(report.Finding{Kind: report.Harness, Name: "harness", Error: err.Error()})

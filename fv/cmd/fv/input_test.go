@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,6 +153,14 @@ func TestInput(t *testing.T) {
 		{"list  all", "see `fv list --help`"},
 		{"judge", "see `fv judge --help`"},
 		{"exec", "see `fv exec --help`"},
+		{"exec  --env  LEVEL  --  true", `--env "LEVEL": want K=V`},
+		{"exec  --env  =x  --  true", "want K=V"},
+		{"exec  --copy  nosuch  --  true", `--copy "nosuch": there is nothing of that name`},
+		{"exec  --copy  manifests  --  true", "that is no file"},
+		{"exec  --env  A=B=C  --copy  text  --  true", fine},
+		{"down  --force  nosuch", fine},
+		{"ps  --json", fine},
+		{"new  scenario  storm", fine},
 	} {
 		t.Run(row.words, func(t *testing.T) {
 			err := executed(strings.Split(row.words, "  "))
@@ -211,6 +220,31 @@ func quotedByMake(t *testing.T, root string) {
 		out, err := made.CombinedOutput()
 		if want := "run\n--focus\n" + focus + "\n"; err != nil || string(out) != want {
 			t.Errorf("got %q, %v, want %q", out, err, want)
+		}
+	}
+}
+
+// TestScriptKeepsExitCodes wants scripts/fv to end as bin/fv does, for CI.
+func TestScriptKeepsExitCodes(t *testing.T) {
+	root, err := harness.ProjectRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(filepath.Join(root, "scripts", "fv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"scripts/fv": string(script), "bin/fv": "#!/bin/sh\nexit $1\n", "Makefile": "build:\n"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, code := range []int{exitPass, exitFail, exitInconclusive} {
+		made := exec.Command(filepath.Join(dir, "scripts", "fv"), strconv.Itoa(code))
+		if err := made.Run(); made.ProcessState.ExitCode() != code {
+			t.Errorf("%v, want exit code %d", err, code)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(c.OutOrStdout(), env.Reach())
+			fmt.Fprint(c.OutOrStdout(), env.Access())
 			return nil
 		},
 	}
@@ -68,19 +69,23 @@ func testCommand() *cobra.Command {
 
 func execCommand() *cobra.Command {
 	var run string
+	var env, copies []string
 	c := &cobra.Command{
 		Use: "exec [flags] -- CMD [ARG…]", Short: "Run a program inside the network namespace of the node", Args: cobra.MinimumNArgs(1),
 		Long: `exec runs any program inside the network namespace of the node, beside the agent. A file of this machine is
 copied in (it must be static, or find its libraries in Debian 12). In its environment: KUBECONFIG, FV_NODE (the node's name), FV_TARGET_ADDR, FV_METRICS_URL.`,
+		Example: `  fv exec -- ip route
+  fv exec --env LOG_LEVEL=debug --copy testdata.yaml -- ./my-test-binary -f /testdata.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := harness.CheckRun(run); err != nil {
+			p := harness.Program{Command: args, Copies: copies}
+			if err := errors.Join(harness.CheckRun(run), variables(env, &p.Env), files(copies)); err != nil {
 				return err
 			}
 			h, err := open(c)
 			if err != nil {
 				return err
 			}
-			exit, err := h.Exec(c.Context(), run, args, c.OutOrStdout())
+			exit, err := h.Exec(c.Context(), run, p, c.OutOrStdout())
 			if err != nil {
 				return err
 			}
@@ -91,22 +96,32 @@ copied in (it must be static, or find its libraries in Debian 12). In its enviro
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
+	c.Flags().StringArrayVar(&env, "env", nil, "K=V: set this in the program's environment; may be given more than once")
+	c.Flags().StringArrayVar(&copies, "copy", nil, "copy this file to /; may be given more than once")
 	return c
 }
 
-func downCommand() *cobra.Command {
-	var all bool
-	c := &cobra.Command{
-		Use: "down [RUN…]", Short: "Remove environments, also those whose maker was killed",
-		Long: "down removes the environments of the named runs, or the kept ones and the orphans if none is named. --all removes those of running commands too.",
-		RunE: func(c *cobra.Command, args []string) error {
-			h, err := open(c)
-			if err != nil {
-				return err
-			}
-			return h.Down(c.Context(), args, all, func(run string) { fmt.Fprintf(c.OutOrStdout(), "removed %s\n", run) })
-		},
+// variables takes K=V apart.
+func variables(words []string, to *map[string]string) error {
+	*to = map[string]string{}
+	for _, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || name == "" {
+			return usage(fmt.Errorf("--env %q: want K=V", word))
+		}
+		(*to)[name] = value
 	}
-	c.Flags().BoolVar(&all, "all", false, "everything of ours on this machine")
-	return c
+	return nil
+}
+
+// files refuses what is no file.
+func files(paths []string) error {
+	for _, path := range paths {
+		if _, info, err := there(path); err != nil {
+			return usage(fmt.Errorf("--copy %q: %w", path, err))
+		} else if !info.Mode().IsRegular() {
+			return usage(fmt.Errorf("--copy %q: that is no file", path))
+		}
+	}
+	return nil
 }

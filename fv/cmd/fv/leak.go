@@ -49,7 +49,7 @@ Kinds of churn:
 			for seed == 0 {
 				seed = rand.Uint64() >> 32
 			}
-			h, err := open(c)
+			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}

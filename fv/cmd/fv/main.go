@@ -60,9 +60,38 @@ func ended(v metrics.Verdict, err error) error {
 func main() {
 	local.BecomeLauncher()
 	ctx, stop := signalContext()
-	err := command().ExecuteContext(ctx)
+	err := signalled(ctx, command().ExecuteContext(ctx))
 	stop()
 	os.Exit(exitCode(err))
+}
+
+// signalError is what a signal makes of all that is under way.
+type signalError struct{ syscall.Signal }
+
+func (e signalError) Error() string { return "interrupted" }
+
+// code is the exit code of a program that ends on a signal, as shells tell it.
+func (e signalError) code() int { return 128 + int(e.Signal) }
+
+// signalled gives what a signal has cut short the exit code of that; what the session has told already is not told again.
+func signalled(ctx context.Context, err error) error {
+	var cause signalError
+	if err == nil || !errors.As(context.Cause(ctx), &cause) {
+		return err
+	}
+	if cut, only := unwrapped(err).(*harness.InterruptedError); only && cut.Told {
+		err = nil
+	}
+	return &exitError{cause.code(), err}
+}
+
+// unwrapped is the error that an exit code was given to.
+func unwrapped(err error) error {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.err
+	}
+	return err
 }
 
 func exitCode(err error) int {
@@ -92,10 +121,11 @@ func signalContext() (context.Context, func()) {
 	go func() {
 		s := <-signals
 		fmt.Fprintf(os.Stderr, "\nfv: %v: stopping in order; again to stop at once\n", s)
-		cancel(fmt.Errorf("interrupted (%v)", s))
+		cause := signalError{s.(syscall.Signal)}
+		cancel(cause)
 		<-signals
-		fmt.Fprintln(os.Stderr, "fv: stopped at once; `fv down --all` removes what is left")
-		os.Exit(130)
+		fmt.Fprintln(os.Stderr, "fv: stopped at once; the next run removes what is left"+underWay.advice())
+		os.Exit(cause.code())
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }
@@ -108,14 +138,14 @@ func command() *cobra.Command {
 inside the agent's network namespace, and judges what it saw.
 
 Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lacks something (see fv doctor);
-3 inconclusive: the harness broke, not the agent, or the evidence is too weak.`,
+3 inconclusive: the harness broke, not the agent, or the evidence is too weak; 130 interrupted by Ctrl-C.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), listCommand(),
+	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), psCommand(), newCommand(), listCommand(),
 		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), versionCommand())
 	checkArguments(root)
 	nameValues(root)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/nodefv/nodefv/fv/harness"
@@ -27,6 +29,33 @@ func TestExitCodes(t *testing.T) {
 	} {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestSignalled(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(signalError{syscall.SIGINT})
+	told := &harness.InterruptedError{Where: "in pod churn, cycle 3", Told: true}
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want int
+		says string
+	}{
+		"nothing was cut short":   {ctx, nil, exitPass, ""},
+		"told already":            {ctx, ended(metrics.Inconclusive, told), 130, ""},
+		"a failure before it":     {ctx, ended(metrics.Fail, told), 130, ""},
+		"not told yet":            {ctx, &harness.InterruptedError{Where: "before anything was started"}, 130, "interrupted before anything was started"},
+		"and something is left":   {ctx, errors.Join(told, errors.New("sweep: broken")), 130, told.Error() + "\nsweep: broken"},
+		"no signal, but an error": {t.Context(), errors.New("broken"), exitInconclusive, "broken"},
+	} {
+		err := signalled(c.ctx, c.err)
+		if got := exitCode(err); got != c.want {
+			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
+		}
+		if err != nil && err.Error() != c.says {
+			t.Errorf("%s: says %q, want %q", name, err, c.says)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +14,24 @@ import (
 // their commands are the user's, named by variables.
 func open(c *cobra.Command) (*harness.Harness, error) {
 	return harness.Open(c.Context(), harness.Config{
-		Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr, Screen: screen(c),
+		Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr, Screen: screen(c), Began: underWay.began,
 	})
+}
+
+// underWay is the environment that was started last.
+var underWay latest
+
+// latest remembers a run. It is safe for concurrent use.
+type latest struct{ run atomic.Pointer[string] }
+
+func (l *latest) began(run string) { l.run.Store(&run) }
+
+// advice says how what is left of the run is removed; empty if none has begun.
+func (l *latest) advice() string {
+	if run := l.run.Load(); run != nil {
+		return ", as does `fv down " + *run + "`"
+	}
+	return ""
 }
 
 // screen is what the command's output is read on.

@@ -86,6 +86,17 @@ func (d *dockerContainer) Logs(ctx context.Context, w io.Writer, follow bool) er
 	return nil
 }
 
+func (d *dockerContainer) Put(ctx context.Context, f infra.File) error {
+	archive, err := pack([]infra.File{f})
+	if err != nil {
+		return err
+	}
+	if err := d.client.CopyToContainer(ctx, d.id, "/", archive, container.CopyToContainerOptions{}); err != nil {
+		return fmt.Errorf("put %s into %s: %w", f.Path, d.name, err)
+	}
+	return nil
+}
+
 func (d *dockerContainer) Signal(ctx context.Context, sig os.Signal) error {
 	name := strconv.Itoa(int(unix.SIGTERM))
 	if s, ok := sig.(syscall.Signal); ok {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -149,6 +150,23 @@ func (c *container) follow(ctx context.Context, log *os.File, w io.Writer) error
 			return err
 		}
 	}
+}
+
+// Put replaces a file as a whole: whoever reads it finds the old one or the new one.
+func (c *container) Put(_ context.Context, f infra.File) error {
+	init, err := hold(c.processes.Init)
+	if err != nil {
+		return fmt.Errorf("put %s into %s: %w", f.Path, c.Name(), err)
+	}
+	defer init.close()
+	path := filepath.Join("/proc", strconv.Itoa(init.pid), "root", f.Path)
+	if err = os.WriteFile(path+".new", f.Data, cmp.Or(f.Mode.Perm(), 0o644)); err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("put %s into %s: %w", f.Path, c.Name(), err)
+	}
+	return nil
 }
 
 func (c *container) Signal(_ context.Context, sig os.Signal) error {

@@ -97,7 +97,7 @@ func (f felix) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, er
 	env := map[string]string{
 		"FELIX_DATASTORETYPE": "kubernetes", "KUBECONFIG": kubeconfigPath, "FELIX_FELIXHOSTNAME": node.Name, "FELIX_USAGEREPORTINGENABLED": "false",
 		"FELIX_HEALTHENABLED": "true", "FELIX_HEALTHHOST": "0.0.0.0", "FELIX_PROMETHEUSMETRICSENABLED": "true",
-		"FELIX_DEBUGPORT": strconv.Itoa(felixDebug), "FELIX_DEBUGHOST": "0.0.0.0",
+		"FELIX_DEBUGPORT": strconv.Itoa(felixDebug), "FELIX_DEBUGHOST": "127.0.0.1",
 		"FELIX_LOGSEVERITYSCREEN": "Info", "FELIX_LOGFILEPATH": "none", "FELIX_LOGSEVERITYFILE": "none", "FELIX_LOGSEVERITYSYS": "none",
 		"FELIX_BPFENABLED": "false",
 		"TZ":               "UTC", // of the times in its log

@@ -6,8 +6,6 @@ package kuberouter
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -159,10 +157,7 @@ func (router) Quiesce(ctx context.Context, addr netip.Addr) error {
 }
 
 // HostInterface is a name of ours: kube-router does not look at interfaces.
-func (router) HostInterface(namespace, pod string) string {
-	sum := sha1.Sum([]byte(namespace + "." + pod))
-	return "veth" + hex.EncodeToString(sum[:])[:11]
-}
+func (router) HostInterface(namespace, pod string) string { return targets.VethName(namespace, pod) }
 
 // Decorate adds nothing: kube-router reads addresses from the status.
 func (router) Decorate(any) {}
