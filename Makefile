@@ -13,7 +13,7 @@ flag = $(if $($2),--$1 "$$$2")
 ENVIRONMENT = $(call flag,target,TARGET) $(call flag,dataplane,DATAPLANE) $(call flag,runtime,RUNTIME) $(call flag,out,OUT)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults mutants bench test build lint unit browser root docker kill-test clean
+.PHONY: help fv fv-faults mutants bench test build lint unit browser root docker example kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,7 +33,7 @@ bench: build ## how fast we are beside the bare things, on every runtime (variab
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
 	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
 
-test: ## all tests: lint, unit, root, docker, and a short run on the real SUT
+test: ## all tests: lint, unit, root, docker, a short run on the real SUT, and the example of the Go API
 	@scripts/test
 
 build: ## bin/fv (the harness) and bin/fv.test (the driver)
@@ -56,6 +56,9 @@ root: ## tests that need root and netlink
 
 docker: build ## tests that need a Docker engine
 	@scripts/test docker
+
+example: ## the example of the Go API: a test of another project, on the real SUT
+	@scripts/test example
 
 kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes; variable RUNTIME)
 	@scripts/kill-test

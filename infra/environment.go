@@ -291,3 +291,11 @@ func (e *Environment) Reach() string {
 func (f TargetFacts) metricsURL(node netip.Addr) string {
 	return "http://" + netip.AddrPortFrom(node, uint16(f.MetricsPort)).String() + "/metrics"
 }
+
+// Config returns how to reach the API server from this process, as the administrator. The caller may change it.
+func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
+
+// Node returns the local node.
+func (e *Environment) Node() NodeInfo {
+	return NodeInfo{Name: nodeName, Addr: e.container(RoleNode).Addr()}
+}

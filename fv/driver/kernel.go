@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -15,22 +14,12 @@ func (d *Driver) openKernel(ctx context.Context) (err error) {
 	if d.addr, err = netip.ParseAddr(d.handoff.NodeAddr); err != nil {
 		return fmt.Errorf("the node's address: %w", err)
 	}
-	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
-		if pool.Contains(d.addr) {
-			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, d.addr)
-		}
-		undo, err := netns.Blackhole(pool)
-		if err != nil {
-			return err
-		}
-		d.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
-	}
 	watching, stop := context.WithCancel(context.Background())
 	d.undo.Push("end the watch of the kernel", func(context.Context) error { stop(); return nil })
 	if d.watcher, err = netns.Watch(watching); err != nil {
 		return err
 	}
-	if d.wire, err = NewWire(ctx, !d.target.Presentation().Routes); err != nil {
+	if d.wire, err = NewWire(ctx, d.addr, !d.target.Presentation().Routes); err != nil {
 		return err
 	}
 	d.undo.Push("unplug all", d.wire.Close)

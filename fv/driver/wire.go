@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
@@ -24,6 +25,7 @@ type Wire struct {
 	prober  *traffic.Prober
 	fabric  *uplink.Fabric
 	routes  bool // to pods are its own to make
+	undo    lifecycle.Undo
 
 	mu        sync.Mutex
 	plugs     map[workloads.Key]workloads.Plug
@@ -34,8 +36,9 @@ type Wire struct {
 	bad       []spell // in which links were impaired
 }
 
-// NewWire opens a wire in the network namespace of this process, which routes to the pods itself if the SUT does not.
-func NewWire(ctx context.Context, routes bool) (w *Wire, err error) {
+// NewWire opens a wire in the network namespace of this process, that of the node with this address. It routes to the pods itself if the SUT does
+// not.
+func NewWire(ctx context.Context, node netip.Addr, routes bool) (w *Wire, err error) {
 	w = &Wire{routes: routes, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{},
 		links: map[workloads.Key]*impair.Link{}}
 	defer func() {
@@ -43,6 +46,9 @@ func NewWire(ctx context.Context, routes bool) (w *Wire, err error) {
 			err = errors.Join(err, w.Close(ctx))
 		}
 	}()
+	if err := w.closePools(node); err != nil {
+		return w, err
+	}
 	if w.plugger, err = netns.New(); err != nil {
 		return w, err
 	}
@@ -52,6 +58,21 @@ func NewWire(ctx context.Context, routes bool) (w *Wire, err error) {
 	}
 	w.prober, err = traffic.New(w.plugger, 0)
 	return w, err
+}
+
+// closePools keeps what is sent to addresses of pods that nobody has from leaving the node.
+func (w *Wire) closePools(node netip.Addr) error {
+	for _, pool := range []netip.Prefix{workloads.PoolV4, workloads.PoolV6} {
+		if pool.Contains(node) {
+			return fmt.Errorf("the engine made the run's bridge in %s, where pods get their addresses (%s): set other default-address-pools in its configuration", pool, node)
+		}
+		undo, err := netns.Blackhole(pool)
+		if err != nil {
+			return err
+		}
+		w.undo.Push("remove the blackhole route of "+pool.String(), func(context.Context) error { return undo() })
+	}
+	return nil
 }
 
 // Prober returns what makes the wire's flows.
@@ -207,5 +228,5 @@ func (w *Wire) Close(ctx context.Context) error {
 	if w.plugger != nil {
 		errs = errors.Join(errs, w.plugger.Close())
 	}
-	return errs
+	return errors.Join(errs, w.undo.Unwind(ctx))
 }

@@ -47,7 +47,7 @@ func (h *Harness) agentManifests(ctx context.Context, agent targets.Component, o
 }
 
 // newTarget makes the SUT's side of the harness.
-func (h *Harness) newTarget(ctx context.Context, o Options) (infra.Target, error) {
+func (h *Harness) newTarget(ctx context.Context, o Options) (targets.Target, error) {
 	info, err := targets.Find(o.Target)
 	if err != nil {
 		return nil, usage(err)

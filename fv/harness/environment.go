@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,21 +15,27 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
-// Prepare chooses the runtime, removes what killed runs left, makes what an environment is started from, and returns its target. Wrong
-// options are found before anything is built for them.
-func (h *Harness) Prepare(ctx context.Context, o Options) (infra.Target, error) {
+// Prepare chooses the runtime, removes what killed runs left, makes what an environment, and the driver in it, are started from, and
+// returns its target. Wrong options are found before anything is built for them.
+func (h *Harness) Prepare(ctx context.Context, o Options) (targets.Target, error) {
 	target, err := h.choices(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.haveDriver(); err != nil {
-		return nil, usage(err)
+	return target, h.prepareDriver(ctx, o)
+}
+
+// PrepareBare is as Prepare, for an environment in which no driver will run.
+func (h *Harness) PrepareBare(ctx context.Context, o Options) (targets.Target, error) {
+	target, err := h.choices(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	return target, h.prepare(ctx, o, build.Driver)
+	return target, h.prepare(ctx, o)
 }
 
 // choices chooses the runtime, removes what killed runs left, and returns the target.
-func (h *Harness) choices(ctx context.Context, o Options) (infra.Target, error) {
+func (h *Harness) choices(ctx context.Context, o Options) (targets.Target, error) {
 	if err := h.use(o); err != nil {
 		return nil, err
 	}
@@ -39,6 +46,14 @@ func (h *Harness) choices(ctx context.Context, o Options) (infra.Target, error) 
 		return nil, usage(err)
 	}
 	return h.newTarget(ctx, o)
+}
+
+// prepareDriver makes what an environment and the driver in it are started from. That the driver was never compiled is found first.
+func (h *Harness) prepareDriver(ctx context.Context, o Options) error {
+	if _, err := os.Stat(filepath.Join(h.builder.Root, "bin", "fv.test")); err != nil {
+		return usage(errors.New("the driver bin/fv.test is missing: run `make build`"))
+	}
+	return h.prepare(ctx, o, build.Driver)
 }
 
 // prepare makes what an environment is started from, and more components.
@@ -56,13 +71,10 @@ func (h *Harness) prepare(ctx context.Context, o Options, more ...string) error 
 	return nil
 }
 
-// haveDriver reports a driver that was never compiled before anything is built for it.
-func (h *Harness) haveDriver() error {
-	path := filepath.Join(h.builder.Root, "bin", "fv.test")
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("the driver bin/fv.test is missing: run `make build`")
-	}
-	return nil
+// Program builds a program of this project and returns its path.
+func (h *Harness) Program(ctx context.Context, pkg string) (string, error) {
+	path, err := h.builder.Program(ctx, pkg)
+	return path, usage(err)
 }
 
 // Up starts an environment and tells its steps. The target is what Prepare returned for the same options.

@@ -176,7 +176,7 @@ func (h *Harness) Images(ctx context.Context, target string, prune bool) ([]dock
 	if err != nil {
 		return nil, err
 	}
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
+	if err := h.prepareDriver(ctx, o); err != nil {
 		return nil, err
 	}
 	if prune {

@@ -117,10 +117,7 @@ func (h *Harness) attachToDrive(ctx context.Context, run, out string) (*infra.En
 		return nil, o, err
 	}
 	o.Out = out
-	if err := h.haveDriver(); err != nil {
-		return nil, o, usage(err)
-	}
-	return env, o, h.prepare(ctx, o, build.Driver)
+	return env, o, h.prepareDriver(ctx, o)
 }
 
 // Exec runs a program inside the network namespace of the node of a kept environment: a file of this machine, which is copied in, or one of

@@ -43,7 +43,6 @@ func (h *Harness) Mutants(ctx context.Context, o MutantOptions) (err error) {
 	if err != nil {
 		return usage(err)
 	}
-	o.Binaries = maps.Clone(o.Binaries)
 	m := &mutantTable{h: h, o: o}
 	if err := m.open(ctx, table); err != nil {
 		return err
@@ -92,7 +91,9 @@ func (m *mutantTable) open(ctx context.Context, table mutants.Table) error {
 			return usage(err)
 		}
 	}
-	m.o.Binaries[table.Component] = binary
+	given := m.o.Binaries
+	m.o.Binaries = map[string]string{table.Component: binary}
+	maps.Copy(m.o.Binaries, given) // none of them is the component, see chooseMutants
 	if _, err := m.h.Prepare(ctx, m.o.Options); err != nil {
 		return err
 	}

@@ -62,7 +62,11 @@ func (o Options) Check(images map[string]string) error {
 			return usage(fmt.Errorf("--%s %s: that is another program than %s: give one that is built from %s", BinaryFlag(c.Name), path, c.Title, c.Module))
 		}
 	}
-	return usage(errors.Join(checkAgent(o, info.Agent(), images), checkOut(o.Out)))
+	var out error
+	if o.Out != "" { // else the caller has a folder of its own
+		out = checkOut(o.Out)
+	}
+	return usage(errors.Join(checkAgent(o, info.Agent(), images), out))
 }
 
 func unknownRuntime(name string) error {
@@ -106,7 +110,8 @@ func (h *Harness) use(o Options) error {
 			return usage(fmt.Errorf("an image of %s needs a container engine: give a binary (--%s), or use --runtime docker", component, BinaryFlag(component)))
 		}
 	}
-	h.builder.Overrides = maps.Clone(o.Binaries)
+	h.builder.Overrides = map[string]string{}
+	maps.Copy(h.builder.Overrides, o.Binaries)
 	if o.Agent.Release == "" {
 		return nil
 	}

@@ -58,10 +58,7 @@ func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, as
 	if err != nil {
 		return err
 	}
-	if err := h.haveDriver(); err != nil {
-		return usage(err)
-	}
-	if err := h.prepare(ctx, o, build.Driver); err != nil {
+	if err := h.prepareDriver(ctx, o); err != nil {
 		return err
 	}
 	text, err := json.Marshal(order)

@@ -22,7 +22,6 @@ type Trial struct {
 	Restless   int      `json:"restless,omitempty"`   // after how many of them no two readings in a row agreed
 	Gauges     []Series `json:"gauges,omitempty"`     // of the target as a whole, and of the kernel
 	Exact      bool     `json:"exact,omitempty"`      // every allocation was counted
-	Places     int      `json:"places,omitempty"`     // how many places in the source held anything at the end
 	Sites      []Place  `json:"sites,omitempty"`      // those of them that held more and more
 	// Left is what the kernel held in the end and after the cycle before, but not at the beginning, or the other way round.
 	Left []string `json:"left,omitempty"`
@@ -50,6 +49,7 @@ type Place struct {
 	Site   string   `json:"site"`            // function, file and line
 	Bytes  float64  `json:"bytes,omitempty"` // that it holds more after each cycle, on average since the warm-up
 	Stack  []string `json:"stack,omitempty"` // of most of it, from the inside
+	Of     int      `json:"of"`              // how many places that kind of profile has, of which any might have grown
 	Series Series   `json:"series"`          // objects, or goroutines, that it holds
 }
 
@@ -80,7 +80,7 @@ func (t Trial) Answers() []Answer {
 // Growing returns the places that hold more and more, with what the readings of each say.
 func (t Trial) Growing() (places []Place, answers []Answer) {
 	for _, p := range t.Sites {
-		a := Judge(Question{p.Series.Gauge, p.Series.Quantum, 0}, p.Series.Cycles, p.Series.Values, t.Level()/float64(max(t.Places, 1)))
+		a := Judge(Question{p.Series.Gauge, p.Series.Quantum, 0}, p.Series.Cycles, p.Series.Values, t.Level()/float64(max(p.Of, 1)))
 		if a.Verdict == metrics.Fail {
 			places, answers = append(places, p), append(answers, a)
 		}
@@ -118,11 +118,11 @@ func (t Trial) Judge() (metrics.Verdict, string) {
 	return metrics.Pass, "no leak above " + strings.Join(t.visible(), ", ") + " per " + t.Thing
 }
 
-// visible lists, of the gauges that were asked about, the smallest leak that the run could have seen.
+// visible lists, of the target's gauges that were asked about, the smallest leak that the run could have seen.
 func (t Trial) visible() []string {
 	var all []string
 	for i, a := range t.Answers() {
-		if t.Gauges[i].See > 0 {
+		if t.Gauges[i].See > 0 && !strings.HasPrefix(string(a.Gauge), KernelGauge) {
 			above := a.Above / float64(max(t.Churned, 1))
 			if strings.HasSuffix(string(a.Gauge), "_bytes") {
 				above = math.Ceil(above)

@@ -20,7 +20,7 @@ func TestTrial(t *testing.T) {
 	grows := func(i float64) float64 { return 40 + 50*i }
 	shaky := func(i float64) float64 { return 40 + 90*float64(int(i*7)%5) }
 	place := func(f func(float64) float64) []Place {
-		return []Place{{Kind: "heap", Site: "main.keep (a/b.go:3)", Bytes: 12800, Series: series("objects", 0, f)}}
+		return []Place{{Kind: "heap", Site: "main.keep (a/b.go:3)", Bytes: 12800, Of: 1000, Series: series("objects", 0, f)}}
 	}
 	for name, c := range map[string]struct {
 		gauge  Series
@@ -38,7 +38,7 @@ func TestTrial(t *testing.T) {
 		"was not asked":   {series(metrics.RSSBytes, 0, shaky), nil, nil, metrics.Pass, ""},
 		"nothing is read": {Series{}, nil, nil, metrics.Inconclusive, "can't be told yet: about 8 more"},
 	} {
-		trial := Trial{Churn: "local-pods", Thing: "pod", Churned: 50, Cycles: 12, Gauges: []Series{c.gauge}, Exact: true, Places: 1000, Sites: c.sites, Left: c.left}
+		trial := Trial{Churn: "local-pods", Thing: "pod", Churned: 50, Cycles: 12, Gauges: []Series{c.gauge}, Exact: true, Sites: c.sites, Left: c.left}
 		for _, trial.UntilSure = range []bool{false, true} {
 			if v, why := trial.Judge(); v != c.want || !strings.Contains(why, c.reason) {
 				t.Errorf("%s: got %v: %s, want %v: %s", name, v, why, c.want, c.reason)

@@ -20,9 +20,9 @@ func TestLeaksAreTold(t *testing.T) {
 		return s
 	}
 	trial := leak.Trial{
-		Churn: "local-pods", Thing: "pod", Churned: 50, Identities: "fresh", Cycles: 10, Exact: true, Places: 100,
+		Churn: "local-pods", Thing: "pod", Churned: 50, Identities: "fresh", Cycles: 10, Exact: true,
 		Gauges:   []leak.Series{series(metrics.Goroutines, 50), series("kernel chains", 0)},
-		Sites:    []leak.Place{{Kind: "heap", Site: "agent.keep (agent/index.go:12)", Bytes: 12800, Stack: []string{"agent.keep", "agent.main"}, Series: series("objects", 50)}},
+		Sites:    []leak.Place{{Kind: "heap", Site: "agent.keep (agent/index.go:12)", Bytes: 12800, Of: 100, Stack: []string{"agent.keep", "agent.main"}, Series: series("objects", 50)}},
 		Left:     []string{"left in chains: stale"},
 		Profiles: []string{"heap-early.pb.gz", "heap-late.pb.gz"},
 	}

@@ -179,11 +179,10 @@ func (o observed) trial(cycle, churned int) leak.Trial {
 	descriptors := leak.Series{Gauge: metrics.FDs, Quantum: 1, See: 0.1 * float64(churned), Cycles: o.cycles, Values: o.descriptors}
 	t := leak.Trial{
 		Thing: "object", Churned: churned, UntilSure: true, Cycles: cycle, Gauges: []leak.Series{bytes, descriptors}, Exact: true,
-		Places: len(o.sites[Heap].Last().Held),
 	}
 	for k, s := range o.sites {
 		for _, g := range s.Growing(t.Level()) {
-			t.Sites = append(t.Sites, leak.Place{Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Series: leak.Series{Gauge: "objects", Quantum: 1, Cycles: o.cycles, Values: g.Values}})
+			t.Sites = append(t.Sites, leak.Place{Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Of: len(s.Last().Held), Series: leak.Series{Gauge: "objects", Quantum: 1, Cycles: o.cycles, Values: g.Values}})
 		}
 	}
 	return t

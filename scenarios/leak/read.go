@@ -35,7 +35,7 @@ type see int
 const (
 	all    see = iota // whatever can be told
 	bytes             // Order.See for each object
-	counts            // see course.counts
+	counts            // see seeCounts
 )
 
 // reader keeps what was read in the cycles of an order.
@@ -85,7 +85,7 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, c.counts(), c.cycle, float64(r.last.Count(class)))
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, seeCounts, c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
@@ -107,7 +107,7 @@ func (r *reader) addGauges(values metrics.Snapshot, c *course) {
 		growth := 0.0
 		switch {
 		case q.see == counts:
-			growth = c.counts()
+			growth = seeCounts
 		case q.see == bytes && !(live && q.gauge == metrics.HeapBytes):
 			growth = c.order.See * float64(c.objects)
 		}
@@ -115,8 +115,9 @@ func (r *reader) addGauges(values metrics.Snapshot, c *course) {
 	}
 }
 
-// counts is how many more of anything in each cycle must be told from none: a tenth of one for each object, or half of one.
-func (c *course) counts() float64 { return max(0.1*float64(c.objects), 0.5) }
+// seeCounts is how many more goroutines, descriptors or kernel objects in each cycle must be told from none. It does not depend on how many objects are
+// churned: what leaks by some failure on the way leaks by cycles.
+const seeCounts = 0.5
 
 func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64) {
 	s := r.series[g]
@@ -127,7 +128,8 @@ func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64
 	s.Add(cycle, v)
 }
 
-// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone.
+// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. Of these two it returns the
+// one with less heap, since what the SUT works on at the moment only adds to it.
 func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
 	before, err := r.now(ctx, w)
 	for until := time.Now().Add(settleFor); err == nil; {
@@ -137,8 +139,14 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 			return before, context.Cause(ctx)
 		}
 		var now reading
-		if now, err = r.now(ctx, w); err != nil || agree(before.values, now.values) {
-			return now, err
+		if now, err = r.now(ctx, w); err != nil {
+			break
+		}
+		if agree(before.values, now.values) {
+			if before.values[metrics.LiveBytes] < now.values[metrics.LiveBytes] {
+				return before, nil
+			}
+			return now, nil
 		}
 		if time.Now().After(until) {
 			r.trial.Restless++
@@ -203,14 +211,13 @@ const early = 4
 // told is what has been read so far.
 func (r *reader) told() leak.Trial {
 	t := r.trial
-	t.Gauges, t.Sites, t.Places = nil, nil, 0
+	t.Gauges, t.Sites = nil, nil
 	for _, g := range r.order {
 		s := *r.series[g]
 		s.Cycles, s.Values = slices.Clone(s.Cycles), slices.Clone(s.Values)
 		t.Gauges = append(t.Gauges, s)
 	}
 	if r.trial.Exact {
-		t.Places = len(r.profiles[sites.Heap].Last().Held)
 		t.Sites = append(r.growing(sites.Heap, "objects", t.Level()), r.growing(sites.Goroutines, "goroutines", t.Level())...)
 	}
 	t.Left = r.left()
@@ -227,7 +234,7 @@ func (r *reader) growing(k sites.Kind, gauge metrics.Gauge, level float64) []lea
 			break
 		}
 		all = append(all, leak.Place{
-			Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Stack: g.Stack,
+			Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Stack: g.Stack, Of: len(r.profiles[k].Last().Held),
 			Series: leak.Series{Gauge: gauge, Quantum: 1, Cycles: r.profiles[k].Cycles(), Values: g.Values},
 		})
 	}

@@ -99,7 +99,10 @@ func (s Spec) Check() error {
 	return nil
 }
 
-// Interval is how far the messages of one connection are apart.
+// Interval is how far the messages of one connection are apart by the clock; 0: no clock says.
 func (s Spec) Interval() time.Duration {
+	if s.Idle || s.Closed {
+		return 0
+	}
 	return time.Duration(float64(s.Connections) / s.Rate * float64(time.Second))
 }

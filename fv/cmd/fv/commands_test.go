@@ -48,7 +48,7 @@ func page(root *cobra.Command) string {
 		"have are described once, under [shared flags](#shared-flags).") + "\n\n| command | does |\n|---|---|\n")
 	count := map[string]int{}
 	for _, c := range commands {
-		fmt.Fprintf(&b, "| [`fv %s`](#fv-%s) | %s |\n", c.Name(), c.Name(), cell(c.Short))
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"), cell(c.Short))
 		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { count[row(f)]++ })
 	}
 	delete(count, "")
@@ -72,7 +72,7 @@ func section(b *strings.Builder, c *cobra.Command, count map[string]int) {
 	if text == "" {
 		text = c.Short + "."
 	}
-	fmt.Fprintf(b, "\n## fv %s\n\n    %s\n\n%s\n", c.Name(), c.UseLine(), wrap(text))
+	fmt.Fprintf(b, "\n## %s\n\n    %s\n\n%s\n", c.CommandPath(), c.UseLine(), wrap(text))
 	if c.Example != "" {
 		b.WriteString("\nFor example:\n\n")
 		for line := range strings.Lines(c.Example) {
@@ -96,11 +96,14 @@ func section(b *strings.Builder, c *cobra.Command, count map[string]int) {
 	}
 }
 
-// subcommands are those that users see, sorted by name.
-func subcommands(root *cobra.Command) []*cobra.Command {
-	return slices.DeleteFunc(slices.Clone(root.Commands()), func(c *cobra.Command) bool {
-		return !c.IsAvailableCommand() || c.Name() == "completion"
-	})
+// subcommands are those that users see, sorted by name, each before its own.
+func subcommands(of *cobra.Command) (all []*cobra.Command) {
+	for _, c := range of.Commands() {
+		if c.IsAvailableCommand() && c.Name() != "completion" {
+			all = append(append(all, c), subcommands(c)...)
+		}
+	}
+	return all
 }
 
 // row describes a flag; empty if it is hidden.

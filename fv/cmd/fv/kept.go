@@ -49,7 +49,7 @@ func testCommand() *cobra.Command {
 			if err := errors.Join(resolve(), harness.CheckRun(run), harness.CheckOut(out)); err != nil {
 				return err
 			}
-			if done, err := shown(c.Context(), c, &s); done || err != nil {
+			if done, err := shown(c, &s); done || err != nil {
 				return err
 			}
 			h, err := open(c)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"strings"
 
@@ -57,9 +56,9 @@ func givenCommands() map[string][]string {
 }
 
 // shown runs a suite whose flags after -- are those of a dry run, for which nothing is started.
-func shown(ctx context.Context, c *cobra.Command, s *harness.Suite) (done bool, err error) {
+func shown(c *cobra.Command, s *harness.Suite) (done bool, err error) {
 	if s.DryRun() {
-		return true, s.Show(ctx, c.OutOrStdout(), screen(c))
+		return true, s.Show(c.Context(), c.OutOrStdout(), screen(c))
 	}
-	return false, s.CheckExtra(ctx)
+	return false, s.CheckExtra(c.Context())
 }

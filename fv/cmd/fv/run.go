@@ -37,7 +37,7 @@ func runCommand() *cobra.Command {
 			if err := o.Check(givenImages()); err != nil {
 				return err
 			}
-			if done, err := shown(c.Context(), c, &s); done || err != nil {
+			if done, err := shown(c, &s); done || err != nil {
 				return err
 			}
 			h, err := open(c)

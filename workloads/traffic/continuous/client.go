@@ -204,6 +204,7 @@ func (c *client) push() error {
 		}
 		number := c.backlog[0]
 		data := c.load.format.encodeMessage(c.load.scratch[:0], header{c.index, number})
+		c.load.scratch = data
 		if c.load.spec.Protocol == load.UDP {
 			_, err := unix.Write(c.fd, data)
 			if errors.Is(err, unix.ECONNREFUSED) { // what came back of an earlier one; this was not sent

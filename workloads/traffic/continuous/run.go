@@ -49,7 +49,11 @@ func (l *Traffic) step() (over bool, next int64, err error) {
 	}
 	l.sendDue(now)
 	l.tidy(now)
-	if !l.ending && (l.stopped() || l.loadBegan > 0 && l.spec.Duration > 0 && now >= l.loadBegan+int64(l.spec.Duration)) {
+	if l.until == math.MaxInt64 && l.stopped() {
+		l.until = now
+	}
+	// What was due before that is sent, unless it takes too long.
+	if !l.ending && now >= l.until && (l.sentAll() || now >= l.until+int64(l.spec.GiveUp)) {
 		l.beginEnd(now)
 	}
 	if l.ending && (now >= l.endsAt || l.allAnswered()) {
@@ -71,6 +75,9 @@ func (l *Traffic) begin(now int64) error {
 	}
 	if l.loadBegan == 0 && l.allBegun() && (l.settledConnects(now)) {
 		l.loadBegan = l.now()
+		if l.spec.Duration > 0 {
+			l.until = min(l.until, l.loadBegan+int64(l.spec.Duration))
+		}
 	}
 	return nil
 }
@@ -92,6 +99,9 @@ func (l *Traffic) connect(slot, again int) error {
 	c := &client{load: l, index: uint32(len(l.clients)), pair: pair, fd: -1}
 	c.Number, c.Again, c.From, c.Remote, c.Protocol = slot, again, pair.From, pair.To, l.spec.Protocol
 	c.account.latencies, c.account.late, c.account.interval = l.latencies, int64(l.spec.Late), int64(l.spec.Interval())
+	if l.spec.Idle {
+		c.account.late = l.lastWait()
+	}
 	l.clients = append(l.clients, c)
 	l.slots[slot] = c
 	if err := c.connect(); err != nil {
@@ -125,21 +135,18 @@ func (l *Traffic) dueAt(number uint64) int64 {
 
 // sendDue sends what is due; each connection in its turn.
 func (l *Traffic) sendDue(now int64) {
-	if l.loadBegan == 0 || l.spec.Closed || l.spec.Idle || l.ending {
-		return
-	}
-	end := int64(math.MaxInt64)
-	if l.spec.Duration > 0 {
-		end = l.loadBegan + int64(l.spec.Duration)
-	}
 	for range batch {
-		due := l.dueAt(l.sent)
-		if due > now || due >= end {
+		if l.sentAll() || l.dueAt(l.sent) > now || l.ending {
 			return
 		}
-		l.slots[l.sent%uint64(len(l.slots))].due(due)
+		l.slots[l.sent%uint64(len(l.slots))].due(l.dueAt(l.sent))
 		l.sent++
 	}
+}
+
+// sentAll reports whether nothing is due by the clock any more, or nothing ever is.
+func (l *Traffic) sentAll() bool {
+	return l.loadBegan == 0 || l.spec.Closed || l.spec.Idle || l.dueAt(l.sent) >= l.until
 }
 
 // tidy settles accounts, ends connects that take too long, and takes samples.
@@ -195,7 +202,19 @@ func (l *Traffic) beginEnd(now int64) {
 			}
 		}
 	}
-	l.ending, l.endedAt, l.endsAt = true, now, now+int64(l.spec.GiveUp)
+	for ; !l.sentAll(); l.sent++ { // there was no time to send it
+		l.slots[l.sent%uint64(len(l.slots))].account.take(l.dueAt(l.sent), false)
+	}
+	l.ending, l.endedAt, l.endsAt = true, min(now, l.until), now+l.lastWait()
+}
+
+// lastWait is how long the end waits for answers: longer for many idle connections, which say their one word all at once.
+func (l *Traffic) lastWait() int64 {
+	wait := l.spec.GiveUp
+	if l.spec.Idle {
+		wait += time.Duration(len(l.slots)) * 200 * time.Microsecond
+	}
+	return int64(wait)
 }
 
 // allAnswered reports whether nothing is under way that could still change an account.
@@ -225,7 +244,7 @@ func (l *Traffic) nextDue() int64 {
 	if l.loadBegan == 0 && !l.allBegun() {
 		next = min(next, int64(float64(len(l.clients))/l.spec.ConnectRate*1e9))
 	}
-	if l.loadBegan > 0 && !l.spec.Closed && !l.spec.Idle {
+	if !l.sentAll() {
 		next = min(next, l.dueAt(l.sent))
 	}
 	if len(l.waiting) > 0 {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type Traffic struct {
 	start           time.Time
 	loadBegan       int64 // when the first message is due; 0: connections are still begun
 	sent            uint64
+	until           int64 // what is due before that is sent
 	ending          bool
 	endedAt, endsAt int64 // when it began no more, and when it gives up waiting for answers
 	tidyAt          int64
@@ -86,7 +88,7 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
-	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(),
+	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(), until: math.MaxInt64,
 		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10)}
 	l.format = format{l.spec.Protocol, l.spec.Size}
 	err := l.open()
