@@ -27,8 +27,8 @@ import (
 //	second, stock    server, client   client-remote
 var stage = workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 3, Local: 4}
 
-// stageNamespaces are the ends of the namespaces' names, in their order: there may be a third. Their tiers take turns.
-var stageNamespaces, stageTiers = []string{"shop", "stock", "support"}, []string{"front", "back"}
+// stageNamespaces are the ends of the namespaces' names, in their order: some scenarios have more than two. Their tiers take turns.
+var stageNamespaces, stageTiers = []string{"shop", "stock", "support", "transit"}, []string{"front", "back"}
 
 // stagePods are the parts of a namespace's pods, in the order in which they are planned: the first of each three is made remote.
 var stagePods = []struct{ name, role string }{{"client-remote", "client"}, {"server", "server"}, {"client", "client"}}

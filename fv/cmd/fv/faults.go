@@ -75,7 +75,7 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 	if missed > 0 {
 		return &exitError{exitFail, fmt.Errorf("%d of %d faults were missed", missed, repeat*len(chosen))}
 	}
-	fmt.Fprintf(out, "\nall %d faults were caught\n", repeat*len(chosen))
+	fmt.Fprintf(out, "\nevery fault was caught (%d)\n", repeat*len(chosen))
 	return nil
 }
 
