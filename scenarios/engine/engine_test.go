@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,13 +13,17 @@ import (
 // TestKnowsNoPolicy wants the engine to know of the model's words no more than what it hands on, and nothing of Kubernetes and of the kernel.
 func TestKnowsNoPolicy(t *testing.T) {
 	words := []string{"State", "Fleet", "Plan", "Topology", "Load", "Feature", "Restarts"}
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob("*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
 	}
-	for name, file := range packages["engine"].Files {
+	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for _, i := range file.Imports {
 			path := strings.Trim(i.Path.Value, `"`)
