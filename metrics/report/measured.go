@@ -84,18 +84,36 @@ func (t measured) title() string {
 // intro says what the table is about.
 func (t measured) intro() string {
 	intro := t.Doc
-	if slices.ContainsFunc(t.rows, func(m metrics.Measurement) bool { return m.N() > 0 && m.Resolution(1) > 0 }) {
+	if t.resolved() {
 		intro += " A value may be too large by its resolution."
 	}
 	return strings.TrimSpace(intro)
 }
 
-// columns returns the heads of the columns, those of the labels first.
+// columns returns the heads of the columns, those of the labels first. Of rows of one value each there is that alone.
 func (t measured) columns() (heads []string, labels int) {
 	for _, l := range t.Labels {
 		heads = append(heads, l.Name)
 	}
-	return append(heads, "n", "P50", "P90", "P99", "max", "resolution P50", "resolution max", ""), len(t.Labels)
+	if t.single() {
+		heads = append(heads, "value")
+	} else {
+		heads = append(heads, "n", "P50", "P90", "P99", "max")
+	}
+	if t.resolved() {
+		heads = append(heads, "resolution P50", "resolution max")
+	}
+	return append(heads, ""), len(t.Labels)
+}
+
+// single reports whether each row has one value at most.
+func (t measured) single() bool {
+	return !slices.ContainsFunc(t.rows, func(m metrics.Measurement) bool { return m.N() > 1 || m.Without > 0 })
+}
+
+// resolved reports whether the resolution of a row is known.
+func (t measured) resolved() bool {
+	return slices.ContainsFunc(t.rows, func(m metrics.Measurement) bool { return m.N() > 0 && m.Resolution(1) > 0 })
 }
 
 // unknown stands where there is no number.
@@ -109,7 +127,6 @@ func (t measured) cells(m metrics.Measurement) (cells []string) {
 	if m.Without == 0 && slices.ContainsFunc(t.rows, func(o metrics.Measurement) bool { return o.Without > 0 }) {
 		n = fmt.Sprintf("%d of %d", m.N(), m.N())
 	}
-	cells = append(cells, n)
 	number := func(of func(float64) float64, q float64) string {
 		if m.N() == 0 {
 			return unknown
@@ -122,14 +139,22 @@ func (t measured) cells(m metrics.Measurement) (cells []string) {
 		}
 		return number(m.Resolution, q)
 	}
-	for _, q := range []float64{0.5, 0.9, 0.99, 1} {
-		cells = append(cells, number(m.Quantile, q))
+	if t.single() {
+		cells = append(cells, number(m.Quantile, 1))
+	} else {
+		cells = append(cells, n)
+		for _, q := range []float64{0.5, 0.9, 0.99, 1} {
+			cells = append(cells, number(m.Quantile, q))
+		}
+	}
+	if t.resolved() {
+		cells = append(cells, resolution(0.5), resolution(1))
 	}
 	remark := ""
 	if why := m.Doubt(); why != "" {
 		remark = "invalid: " + why
 	}
-	return append(cells, resolution(0.5), resolution(1), remark)
+	return append(cells, remark)
 }
 
 func (t measured) markdown(b *bytes.Buffer) {
@@ -145,25 +170,37 @@ func (t measured) markdown(b *bytes.Buffer) {
 	}
 }
 
-// text writes the table for a terminal.
+// text writes the table for a terminal. Remarks stand below it, by number.
 func (t measured) text(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n## %s\n\n", plain(t.title()))
 	if intro := t.intro(); intro != "" {
-		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), 100))
+		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), tableWidth))
 	}
 	heads, _ := t.columns()
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, strings.ToUpper(strings.Join(heads, "\t")))
+	var remarks []string
 	for _, m := range t.rows {
-		for _, c := range t.cells(m) {
+		cells := t.cells(m)
+		last := len(cells) - 1
+		for _, c := range cells[:last] {
 			fmt.Fprint(w, plain(c), "\t")
+		}
+		if why := cells[last]; why != "" {
+			if !slices.Contains(remarks, why) {
+				remarks = append(remarks, why)
+			}
+			fmt.Fprintf(w, "(%d)", 1+slices.Index(remarks, why))
 		}
 		fmt.Fprintln(w)
 	}
 	_ = w.Flush() // a buffer takes all
 	for line := range strings.Lines(aligned.String()) {
 		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
+	}
+	for i, why := range remarks {
+		b.WriteString(wrapped(fmt.Sprintf("(%d) %s", i+1, plain(why)), tableWidth))
 	}
 }
 
