@@ -426,14 +426,15 @@ func impairUntilKilled(t *testing.T) {
 	select {}
 }
 
-// TestNothingIsDroppedOnADetour sends as fast as it goes, so that packets enter a detour while it is found empty.
+// TestNothingIsDroppedOnADetour sends in bursts, so that packets enter a detour while it is found empty. They are fewer than its queue holds: how
+// soon it is served on a busy machine has no say.
 func TestNothingIsDroppedOnADetour(t *testing.T) {
 	_, pods := netnstest.Pods(t, 2)
 	l := openLink(t, pods[0].Namespace)
-	const packets = 50_000
+	const packets = 9_000
 	filter := Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}
 	must(t, l.Set(Impairment{Name: "slow", Filter: filter, Quality: Quality{Delay: time.Millisecond}}))
-	count(t, pods[0], pods[1], packets, -1)
+	count(t, pods[0], pods[1], packets, 0)
 	r := report(t, l, "slow")
 	if r.Counters.Packets != packets || r.Held.Sent != packets || r.Held.Dropped != 0 || r.Held.Waiting != 0 {
 		t.Errorf("%+v, %+v", r.Counters, *r.Held)
