@@ -102,7 +102,10 @@ func countProcess(c kernel.Census, pid int) error {
 	}); err != nil {
 		return err
 	}
-	sockets := socketKinds(dir)
+	sockets, err := socketKinds(dir)
+	if err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(filepath.Join(dir, "fd"))
 	if err != nil {
 		return err
@@ -136,16 +139,19 @@ func countProcess(c kernel.Census, pid int) error {
 var socketInodes = map[string]int{"tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9, "unix": 6, "netlink": 9, "packet": 8}
 
 // socketKinds returns the protocol of each socket in the namespace of a process, by inode. Tables that the kernel does not have are left out.
-func socketKinds(dir string) map[string]string {
+func socketKinds(dir string) (map[string]string, error) {
 	kinds := map[string]string{}
 	for table, at := range socketInodes {
-		_ = eachLine(filepath.Join(dir, "net", table), func(line string) {
+		err := eachLine(filepath.Join(dir, "net", table), func(line string) {
 			if words := strings.Fields(line); len(words) > at {
 				kinds[words[at]] = table
 			}
 		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	return kinds
+	return kinds, nil
 }
 
 func eachLine(path string, do func(string)) error {

@@ -3,11 +3,13 @@
 package netns
 
 import (
+	"net"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -19,6 +21,9 @@ func census(t *testing.T) kernel.Census {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// They are the whole machine's, on which others run.
+	delete(c, kernel.BPFMaps)
+	delete(c, kernel.BPFPrograms)
 	return c
 }
 
@@ -66,5 +71,40 @@ func TestCensus(t *testing.T) {
 	runTools(t, "nft delete table ip t", "ip rule del from 192.0.2.9 table 77", "ip link del left")
 	if left := census(t).Since(before); len(left) > 0 {
 		t.Errorf("all is gone again, but: %v", left)
+	}
+}
+
+// TestCensusOfBPF makes a map and wants it to be named.
+func TestCensusOfBPF(t *testing.T) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "fv_census_test", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if err != nil {
+		t.Skipf("needs eBPF: %v", err)
+	}
+	defer m.Close()
+	c := kernel.Census{}
+	if err := countBPF(c); err != nil {
+		t.Fatal(err)
+	}
+	for name := range c[kernel.BPFMaps] {
+		if strings.HasSuffix(name, " fv_census_test") {
+			return
+		}
+	}
+	t.Errorf("the map is not among %v", c[kernel.BPFMaps])
+}
+
+// TestSocketKinds wants a socket of the process to be known by its protocol.
+func TestSocketKinds(t *testing.T) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := kernel.Census{}
+	if err := countProcess(c, os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	if c[kernel.Descriptors]["socket udp"] == 0 {
+		t.Errorf("no UDP socket among %v", c[kernel.Descriptors])
 	}
 }
