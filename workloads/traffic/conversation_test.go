@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/netns/netnstest"
 )
 
 // nft loads rules into the test's namespace.
@@ -29,7 +30,7 @@ func nft(t *testing.T, rules string) {
 // TestConversation wants flows that are established to go on while new ones like them are dropped, and to be cut by a rule that drops all.
 func TestConversation(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
-		lacks(t, "nft", err)
+		netnstest.Lacks(t, "nft", err)
 	}
 	w := newWorld(t, 3)
 	a, b, c := w.pods[0], w.pods[1], w.pods[2]

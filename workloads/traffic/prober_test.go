@@ -5,10 +5,8 @@ package traffic
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,48 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/netns/netnstest"
 )
 
 const open, closed = 8080, 8081
 
 var nodeIP = netip.MustParseAddr("10.0.0.1")
 
-// enterFresh moves the test's goroutine into a network namespace of its own, which forwards, or skips the test.
-func enterFresh(t testing.TB) {
-	t.Helper()
-	home, err := netns.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		lacks(t, "root", err)
-	}
-	// The thread is not brought back: it dies with the test's goroutine, and the namespace with it.
-	if err := home.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
-		if err := os.WriteFile("/proc/sys/net/"+file, []byte("1"), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// lacks skips the test, or fails it if the root tier is required.
-func lacks(t testing.TB, what string, err error) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
-		t.Fatalf("the root tier is required and cannot run: %v", err)
-	}
-	t.Skipf("needs %s: %v", what, err)
-}
-
-// world is two plugged pods with routes and listeners.
+// world is plugged pods with routes and listeners.
 type world struct {
 	prober  *Prober
 	plugger *netns.Plugger
@@ -68,7 +34,6 @@ type world struct {
 
 func newWorld(t testing.TB, count int) *world {
 	t.Helper()
-	enterFresh(t)
 	descriptors := openDescriptors(t)
 	w := &world{}
 	t.Cleanup(func() {
@@ -76,15 +41,9 @@ func newWorld(t testing.TB, count int) *world {
 			t.Errorf("descriptors before:\n%s\nafter:\n%s", strings.Join(descriptors, "\n"), strings.Join(now, "\n"))
 		}
 	})
+	var pods []netnstest.Pod
+	w.plugger, pods = netnstest.Pods(t, count)
 	var err error
-	if w.plugger, err = netns.New(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.plugger.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	if w.prober, err = New(w.plugger, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -93,61 +52,13 @@ func newWorld(t testing.TB, count int) *world {
 			t.Error(err)
 		}
 	})
-	setUpNode(t)
-	for i := range count {
-		w.pods = append(w.pods, workloads.Plug{
-			Pod:           workloads.Key{Namespace: "ns", Name: fmt.Sprint("pod-", i)},
-			HostInterface: fmt.Sprint("fv", i),
-			IPs: []netip.Addr{
-				netip.AddrFrom4([4]byte{10, 128, byte(i >> 8), byte(i)}),
-				netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(i >> 8), 15: byte(i + 1)}),
-			},
-		})
-	}
-	if err := w.plugger.Plug(t.Context(), w.pods); err != nil {
-		t.Fatal(err)
-	}
-	for _, pod := range w.pods {
-		ns, _ := w.plugger.Namespace(pod.Pod)
-		if err := w.prober.Listen(ns, []uint16{open}); err != nil {
+	for _, p := range pods {
+		w.pods = append(w.pods, workloads.Plug{Pod: p.Key, HostInterface: p.Host, IPs: []netip.Addr{p.V4, p.V6}})
+		if err := w.prober.Listen(p.Namespace, []uint16{open}); err != nil {
 			t.Fatal(err)
 		}
-		for _, ip := range pod.IPs {
-			if err := netlink.RouteAdd(route(t, pod.HostInterface, ip)); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
-	w.awaitCarrier(t)
 	return w
-}
-
-// awaitCarrier waits until packets pass every veth: the kernel takes a new carrier up by itself, up to a second later when links
-// change elsewhere on the machine, and drops packets until then.
-func (w *world) awaitCarrier(t testing.TB) {
-	t.Helper()
-	for _, pod := range w.pods {
-		err := lifecycle.Wait(t.Context(), pod.HostInterface, 10*time.Second, func(ctx context.Context) error {
-			return w.prober.Probe(ctx, []Flow{{To: pod.IPs[0], Port: open}})[0].Err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func setUpNode(t testing.TB) {
-	t.Helper()
-	lo, err := netlink.LinkByName("lo")
-	if err == nil {
-		err = netlink.LinkSetUp(lo)
-	}
-	if err == nil {
-		err = netlink.AddrAdd(lo, &netlink.Addr{IPNet: netlink.NewIPNet(nodeIP.AsSlice())})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func route(t testing.TB, device string, ip netip.Addr) *netlink.Route {
@@ -386,7 +297,7 @@ func TestAddressOfAnother(t *testing.T) {
 	if err := w.prober.Listen(ns, []uint16{open}); err != nil {
 		t.Fatal(err)
 	}
-	w.awaitCarrier(t)
+	netnstest.AwaitCarrier(t, heir.IPs[0])
 	nft(t, "add rule inet test forward drop")
 	for i, r := range w.prober.Probe(t.Context(), flows(heir)) {
 		if !errors.Is(r.Err, ErrDropped) {

@@ -5,52 +5,22 @@ package uplink
 import (
 	"context"
 	"net/netip"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/netns/netnstest"
 	"github.com/nodefv/nodefv/workloads/traffic"
 )
 
-// enterFresh moves the test into a network namespace of its own, which forwards, or skips it where that is not possible. The thread
-// is given up with the test's goroutine.
-func enterFresh(t *testing.T) {
-	t.Helper()
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
-			t.Fatalf("the root tier is required and cannot run: %v", err)
-		}
-		t.Skipf("needs root: %v", err)
-	}
-	// A node without any IPv4 address takes all others for broadcast, which TCP does not listen to.
-	lo, err := netlink.LinkByName("lo")
-	if err == nil {
-		err = netlink.LinkSetUp(lo)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
-		if err := os.WriteFile("/proc/sys/net/"+file, []byte("1"), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func opened(t *testing.T) (*Fabric, *netns.Plugger) {
 	t.Helper()
-	enterFresh(t)
+	netnstest.Node(t)
 	plugger, err := netns.New()
 	if err != nil {
 		t.Fatal(err)

@@ -34,10 +34,10 @@ type Pod struct {
 }
 
 // Pods plugs so many pods, each of which reaches each other, into a node of their own, until the test ends. The test's
-// goroutine is on the node from then on. The test is skipped without root, or fails if FV_REQUIRE says root.
+// goroutine is on the node from then on, as Node says.
 func Pods(t testing.TB, count int) (*netns.Plugger, []Pod) {
 	t.Helper()
-	enterNode(t)
+	Node(t)
 	plugger, err := netns.New()
 	must(t, err)
 	t.Cleanup(func() { must(t, plugger.Close()) })
@@ -57,22 +57,20 @@ func Pods(t testing.TB, count int) (*netns.Plugger, []Pod) {
 		p := &pods[i]
 		p.Namespace, _ = plugger.Namespace(p.Key)
 		must(t, errors.Join(netns.Route(p.V4, p.Host), netns.Route(p.V6, p.Host)))
-		awaitCarrier(t, *p)
+		AwaitCarrier(t, p.V4)
 	}
 	return plugger, pods
 }
 
-// enterNode moves the test's goroutine into a network namespace of its own. It is not brought back: its thread dies with
-// it, and the namespace with that.
-func enterNode(t testing.TB) {
+// Node moves the test's goroutine to a node of its own: a network namespace that forwards and has the address 10.0.0.1. It is not
+// brought back: its thread dies with it, and the namespace with that. The test is skipped without root, or fails if FV_REQUIRE
+// says root.
+func Node(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
-		if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
-			t.Fatalf("the root tier is required and cannot run: %v", err)
-		}
-		t.Skipf("needs root: %v", err)
+		Lacks(t, "root", err)
 	}
 	lo, err := netlink.LinkByName("lo")
 	must(t, err)
@@ -83,12 +81,21 @@ func enterNode(t testing.TB) {
 	}
 }
 
-// awaitCarrier waits until packets pass a pod's veth: the kernel takes a new carrier up by itself, up to a second later
-// when links change elsewhere on the machine.
-func awaitCarrier(t testing.TB, p Pod) {
+// Lacks skips the test for want of something that the root tier has, or fails it if FV_REQUIRE says root.
+func Lacks(t testing.TB, what string, err error) {
 	t.Helper()
-	err := lifecycle.Wait(t.Context(), p.Host, 10*time.Second, func(ctx context.Context) error {
-		c, err := (&net.Dialer{Timeout: 100 * time.Millisecond}).DialContext(ctx, "tcp", netip.AddrPortFrom(p.V4, 9).String())
+	if slices.Contains(strings.Split(os.Getenv("FV_REQUIRE"), ","), "root") {
+		t.Fatalf("the root tier is required and cannot run: %v", err)
+	}
+	t.Skipf("needs %s: %v", what, err)
+}
+
+// AwaitCarrier waits until packets pass the veth of the pod that has the address: the kernel takes a new carrier up by itself, up
+// to a second later when links change elsewhere on the machine, and drops packets until then.
+func AwaitCarrier(t testing.TB, pod netip.Addr) {
+	t.Helper()
+	err := lifecycle.Wait(t.Context(), "veth of "+pod.String(), 10*time.Second, func(ctx context.Context) error {
+		c, err := (&net.Dialer{Timeout: 100 * time.Millisecond}).DialContext(ctx, "tcp", netip.AddrPortFrom(pod, 9).String())
 		if err == nil {
 			return c.Close()
 		}
