@@ -115,6 +115,10 @@ func TestServedKinds(t *testing.T) {
 	if want := map[Kind]bool{AdminKind: false, BaselineKind: false, ClusterKind: true}; err != nil || !maps.Equal(served, want) {
 		t.Errorf("got %v, %v", served, err)
 	}
+	served, err = Served(t.Context(), Clients{})
+	if want := map[Kind]bool{AdminKind: false, BaselineKind: false, ClusterKind: false}; err != nil || !maps.Equal(served, want) {
+		t.Errorf("without a client: %v, %v", served, err)
+	}
 	r := newRig(t, Config{Admin: admin})
 	if err := r.AddClusterPolicies(t.Context(), []ClusterPolicy{{Name: "one"}}); err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func Served(ctx context.Context, c Clients) (map[Kind]bool, error) {
 			_, err := d.List(ctx, c, metav1.ListOptions{Limit: 1})
 			return err
 		})
-		if ignoreGone(err) != nil {
+		if err != nil && !lacking(err) {
 			return nil, err
 		}
 		served[d.Kind()] = err == nil

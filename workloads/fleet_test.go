@@ -307,6 +307,22 @@ func TestApplyChangesInPlace(t *testing.T) {
 	}
 }
 
+// TestNodesDoNotChange wants the model to keep a node as it is: what a node is can't be changed in place.
+func TestNodesDoNotChange(t *testing.T) {
+	r := newRig(t, Config{})
+	node := Node{Name: "far", IP: netip.MustParseAddr("10.0.0.2")}
+	moved := Node{Name: "far", IP: netip.MustParseAddr("10.0.0.3")}
+	if err := r.Add(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Change(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.State().Nodes().Named("far"); got.IP != node.IP {
+		t.Errorf("the model has it at %s", got.IP)
+	}
+}
+
 func TestDecorate(t *testing.T) {
 	r := newRig(t, Config{OneWrite: true, Decorate: func(obj any) {
 		if pod, ok := obj.(*corev1.Pod); ok {

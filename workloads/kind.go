@@ -62,6 +62,9 @@ type edit struct {
 // errUnknown is the answer of a fleet whose cluster does not know a kind.
 var errUnknown = errors.New("the cluster does not know this kind")
 
+// lacking says whether an error of a list means that the cluster does not know the kind.
+func lacking(err error) bool { return apierrors.IsNotFound(err) || errors.Is(err, errUnknown) }
+
 func (k *kind[T, A]) Kind() Kind       { return k.name }
 func (k *kind[T, A]) Word() string     { return k.word }
 func (k *kind[T, A]) Feature() Feature { return k.feature }
@@ -241,7 +244,7 @@ func (k *kind[T, A]) listed(ctx context.Context, f *Fleet) (keys []Key, err erro
 			return err
 		})
 	}
-	if k.feature != "" && (apierrors.IsNotFound(err) || errors.Is(err, errUnknown)) {
+	if k.feature != "" && lacking(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -42,6 +42,7 @@ var nodes = &kind[Node, corev1.Node]{
 	list: func(ctx context.Context, c Clients, o metav1.ListOptions) (runtime.Object, error) {
 		return c.Core.CoreV1().Nodes().List(ctx, o)
 	},
+	amend:   func(now, _ Node) Node { return now }, // nothing of it can be changed in place
 	foreign: func(s State, k Key) bool { return k.Name == s.LocalNode },
 	differs: func(a, b Node) bool { return a.Local != b.Local || a.IP != b.IP || !maps.Equal(a.Labels, b.Labels) },
 	equals:  func(_, _ Node) bool { return true },

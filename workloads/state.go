@@ -169,7 +169,8 @@ func (o Objects[T]) Has(k Key) bool { return o.state.Object(o.kind.Part(k)) != n
 
 // Len returns how many there are.
 func (o Objects[T]) Len() int {
-	return o.state.objects.Before(Part{o.kind + "\x00", Key{}}) - o.state.objects.Before(Part{o.kind, Key{}})
+	after := Part{o.kind + "\x00", Key{}} // nothing stands between a kind and this
+	return o.state.objects.Before(after) - o.state.objects.Before(Part{o.kind, Key{}})
 }
 
 // All yields all of them.

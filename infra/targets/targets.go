@@ -13,7 +13,6 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/mutants"
 	"github.com/nodefv/nodefv/metrics"
-
 	"github.com/nodefv/nodefv/workloads"
 )
 

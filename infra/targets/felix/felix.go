@@ -20,7 +20,6 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/infra/targets/felix/mutants"
-
 	"github.com/nodefv/nodefv/workloads"
 )
 
