@@ -37,8 +37,12 @@ func TestMap(t *testing.T) {
 			checkAgainst(t, version, contents[i], number(rapid.IntRange(-1, 31).Draw(t, "from")))
 		}
 		i, j := rapid.IntRange(0, len(versions)-1).Draw(t, "was"), rapid.IntRange(0, len(versions)-1).Draw(t, "is")
-		if got, want := maps.Collect(Diff(versions[i], versions[j])), difference(contents[i], contents[j]); !reflect.DeepEqual(got, want) {
-			t.Fatalf("the difference is %v, want %v", got, want)
+		got, order := map[number]Difference[int]{}, []number(nil)
+		for k, d := range Diff(versions[i], versions[j]) {
+			got[k], order = d, append(order, k)
+		}
+		if want := difference(contents[i], contents[j]); !reflect.DeepEqual(got, want) || !slices.Equal(order, slices.Sorted(maps.Keys(want))) {
+			t.Fatalf("the difference is %v, in the order %v, want %v", got, order, want)
 		}
 		var again Map[number, int]
 		for k, v := range plain { // in any order
