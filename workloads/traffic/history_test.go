@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodefv/nodefv/workloads/netns"
 )
 
 // TestLateArrival lets packets arrive after their flows were judged dropped: the kernel holds them back while it asks for the address
@@ -44,7 +46,7 @@ func TestLateArrival(t *testing.T) {
 		t.Fatal(err)
 	}
 	blackhole(t, "10.128.0.0/16")
-	if err := netlink.RouteDel(route(t, b.HostInterface, b.IPs[0])); err != nil {
+	if err := netns.Unroute(b.IPs[0], b.HostInterface); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []error{ErrLate, ErrDropped} {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
@@ -59,15 +58,6 @@ func newWorld(t testing.TB, count int) *world {
 		}
 	}
 	return w
-}
-
-func route(t testing.TB, device string, ip netip.Addr) *netlink.Route {
-	t.Helper()
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netlink.NewIPNet(ip.AsSlice()), Scope: unix.RT_SCOPE_LINK}
 }
 
 func openDescriptors(t testing.TB) []string {
@@ -129,7 +119,7 @@ func TestProbeDropped(t *testing.T) {
 	blackhole(t, "10.128.0.0/16", "fd00::/64")
 	a, b := w.pods[0], w.pods[1]
 	for _, ip := range b.IPs {
-		if err := netlink.RouteDel(route(t, b.HostInterface, ip)); err != nil {
+		if err := netns.Unroute(ip, b.HostInterface); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -288,7 +278,7 @@ func TestAddressOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ip := range heir.IPs {
-		if err := netlink.RouteAdd(route(t, heir.HostInterface, ip)); err != nil {
+		if err := netns.Route(ip, heir.HostInterface); err != nil {
 			t.Fatal(err)
 		}
 	}
