@@ -3,7 +3,6 @@ package kernel
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -47,9 +46,6 @@ func (c Census) Count(class Class) int {
 	}
 	return n
 }
-
-// Classes returns those that were counted, sorted, the empty ones among them.
-func (c Census) Classes() []Class { return slices.Sorted(maps.Keys(c)) }
 
 // Change is how much more, or fewer, objects of one name there are in a later census.
 type Change struct {
