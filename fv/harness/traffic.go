@@ -41,8 +41,8 @@ func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	sess.traffic, sess.command = &order, "fv traffic"
-	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", sess.dir)
+	sess.traffic, sess.command = &order, repeatTraffic(order)
+	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", fromHere(sess.dir))
 	return sess.driveKept(ctx, env)
 }
 
