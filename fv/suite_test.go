@@ -26,8 +26,8 @@ var suite *driver.Driver
 
 // TestMain lets the binary pass an order on to the one that is at work, instead of running anything.
 func TestMain(m *testing.M) {
-	if order := os.Getenv(driver.ControlEnv); order != "" {
-		if err := driver.Control([]byte(order), os.Getenv(driver.ControlJSONEnv) != "", os.Stdout); err != nil {
+	if order := os.Getenv(infra.ControlEnv); order != "" {
+		if err := driver.Control([]byte(order), os.Getenv(infra.ControlJSONEnv) != "", os.Stdout); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}

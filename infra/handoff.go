@@ -12,6 +12,13 @@ const HandoffVersion = 2
 // HandoffEnv names the environment variable that holds the path of the handoff in the driver's container.
 const HandoffEnv = "FV_HANDOFF"
 
+// ControlEnv names the variable whose value is an order to the driver that is at work on this node. A driver that is started with it passes
+// the order on, prints the answer and ends; as JSON if the variable ControlJSONEnv names is set.
+const (
+	ControlEnv     = "FV_CONTROL"
+	ControlJSONEnv = "FV_CONTROL_JSON"
+)
+
 // Handoff is the whole contract between harness and driver: one JSON file.
 type Handoff struct {
 	Version    int               `json:"version"`

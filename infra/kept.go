@@ -163,6 +163,20 @@ func (e *Environment) Take() (release func() error, err error) {
 	return nil, fmt.Errorf("run %s: %w", e.run, err)
 }
 
+// Driven reports whether a process has taken the run's environment, see Take; false if that can't be known from here.
+func (r RunInfo) Driven() bool {
+	state, err := r.state()
+	if err != nil {
+		return false
+	}
+	file, err := os.Open(filepath.Join(state, driveFile))
+	if err != nil {
+		return false // nobody ever has
+	}
+	defer func() { _ = file.Close() }() // which gives the lock back
+	return errors.Is(unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
 // ReadMaking returns how a run's environment was made.
 func ReadMaking(run string) (Making, error) {
 	var m Making

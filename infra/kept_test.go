@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,5 +32,34 @@ func TestKeptLooksWhereTheRunWasMade(t *testing.T) {
 		if !r.Kept() {
 			t.Errorf("%s is not kept", r.Run)
 		}
+	}
+}
+
+// TestTake wants one at most to drive an environment, and everybody to see that one does.
+func TestTake(t *testing.T) {
+	e := &Environment{run: "run", state: t.TempDir()}
+	r := RunInfo{Run: "run", State: e.state}
+	if r.Driven() {
+		t.Error("driven, though nobody has taken it")
+	}
+	release, err := e.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Take(); !errors.Is(err, ErrDriven) {
+		t.Errorf("taken twice: %v", err)
+	}
+	if !r.Driven() {
+		t.Error("taken, and not driven")
+	}
+	if err := release(); err != nil || r.Driven() {
+		t.Errorf("driven after its release, %v", err)
+	}
+	again, err := e.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again(); err != nil {
+		t.Error(err)
 	}
 }

@@ -9,13 +9,6 @@ import (
 	"time"
 )
 
-// ControlEnv names the variable whose value is an order to the driver that is at work on this node. A driver that is started with it passes
-// the order on, prints the answer and ends; as JSON if the other variable is set.
-const (
-	ControlEnv     = "FV_CONTROL"
-	ControlJSONEnv = "FV_CONTROL_JSON"
-)
-
 // controlAddress is an abstract socket: it belongs to the node's network namespace, and goes with the driver however that ends.
 const controlAddress = "@nodefv-driver"
 

@@ -53,6 +53,13 @@ func (w *Wire) note(pod workloads.Key, impaired bool) {
 	}
 }
 
+// noteIfMended ends the spell of a link on which nothing is in force, be it cleared or refused; the lock is held.
+func (w *Wire) noteIfMended(pod workloads.Key, link *impair.Link) {
+	if left, err := link.Show(); err == nil && len(left) == 0 {
+		w.note(pod, false)
+	}
+}
+
 // excused reports whether a packet did not arrive on a path that was impaired, so that nobody can say who dropped it; the lock is held. One
 // that arrived is judged as any other.
 func (w *Wire) excused(o effects.Observation) bool {
@@ -104,6 +111,7 @@ func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
 		err = errors.Join(put(link, name+"-out", impair.Out, o), put(link, name+"-in", impair.In, o))
 	}
 	if err != nil {
+		w.noteIfMended(pod, link)
 		return nil, err
 	}
 	return w.impairments(o.Pod)
@@ -163,9 +171,7 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 			}
 			cleared++
 		}
-		if left, err := link.Show(); err == nil && len(left) == 0 {
-			w.note(k, false)
-		}
+		w.noteIfMended(k, link)
 	}
 	if cleared == 0 && o.Name != "" {
 		return nil, fmt.Errorf("there is no impairment %s", o.Name)

@@ -92,6 +92,16 @@ func TestOrders(t *testing.T) {
 	if got, err = order(ImpairOrder{Do: "clear"}); err != nil || got.Impairments != nil {
 		t.Errorf("all cleared: %+v, %v", got, err)
 	}
+	if _, err := order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"corruption":{"share":7}}`)}); err == nil {
+		t.Error("a share of 7 was taken")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.bad {
+		if s.to.IsZero() {
+			t.Errorf("an order that was refused excuses what %s loses from then on", s.pod)
+		}
+	}
 }
 
 // TestLossByOrderIsNoVerdict wants a packet that is lost on an impaired path to be nobody's fault, and one that arrives to be judged.

@@ -14,8 +14,8 @@ import (
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer or to look for leaks, or the library with the user's parameters. The driver need
-// not be open yet.
+// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, to look for leaks or for traffic, or the library with the
+// user's parameters. The driver need not be open yet.
 func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 	switch h := d.handoff; {
 	case h.Fault != "":
@@ -38,10 +38,9 @@ func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 		}
 		sc, err := order.Scenario()
 		return []engine.Scenario{sc}, err
-	}
-	if d.handoff.Traffic != nil {
+	case h.Traffic != nil:
 		var order load.Order
-		if err := json.Unmarshal(d.handoff.Traffic, &order); err != nil {
+		if err := json.Unmarshal(h.Traffic, &order); err != nil {
 			return nil, fmt.Errorf("read the order for traffic: %w", err)
 		}
 		return []engine.Scenario{scenarios.OrderedTraffic(order, d.tellTraffic)}, nil

@@ -34,7 +34,15 @@ func (e *Env) enter(ctx context.Context, program, dir string) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- e.runInside(running, program, dir) }()
-	e.undo.Push("unplug all", func(context.Context) error { stop(); return <-ended })
+	e.undo.Push("unplug all", func(ctx context.Context) error {
+		stop()
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
 	return lifecycle.Wait(ctx, "process in the node's namespace", enterBound, func(ctx context.Context) error {
 		select {
 		case err := <-ended:

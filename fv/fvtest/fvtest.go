@@ -21,6 +21,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -142,8 +143,15 @@ func Up(ctx context.Context, o Options) (_ *Env, err error) {
 	return e, nil
 }
 
-// Down removes the environment and all that was plugged into it. It may be called more than once.
-func (e *Env) Down(ctx context.Context) error { return e.undo.Unwind(context.WithoutCancel(ctx)) }
+// leaveBound is how long all may take that is undone before the environment is removed, which has a bound of its own.
+const leaveBound = 30 * time.Second
+
+// Down removes the environment and all that was plugged into it, even if ctx has ended. It may be called more than once.
+func (e *Env) Down(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), leaveBound, fmt.Errorf("it took more than %v", leaveBound))
+	defer cancel()
+	return e.undo.Unwind(ctx)
+}
 
 // connect makes the clients, and the fleet that plugs pods.
 func (e *Env) connect(ctx context.Context) (err error) {
@@ -179,7 +187,15 @@ func (e *Env) watch(ctx context.Context) {
 			}
 		})
 	}()
-	e.undo.Push("end the watch", func(context.Context) error { stop(); <-watched; return nil })
+	e.undo.Push("end the watch", func(ctx context.Context) error {
+		stop()
+		select {
+		case <-watched:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
 }
 
 // Died tells what ended first, the agent or another part, though nobody asked for it; nil: nothing has. An agent that died is started

@@ -60,7 +60,7 @@ func (h *Harness) quietSession(o Options, s Suite) (*session, func() error, erro
 	}
 	log, err := os.Create(filepath.Join(sess.dir, "harness.log"))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, sess.journal.Close())
 	}
 	sess.out, sess.complaints, sess.screen = log, log, Screen{}
 	return sess, log.Close, nil

@@ -35,11 +35,12 @@ func (h *Harness) Bench(ctx context.Context, o Options, s Suite, runtimes []stri
 	for round := range rounds {
 		for _, name := range runtimes {
 			o.Runtime = name
-			if _, err := h.Prepare(ctx, o); err != nil {
+			target, err := h.Prepare(ctx, o)
+			if err != nil {
 				return nil, err
 			}
 			fmt.Fprintf(h.cfg.Progress, "round %d of %d, runtime %s\n", round+1, rounds, name)
-			if err := h.benchOnce(ctx, o, s, m); err != nil {
+			if err := h.benchOnce(ctx, target, o, s, m); err != nil {
 				return nil, err
 			}
 		}
@@ -48,12 +49,8 @@ func (h *Harness) Bench(ctx context.Context, o Options, s Suite, runtimes []stri
 }
 
 // benchOnce measures one environment from its start to its end.
-func (h *Harness) benchOnce(ctx context.Context, o Options, s Suite, m *Measurements) (err error) {
+func (h *Harness) benchOnce(ctx context.Context, target infra.Target, o Options, s Suite, m *Measurements) (err error) {
 	runtime := h.runtime.Name()
-	target, err := h.newTarget(ctx, o)
-	if err != nil {
-		return err
-	}
 	sess, closeLog, err := h.quietSession(o, s)
 	if err != nil {
 		return err

@@ -119,18 +119,23 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
-		recorded, err := env.Record(ctx, sess.dir)
-		if err != nil {
-			return metrics.Inconclusive, err
-		}
-		v, err := sess.drive(ctx, env, s.ginkgo())
-		recorded()
+		v, err := sess.driveKept(ctx, env)
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
 		verdict = metrics.Worst(verdict, v)
 	}
 	return verdict, nil
+}
+
+// driveKept is as drive, in an environment that was attached to: its logs from now on go to the record.
+func (s *session) driveKept(ctx context.Context, env *infra.Environment) (metrics.Verdict, error) {
+	recorded, err := env.Record(ctx, s.dir)
+	if err != nil {
+		return metrics.Inconclusive, errors.Join(err, s.journal.Close())
+	}
+	defer recorded()
+	return s.drive(ctx, env, s.suite.ginkgo())
 }
 
 // attachToDrive finds the kept environment, takes it, and makes sure that there is a driver for it. Records go below out. It must be released.

@@ -4,9 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 func TestCheckAgentRefusesTwo(t *testing.T) {
@@ -45,6 +47,18 @@ func TestRepeatRun(t *testing.T) {
 	s := Suite{Seed: 7, Focus: "^churn$", Labels: "!slow", Params: map[string]string{"rate": "5", "cycles": "3"}}
 	want := "bin/fv run --seed 7 --target agent --dataplane nftables --proxy --runtime local --etcd-binary '/bin/etcd' --agent-version 'v2' --cycles 3 --rate 5 --focus {focus}"
 	if got := repeatRun(o, s); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestRepeatTraffic(t *testing.T) {
+	lost, p99 := uint64(0), 20*time.Millisecond
+	order := load.Order{
+		Pods: 3, Spec: load.Spec{Protocol: load.UDP, Connections: 20, Rate: 2000, Duration: time.Minute, Closed: true}, Budget: load.Budget{Lost: &lost, P99: &p99},
+	}
+	want := "bin/fv traffic --pods 3 --protocol udp --connections 20 --rate 2000 --size 64 --for 1m0s --connect-rate 5000 --reconnects 0 " +
+		"--reconnect-wait 100ms --late 100ms --give-up 1s --closed --max-lost 0 --p99 20ms"
+	if got := repeatTraffic(order); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

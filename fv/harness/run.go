@@ -37,9 +37,12 @@ func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (met
 	}
 	verdict, err := sess.drive(ctx, env, s.ginkgo())
 	if keep == KeepAlways || (keep == KeepOnFailure && verdict != metrics.Pass && context.Cause(ctx) == nil) {
-		err = errors.Join(err, env.Keep())
-		fmt.Fprintf(h.cfg.Progress, "the environment stays; `fv test` runs against it\n%s", env.Access())
-		return verdict, err
+		kept := env.Keep()
+		if kept == nil {
+			fmt.Fprintf(h.cfg.Progress, "the environment stays; `fv test` runs against it\n%s", env.Access())
+			return verdict, err
+		}
+		err = errors.Join(err, kept) // what is not marked would be taken for an orphan
 	}
 	if err = withCleanup(err, env.Down(ctx)); err != nil {
 		return metrics.Inconclusive, err

@@ -76,7 +76,7 @@ func (e *SeveralError) Error() string {
 	return fmt.Sprintf("several environments are kept: name those to remove, or say --all: %s", strings.Join(e.Runs, ", "))
 }
 
-// Down removes environments. Removed is called with each that is gone. Several that are kept, of which none is named, are a *SeveralError.
+// Down removes environments, all that it can. Removed is called with each that is gone. Several that are kept, of which none is named, are a *SeveralError.
 func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string)) error {
 	runs, err := h.runs(ctx)
 	if err != nil {
@@ -86,14 +86,19 @@ func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string))
 	if err != nil {
 		return usage(err)
 	}
+	var failed []error
 	for _, r := range chosen {
 		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("remove run %s: %w", r.Run, err))
+			continue
 		}
 		removed(r.Run)
 	}
-	return h.forgetGone(runs)
+	return errors.Join(append(failed, h.forgetGone(runs))...)
 }
+
+// atWork reports whether a command is at work in the environment: the one that makes it, or one that drives what was kept.
+func (r placedRun) atWork() bool { return r.state() == UnderWay || r.Driven() }
 
 // choose returns the runs to remove.
 func (r Removal) choose(runs []placedRun) (chosen []placedRun, err error) {
@@ -102,16 +107,16 @@ func (r Removal) choose(runs []placedRun) (chosen []placedRun, err error) {
 		if i < 0 {
 			return nil, fmt.Errorf("there is no environment %s; `fv ps` shows those there are", name)
 		}
-		if runs[i].state() == UnderWay && !r.Force {
-			return nil, fmt.Errorf("run %s is under way: wait for its end, or remove it with --force", name)
+		if runs[i].atWork() && !r.Force {
+			return nil, fmt.Errorf("a command is at work in run %s: wait for its end, or remove it with --force", name)
 		}
 	}
 	var kept []string
 	for _, p := range runs {
-		if p.state() == Kept {
+		if p.state() == Kept && !p.atWork() {
 			kept = append(kept, p.Run)
 		}
-		if slices.Contains(r.Named, p.Run) || len(r.Named) == 0 && (p.state() != UnderWay || r.All && r.Force) {
+		if slices.Contains(r.Named, p.Run) || len(r.Named) == 0 && (!p.atWork() || r.All && r.Force) {
 			chosen = append(chosen, p)
 		}
 	}

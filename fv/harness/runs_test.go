@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
@@ -25,6 +27,15 @@ func TestRemoval(t *testing.T) {
 		return placedRun{RunInfo: infra.RunInfo{Run: name, Created: old, Owner: owner, State: state}}
 	}
 	busy, orphan, mine, other := run("busy", lifecycle.Self(), false), run("orphan", "", false), run("mine", "", true), run("other", "", true)
+	driven := run("driven", "", true)
+	lock, err := os.Create(filepath.Join(driven.State, "drive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		runs    []placedRun
 		removal Removal
@@ -38,8 +49,12 @@ func TestRemoval(t *testing.T) {
 		"all, and those at work": {[]placedRun{busy, orphan, mine}, Removal{All: true, Force: true}, []string{"busy", "orphan", "mine"}, ""},
 		"forced, but not all":    {[]placedRun{busy, mine}, Removal{Force: true}, []string{"mine"}, ""},
 		"a kept one":             {[]placedRun{busy, mine, other}, Removal{Named: []string{"other"}}, []string{"other"}, ""},
-		"one at work":            {[]placedRun{busy, mine}, Removal{Named: []string{"busy"}}, nil, "run busy is under way"},
+		"one at work":            {[]placedRun{busy, mine}, Removal{Named: []string{"busy"}}, nil, "at work in run busy"},
 		"one at work, forced":    {[]placedRun{busy, mine}, Removal{Named: []string{"busy"}, Force: true}, []string{"busy"}, ""},
+		"one that is driven":     {[]placedRun{driven, mine}, Removal{}, []string{"mine"}, ""},
+		"all but the driven":     {[]placedRun{driven, orphan, mine}, Removal{All: true}, []string{"orphan", "mine"}, ""},
+		"the driven one":         {[]placedRun{driven, mine}, Removal{Named: []string{"driven"}}, nil, "at work in run driven"},
+		"the driven one, forced": {[]placedRun{driven, mine}, Removal{Named: []string{"driven"}, Force: true}, []string{"driven"}, ""},
 		"one that is not":        {[]placedRun{busy}, Removal{Named: []string{"nosuch"}}, nil, "there is no environment nosuch"},
 	} {
 		chosen, err := c.removal.choose(c.runs)

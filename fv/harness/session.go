@@ -55,7 +55,7 @@ func (h *Harness) newSession(o Options, s Suite) (*session, error) {
 	_ = os.Remove(latest) // a link to the run before, or nothing
 	// There may be one again by now: of another run that has just begun.
 	if err := os.Symlink(id, latest); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, usage(fmt.Errorf("link %s: %w", latest, err))
+		return nil, usage(errors.Join(fmt.Errorf("link %s: %w", latest, err), journal.Close()))
 	}
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress, screen: h.cfg.Screen}, nil
 }

@@ -69,10 +69,16 @@ func (s *Suite) Resolve() error {
 		}
 		s.ceilings = append(s.ceilings, c)
 	}
-	for s.Seed == 0 {
-		s.Seed = rand.Uint64() >> 32
-	}
+	s.Seed = SeedOr(s.Seed)
 	return nil
+}
+
+// SeedOr is the seed that was given or, if that is 0, one that is drawn: short enough to be typed again, and never 0.
+func SeedOr(given uint64) uint64 {
+	for given == 0 {
+		given = rand.Uint64() >> 32
+	}
+	return given
 }
 
 // focused returns the scenarios that the regular expression matches.

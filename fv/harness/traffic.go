@@ -15,12 +15,6 @@ import (
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// The variables by which a driver is told to pass an order on to the one at work, and to print the answer as JSON.
-const (
-	controlEnv     = "FV_CONTROL"
-	controlJSONEnv = "FV_CONTROL_JSON"
-)
-
 // ImpairOrder is what is asked of the driver at work about the links of its pods.
 type ImpairOrder struct {
 	Do      string         `json:"do"` // set, show or clear
@@ -47,9 +41,9 @@ func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	sess.traffic, sess.command = &order, "fv traffic"
-	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", sess.dir)
-	return sess.drive(ctx, env, sess.suite.ginkgo())
+	sess.traffic, sess.command = &order, repeatTraffic(order)
+	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", fromHere(sess.dir))
+	return sess.driveKept(ctx, env)
 }
 
 // Control passes an order on to the driver that is at work in the kept environment of that run, or the only one there is, and its answer to
@@ -66,9 +60,9 @@ func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, as
 	if err != nil {
 		return err
 	}
-	spec := infra.Spec{Component: build.Driver, Command: []string{"fv.test"}, Env: map[string]string{controlEnv: string(text)}}
+	spec := infra.Spec{Component: build.Driver, Command: []string{"fv.test"}, Env: map[string]string{infra.ControlEnv: string(text)}}
 	if asJSON {
-		spec.Env[controlJSONEnv] = "1"
+		spec.Env[infra.ControlJSONEnv] = "1"
 	}
 	var answer bytes.Buffer
 	exit, err := env.Exec(ctx, spec, &answer)

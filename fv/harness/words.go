@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // The command bin/fv in words: records say how they are repeated, and errors which flag to change.
@@ -96,4 +98,43 @@ func repeatFuzz(o Options, seed uint64, order fuzz.Order) string {
 // repeatReplay is the command that replays the same file again.
 func repeatReplay(o Options, file string, times int) string {
 	return strings.Join(append([]string{"bin/fv replay", file, "--times", strconv.Itoa(times)}, o.words()...), " ")
+}
+
+// repeatTraffic is the command that makes the same traffic again.
+func repeatTraffic(order load.Order) string {
+	s, b := order.Spec.WithDefaults(), order.Budget
+	words := []string{"bin/fv traffic"}
+	say := func(flag string, value any) { words = append(words, fmt.Sprintf("--%s %v", flag, value)) }
+	say("pods", order.Pods)
+	say("protocol", s.Protocol)
+	say("connections", s.Connections)
+	say("rate", strconv.FormatFloat(s.Rate, 'f', -1, 64))
+	say("size", s.Size)
+	say("for", s.Duration)
+	say("connect-rate", strconv.FormatFloat(s.ConnectRate, 'f', -1, 64))
+	say("reconnects", s.Reconnects)
+	say("reconnect-wait", s.ReconnectWait)
+	say("late", s.Late)
+	say("give-up", s.GiveUp)
+	for _, o := range []struct {
+		flag string
+		on   bool
+	}{{"ipv6", order.IPv6}, {"closed", s.Closed}, {"idle", s.Idle}} {
+		if o.on {
+			words = append(words, "--"+o.flag)
+		}
+	}
+	if b.Lost != nil {
+		say("max-lost", *b.Lost)
+	}
+	if b.Failed != nil {
+		say("max-failed", *b.Failed)
+	}
+	if b.Hole != nil {
+		say("max-hole", *b.Hole)
+	}
+	if b.P99 != nil {
+		say("p99", *b.P99)
+	}
+	return strings.Join(words, " ")
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,14 +35,11 @@ scenario. The agent's periodic resyncs are off, so that they do not mend what wa
 					return usage(err)
 				}
 			}
-			for seed == 0 {
-				seed = rand.Uint64() >> 32
-			}
 			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}
-			return ended(h.Fuzz(c.Context(), o, seed, order))
+			return ended(h.Fuzz(c.Context(), o, harness.SeedOr(seed), order))
 		},
 	}
 	environmentFlags(c.Flags(), &o)

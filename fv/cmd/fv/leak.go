@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -46,14 +45,11 @@ Kinds of churn:
 			if err != nil {
 				return usage(err)
 			}
-			for seed == 0 {
-				seed = rand.Uint64() >> 32
-			}
 			h, err := openFor(c, o)
 			if err != nil {
 				return err
 			}
-			return ended(h.Leak(c.Context(), o, seed, order))
+			return ended(h.Leak(c.Context(), o, harness.SeedOr(seed), order))
 		},
 	}
 	environmentFlags(c.Flags(), &o)
