@@ -212,6 +212,28 @@ func TestPlotsArePictures(t *testing.T) {
 	}
 }
 
+// TestEachPlotHasItsFile wants scenarios of one name, which a run that repeats them has, to keep their pictures.
+func TestEachPlotHasItsFile(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}}
+	for i := range 2 {
+		from := float64(100 * i)
+		rec.Scenarios = append(rec.Scenarios, Scenario{Name: "run", Started: at(from), Ended: at(from + 50), Measurements: []metrics.Measurement{
+			{Name: "took", Labels: []metrics.Label{{Name: fmt.Sprint(i), Value: "a"}}, Samples: make([]metrics.Sample, 2)},
+			{Name: "took", Labels: []metrics.Label{{Name: fmt.Sprint(i), Value: "b"}}, Samples: make([]metrics.Sample, 2)},
+		}})
+		for s := range plottable {
+			rec.Points = append(rec.Points, metrics.Point{At: at(from + float64(s)), Phase: metrics.Phase{Scenario: "run"}, Values: metrics.Snapshot{metrics.FDs: 1}})
+		}
+	}
+	var files []string
+	for _, f := range plots(rec) {
+		files = append(files, f.File())
+	}
+	if want := []string{"plots/run/fds.svg", "plots/run-2/fds.svg", "plots/run-3/fds.svg", "plots/took.svg", "plots/took-2.svg"}; !slices.Equal(files, want) {
+		t.Errorf("got %q, want %q", files, want)
+	}
+}
+
 func TestConnectionsStandOut(t *testing.T) {
 	c := &Connections{
 		Chosen: "all", Flows: 6, Pods: []string{"a/b", "a/c"}, Rows: []string{" +", ". "}, Differing: 3,
