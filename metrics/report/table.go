@@ -31,7 +31,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 			tableFailure(&out, rec, sc, dir)
 		}
 	}
-	fmt.Fprintf(&out, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))
+	out.WriteString("\n" + wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
