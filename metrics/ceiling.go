@@ -19,6 +19,7 @@ type Ceiling struct {
 	Words    []string `json:"words,omitempty"`    // with which words of the measurement's name and of its labels' values begin, such as "enforce", "deny"
 	Quantile float64  `json:"quantile,omitempty"` // of the measurement's values, from 0 to 1
 	Max      float64  `json:"max"`                // in the unit of what is limited
+	Unit     Unit     `json:"unit,omitempty"`     // that a measurement must have for Max to limit it; empty: any
 	Reached  bool     `json:"reached,omitempty"`  // Max itself is allowed
 }
 
@@ -50,6 +51,12 @@ func ParseCeiling(text string) (Ceiling, error) {
 	}
 	var err error
 	c.Max, err = valueIn(unit, form[3], form[4], c.Gauge == "")
+	if suffix := form[4]; c.Gauge == "" && suffix != "" {
+		c.Unit = Seconds
+		if byteUnits[suffix] > 0 {
+			c.Unit = Bytes
+		}
+	}
 	return c, err
 }
 
@@ -89,13 +96,13 @@ func joined(gauges []Gauge) string {
 	return strings.Join(names, ", ")
 }
 
-// Of reports whether the ceiling is on what was measured.
+// Of reports whether the ceiling is on what was measured: seconds are within any number of MiB, which would say nothing.
 func (c Ceiling) Of(m Measurement) bool {
 	words := strings.Fields(m.Name)
 	for _, l := range m.Labels {
 		words = append(words, strings.Fields(l.Value)...)
 	}
-	return c.Gauge == "" && !slices.ContainsFunc(c.Words, func(want string) bool {
+	return c.Gauge == "" && (c.Unit == "" || c.Unit == m.Unit) && !slices.ContainsFunc(c.Words, func(want string) bool {
 		return !slices.ContainsFunc(words, func(has string) bool { return strings.HasPrefix(strings.ToLower(has), want) })
 	})
 }

@@ -73,6 +73,9 @@ func TestCeilingJudges(t *testing.T) {
 	if c.Of(measured("allow", 0)) || c.Of(Measurement{Name: "established flows cut"}) {
 		t.Error("it is of what has not all its words")
 	}
+	if other, err := ParseCeiling("enforce_deny_p99<200MiB"); err != nil || other.Of(measured("deny", 0, ten...)) {
+		t.Errorf("%v: a ceiling in MiB is of seconds", err)
+	}
 	rss, _ := ParseCeiling("rss_bytes<120MiB")
 	if v, why := rss.JudgePeak(130 << 20); v != Fail || why != "budget rss_bytes<120MiB: rss_bytes was 130.0 MiB" {
 		t.Errorf("%v, %s", v, why)

@@ -81,7 +81,8 @@ func (m Measurement) Same(o Measurement) bool {
 	return m.Name == o.Name && m.Unit == o.Unit && slices.Equal(m.Labels, o.Labels)
 }
 
-// Add takes over the values of another measurement of the same thing, which stays as it is. Samples and a histogram don't go together.
+// Add takes over the values of another measurement of the same thing, which stays as it is. Samples and a histogram don't go together. A copy of m
+// that is to stay must have its samples clipped: a journal adds one at a time, and may not copy all for each.
 func (m *Measurement) Add(o Measurement) error {
 	if m.Histogram.count() > 0 && len(o.Samples) > 0 || o.Histogram.count() > 0 && len(m.Samples) > 0 {
 		return fmt.Errorf("add to %s: one has samples, the other a histogram", m.Name)
@@ -93,7 +94,7 @@ func (m *Measurement) Add(o Measurement) error {
 		}
 		m.Histogram = sum
 	}
-	m.Samples, m.Without = append(slices.Clip(m.Samples), o.Samples...), m.Without+o.Without
+	m.Samples, m.Without = append(m.Samples, o.Samples...), m.Without+o.Without
 	m.Doc, m.Invalid = cmp.Or(m.Doc, o.Doc), cmp.Or(m.Invalid, o.Invalid)
 	return nil
 }

@@ -32,8 +32,9 @@ func alike(firsts []Difference) [][]Difference {
 			same = firsts[:1]
 		}
 		groups = append(groups, same)
+		// One fact may differ in several manners: a flow's packets pass at one time and are dropped at another.
 		firsts = slices.DeleteFunc(slices.Clone(firsts), func(d Difference) bool {
-			return slices.ContainsFunc(same, func(s Difference) bool { return s.Fact == d.Fact })
+			return slices.ContainsFunc(same, func(s Difference) bool { return s.Fact == d.Fact && s.manner() == d.manner() })
 		})
 	}
 	return groups

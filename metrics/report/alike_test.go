@@ -48,3 +48,20 @@ func TestEqualDifferencesAreOneLine(t *testing.T) {
 		t.Errorf("of a list that was cut, %d are told: %q", told, lines)
 	}
 }
+
+// TestOneFlowMayDifferInTwoManners wants each to be told: one that loses packets and lets others pass, and two ways of which one is open and one shut.
+func TestOneFlowMayDifferInTwoManners(t *testing.T) {
+	violated := func(met string) Difference {
+		d := Fact{Packets, Flow, "a/b > c/d tcp/80", ""}.Differs("no packet "+met, "3 packets were "+met)
+		d.Violation = &Violation{ViolationClass: ViolationClass{Met: met}}
+		return d
+	}
+	for name, all := range map[string][]Difference{
+		"in time":     {violated(Dropped), violated(Passed)},
+		"by its ways": {Fact{Packets, Flow, "a/b > c/d", "tcp/80"}.Differs("dropped", "connected"), Fact{Packets, Flow, "a/b > c/d", "tcp/81"}.Differs("connected", "dropped")},
+	} {
+		if lines, told := inLines(Rank(all, 50)); len(lines) != 2 || told != 2 {
+			t.Errorf("%s: %d are told: %q", name, told, lines)
+		}
+	}
+}

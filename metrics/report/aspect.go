@@ -35,9 +35,24 @@ func (a Aspect) rank() int {
 	return slices.Index(aspects, Other)
 }
 
+// likeness is what differences have in common that are told in one line.
+type likeness struct {
+	subject string
+	change  Change
+	manner  string // of flows: one that passes and must not is not like one that is dropped and must pass
+}
+
+func (d Difference) likeness() likeness {
+	l := likeness{subject: d.Subject, change: d.Change()}
+	if d.Kind == Flow {
+		l.manner = d.manner()
+	}
+	return l
+}
+
 // like reports whether two differences are told in one line.
 func (d Difference) like(o Difference) bool {
-	return d.Part != "" && o.Part != "" && d.Subject == o.Subject && d.Change() == o.Change()
+	return d.Part != "" && o.Part != "" && d.likeness() == o.likeness()
 }
 
 // String tells, in one line, the difference and how many are like it.
@@ -59,20 +74,16 @@ func Rank(all []Difference, most int) []Difference {
 	slices.SortStableFunc(all, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.Aspect.rank(), b.Aspect.rank()), cmp.Compare(a.Change(), b.Change()), cmp.Compare(a.Fact, b.Fact))
 	})
-	type kind struct {
-		subject string
-		change  Change
-	}
-	alike, first := map[kind]int{}, map[kind]bool{}
+	alike, first := map[likeness]int{}, map[likeness]bool{}
 	for _, d := range all {
 		if d.Part != "" {
-			alike[kind{d.Subject, d.Change()}]++
+			alike[d.likeness()]++
 		}
 	}
 	var kept, rest []int
 	for i := range all {
 		d := &all[i]
-		k := kind{d.Subject, d.Change()}
+		k := d.likeness()
 		if d.Part != "" && alike[k] > 1 {
 			d.Alike = alike[k]
 		}

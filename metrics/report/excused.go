@@ -18,22 +18,30 @@ type Excused struct {
 
 // writeExcused writes what known issues of the SUT's release excused, as a Markdown list.
 func writeExcused(b *bytes.Buffer, rec Record) {
-	var lines bytes.Buffer
+	lines := rec.known()
+	if len(lines) > 0 {
+		b.WriteString("\n## Known issues\n\n")
+	}
+	for _, line := range lines {
+		fmt.Fprintf(b, "- %s\n", cell(line))
+	}
+}
+
+// known says what known issues of the SUT's release excused, and why something was not, a line each.
+func (rec Record) known() []string {
+	var lines []string
 	if rec.Run.Unexcused != "" {
-		fmt.Fprintf(&lines, "- %s\n", cell(rec.Run.Unexcused))
+		lines = append(lines, plain(rec.Run.Unexcused))
 	}
 	for _, sc := range rec.Scenarios {
 		if sc.Unexcused != "" {
-			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(sc.Unexcused))
+			lines = append(lines, plain(sc.Name+": "+sc.Unexcused))
 		}
 		for _, e := range sc.Excused() {
-			fmt.Fprintf(&lines, "- %s: %s\n", cell(sc.Name), cell(e.String()))
+			lines = append(lines, plain(sc.Name)+": "+e.String())
 		}
 	}
-	if lines.Len() > 0 {
-		b.WriteString("\n## Known issues\n\n")
-		b.Write(lines.Bytes())
-	}
+	return lines
 }
 
 // Remarks are what a reader should know of a scenario whatever its verdict.

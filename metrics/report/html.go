@@ -108,23 +108,6 @@ func (rec Record) counts() []page.Count {
 	return counts
 }
 
-// known says what known issues of the SUT's release excused, and why something was not.
-func (rec Record) known() []string {
-	var lines []string
-	if rec.Run.Unexcused != "" {
-		lines = append(lines, plain(rec.Run.Unexcused))
-	}
-	for _, sc := range rec.Scenarios {
-		if sc.Unexcused != "" {
-			lines = append(lines, plain(sc.Name+": "+sc.Unexcused))
-		}
-		for _, e := range sc.Excused() {
-			lines = append(lines, plain(sc.Name)+": "+e.String())
-		}
-	}
-	return lines
-}
-
 // facts says what was run, with what and where, and how well it was watched.
 func (rec Record) facts() []page.Fact {
 	r, m := rec.Run, rec.Run.Machine

@@ -310,8 +310,6 @@ func (sc Scenario) leaks() *page.Leak {
 		}
 		p.Rows = append(p.Rows, r)
 	}
-	for _, line := range leakPlaces(*sc.Leak) {
-		p.Places = append(p.Places, plain(line))
-	}
+	p.Places = leakPlaces(*sc.Leak)
 	return p
 }

@@ -110,12 +110,16 @@ func speed(values page.Values, times []page.Seconds) page.Values {
 }
 
 // thin keeps, of each few points that follow one another, the lowest and the highest value of every series, in their order, as the first and
-// the last of these points. Points that are settled or lack something stay as they are. It returns how many the few are.
+// the last of these points. Points that are settled stay as they are, and those that lack something are put together with their like alone: while an
+// agent is away all do. It returns how many the few are.
 func thin(p page.Points, most int) (page.Points, int) {
 	few := (2*len(p.Times) + most - 1) / most
-	alone := map[int]bool{}
-	for _, i := range slices.Concat(p.Settled, p.Gaps) {
+	alone, lacks := map[int]bool{}, map[int]bool{}
+	for _, i := range p.Settled {
 		alone[i] = true
+	}
+	for _, i := range p.Gaps {
+		lacks[i] = true
 	}
 	out := page.Points{Began: p.Began, Gaps: []int{}, Settled: []int{}}
 	for _, s := range p.Series {
@@ -125,10 +129,16 @@ func thin(p page.Points, most int) (page.Points, int) {
 	moved := map[int]int{}
 	for i := 0; i < len(p.Times); {
 		n := i + 1
-		for !alone[i] && n < len(p.Times) && n-i < few && !alone[n] {
+		for !alone[i] && n < len(p.Times) && n-i < few && !alone[n] && lacks[n] == lacks[i] {
 			n++
 		}
 		moved[i] = len(out.Times)
+		if lacks[i] {
+			out.Gaps = append(out.Gaps, len(out.Times))
+			if n > i+1 {
+				out.Gaps = append(out.Gaps, len(out.Times)+1)
+			}
+		}
 		out.Times = append(out.Times, p.Times[i])
 		if n > i+1 {
 			out.Times = append(out.Times, p.Times[n-1])
@@ -144,9 +154,6 @@ func thin(p page.Points, most int) (page.Points, int) {
 	}
 	for _, i := range p.Settled {
 		out.Settled = append(out.Settled, moved[i])
-	}
-	for _, i := range p.Gaps {
-		out.Gaps = append(out.Gaps, moved[i])
 	}
 	return out, few
 }

@@ -107,6 +107,42 @@ func TestThinKeepsExtremesAndWhatIsSpecial(t *testing.T) {
 	}
 }
 
+// TestThinOfAnAgentThatIsAway wants points that all lack something to be thinned out as well, and to stay gaps.
+func TestThinOfAnAgentThatIsAway(t *testing.T) {
+	p := page.Points{Series: []page.Series{{Name: "a"}}}
+	for i := range 1000 {
+		p.Times, p.Series[0].Values, p.Gaps = append(p.Times, page.Seconds(i)), append(p.Series[0].Values, nan), append(p.Gaps, i)
+	}
+	out, _ := thin(p, 100)
+	if len(out.Times) > 110 || len(out.Gaps) != len(out.Times) || out.Gaps[len(out.Gaps)-1] != len(out.Times)-1 {
+		t.Errorf("%d points are left, of which %d are gaps", len(out.Times), len(out.Gaps))
+	}
+}
+
+func TestMarksTellFailuresBeforeGaps(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}}
+	for i := range 2 * mostMarks {
+		rec.Points = append(rec.Points, metrics.Point{At: at(float64(i)), Gaps: []metrics.Gap{{Source: "agent"}}})
+	}
+	marks := rec.marks([]Finding{{At: at(5), Kind: Life, Error: "died"}}, []Event{{At: at(5), Container: "agent", What: "exited"}}, at(0), at(1e4))
+	kinds := map[string]int{}
+	for _, m := range marks {
+		kinds[m.Kind]++
+	}
+	if len(marks) != mostMarks || kinds["fail"] != 1 || kinds["event"] != 1 {
+		t.Errorf("got %v", kinds)
+	}
+}
+
+// TestExcusedBarCountsAllIssues wants what each of several issues excuses to be counted.
+func TestExcusedBarCountsAllIssues(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}}
+	lane := rec.findingLane([]Finding{{At: at(1), Name: "never wrong", Excused: []Excused{{Issue: "a", Violations: 2}, {Issue: "b", Violations: 3}}}}, nil, at(0), at(10))
+	if len(lane.Bars) != 1 || lane.Bars[0].Text != "never wrong: 5 violations excused" {
+		t.Errorf("got %+v", lane.Bars)
+	}
+}
+
 func TestRatesCountEveryChange(t *testing.T) {
 	rec := Record{Run: Run{Started: at(0)}}
 	operations := []Operation{{At: at(1), Count: 10, Took: 3 * time.Second}, {At: at(1.5), Count: 1}, {At: at(9.99), Count: 7, Took: time.Millisecond}}
@@ -172,6 +208,28 @@ func TestPlotsArePictures(t *testing.T) {
 		"plots/run/heap_bytes.svg", "plots/run/rss_bytes.svg", "plots/run/cpu_seconds.svg", "plots/run/goroutines.svg", "plots/policy-churn/goroutines.svg",
 	}
 	if !slices.Equal(files, want) {
+		t.Errorf("got %q, want %q", files, want)
+	}
+}
+
+// TestEachPlotHasItsFile wants scenarios of one name, which a run that repeats them has, to keep their pictures.
+func TestEachPlotHasItsFile(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}}
+	for i := range 2 {
+		from := float64(100 * i)
+		rec.Scenarios = append(rec.Scenarios, Scenario{Name: "run", Started: at(from), Ended: at(from + 50), Measurements: []metrics.Measurement{
+			{Name: "took", Labels: []metrics.Label{{Name: fmt.Sprint(i), Value: "a"}}, Samples: make([]metrics.Sample, 2)},
+			{Name: "took", Labels: []metrics.Label{{Name: fmt.Sprint(i), Value: "b"}}, Samples: make([]metrics.Sample, 2)},
+		}})
+		for s := range plottable {
+			rec.Points = append(rec.Points, metrics.Point{At: at(from + float64(s)), Phase: metrics.Phase{Scenario: "run"}, Values: metrics.Snapshot{metrics.FDs: 1}})
+		}
+	}
+	var files []string
+	for _, f := range plots(rec) {
+		files = append(files, f.File())
+	}
+	if want := []string{"plots/run/fds.svg", "plots/run-2/fds.svg", "plots/run-3/fds.svg", "plots/took.svg", "plots/took-2.svg"}; !slices.Equal(files, want) {
 		t.Errorf("got %q, want %q", files, want)
 	}
 }

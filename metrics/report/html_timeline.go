@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,7 +160,11 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 		case why != "":
 			kind, text = "inconclusive", text+": "+why
 		case len(f.Excused) > 0:
-			kind, text = "excused", fmt.Sprintf("%s: %d violations are excused", text, f.Excused[0].Violations)
+			n := 0
+			for _, e := range f.Excused {
+				n += e.Violations
+			}
+			kind, text = "excused", fmt.Sprintf("%s: %s excused", text, counted(n, "violation"))
 		}
 		bar := page.Bar{From: rec.since(later(from, f.At.Add(-f.Took))), To: rec.since(f.At), Kind: kind, Text: plain(text)}
 		if kind != "" {
@@ -185,10 +190,10 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 
 // marks are what concerns every plot: when something was wrong, when a container ended or began, and where a scrape failed.
 func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) []page.Bar {
-	marks := []page.Bar{}
+	marks, gaps := []page.Bar{}, []page.Bar{}
 	for i, p := range rec.Points {
 		if len(p.Gaps) > 0 && i > 0 && !p.At.Before(from) && !p.At.After(to) {
-			marks = append(marks, page.Bar{From: rec.since(later(from, rec.Points[i-1].At)), To: rec.since(p.At), Kind: "gap", Text: plain(p.Gaps[0].Source + ": " + p.Gaps[0].Reason)})
+			gaps = append(gaps, page.Bar{From: rec.since(later(from, rec.Points[i-1].At)), To: rec.since(p.At), Kind: "gap", Text: plain(p.Gaps[0].Source + ": " + p.Gaps[0].Reason)})
 		}
 	}
 	for _, f := range findings {
@@ -206,7 +211,9 @@ func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) 
 		at := rec.since(e.At)
 		marks = append(marks, page.Bar{From: at, To: at, Kind: "event", Text: plain(e.Describe(rec.Run.Target))})
 	}
-	return marks[:min(len(marks), mostMarks)]
+	// An agent that is away leaves many gaps: they must not take the place of what was wrong.
+	marks = marks[:min(len(marks), mostMarks)]
+	return slices.Concat(gaps[:min(len(gaps), mostMarks-len(marks))], marks)
 }
 
 // widths are those of the parts for which a rate is told, in seconds.

@@ -31,6 +31,27 @@ func journal(t *testing.T, path string, entries ...Entry) {
 
 func ptr[T any](v T) *T { return &v }
 
+// TestLoadLosesNothingThatDoesNotAddUp wants a measurement that can't be added to another to be told and kept, and the rest of the record with it.
+func TestLoadLosesNothingThatDoesNotAddUp(t *testing.T) {
+	dir := t.TempDir()
+	many := metrics.NewHistogram(1, 10)
+	if err := many.Record(3); err != nil {
+		t.Fatal(err)
+	}
+	journal(t, filepath.Join(dir, "journal.jsonl"),
+		Entry{Begin: &Scenario{Name: "a", Started: at(1)}},
+		Entry{Scenario: "a", Measurement: &metrics.Measurement{Name: "took", Samples: []metrics.Sample{{At: at(2), Value: 1}}}},
+		Entry{Scenario: "a", Measurement: &metrics.Measurement{Name: "took", Histogram: many}},
+	)
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, logsDir), 0o755), os.WriteFile(filepath.Join(dir, agentLog), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := Load(dir)
+	if err == nil || len(rec.Scenarios[0].Measurements) != 2 || len(rec.Files) != 1 {
+		t.Errorf("%v: %d measurements, files %q", err, len(rec.Scenarios[0].Measurements), rec.Files)
+	}
+}
+
 func TestLoadMergesJournals(t *testing.T) {
 	dir := t.TempDir()
 	journal(t, filepath.Join(dir, "journal-driver.jsonl"),

@@ -46,9 +46,8 @@ func (f Finding) Excuse(known []KnownIssue) Finding {
 	for _, e := range f.Excused {
 		listed, f.Differing = append(listed, e.Examples...), f.Differing+e.Violations
 	}
-	if len(f.Excused) > 0 {
-		slices.SortStableFunc(listed, func(a, b Difference) int { return a.From.Compare(b.From) })
-	}
+	// In order of time always, and not only after examples were added: judged again, the same must come first.
+	slices.SortStableFunc(listed, func(a, b Difference) int { return a.From.Compare(b.From) })
 	f.Differences, f.Excused = nil, nil
 	for _, c := range f.Violations {
 		if e := f.excused(c.ViolationClass, known); e != nil {

@@ -48,6 +48,26 @@ func TestExcuse(t *testing.T) {
 	}
 }
 
+// TestExcuseKeepsTheOrder wants what comes first, which gives a verdict its reason, to be the same after each judgement.
+func TestExcuseKeepsTheOrder(t *testing.T) {
+	var seen Finding
+	for _, s := range []float64{3, 1, 2} {
+		family := IPv4
+		if s == 2 {
+			family = IPv6
+		}
+		seen.Violated(Difference{From: at(s), Violation: &Violation{ViolationClass: ViolationClass{Family: family}}}, 6)
+	}
+	known := []KnownIssue{{Name: "of IPv6", Excuses: ViolationClass{Family: IPv6}}}
+	once := seen.Excuse(known)
+	if again := once.Excuse(known); !reflect.DeepEqual(again, once) {
+		t.Errorf("judged again: %+v, before %+v", again.Differences, once.Differences)
+	}
+	if none := once.Excuse(nil); !reflect.DeepEqual(none, seen.Excuse(nil)) {
+		t.Errorf("excused no more: %+v", none.Differences)
+	}
+}
+
 func TestWithout(t *testing.T) {
 	rec := Record{Run: Run{Known: []KnownIssue{{Name: "a"}, {Name: "b"}, {Name: "a"}}}}
 	got, ok := rec.Without("a")

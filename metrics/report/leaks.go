@@ -67,6 +67,9 @@ func leakPlaces(t leak.Trial) []string {
 	if len(t.Profiles) == 2 {
 		lines = append(lines, fmt.Sprintf("go tool pprof -sample_index=inuse_objects -base %s %s", t.Profiles[0], t.Profiles[1]))
 	}
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
 	return lines
 }
 
@@ -99,7 +102,7 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 		if sc.Leak == nil {
 			continue
 		}
-		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(leakIntro(*sc.Leak), 100))
+		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
 		w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(w, strings.Join(leakHeads, "\t"))
 		unmoved, answers := 0, sc.Leak.Answers()
@@ -119,7 +122,7 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 		}
 		lines := leakPlaces(*sc.Leak)
 		for _, l := range lines[:min(len(lines), most)] {
-			fmt.Fprintln(b, " ", plain(l))
+			fmt.Fprintln(b, " ", l)
 		}
 		if more := len(lines) - most; more > 0 {
 			fmt.Fprintf(b, "  and %d more lines in summary.md\n", more)

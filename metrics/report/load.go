@@ -16,8 +16,7 @@ import (
 )
 
 // Load composes the record of all journals (journal*.jsonl) in dir; its verdicts are still to be judged. A finding that tells
-// when its differences were bears what the agent logged meanwhile. Each Begin
-// makes a scenario; an entry belongs to the latest of its name that its own journal, or else its time, admits. A torn
+// when its differences were bears what the agent logged meanwhile. Each Begin makes a scenario; an entry belongs to the latest of its name that its own journal, or else its time, admits. A torn
 // last line is left out. Even if the error is not nil the record holds all that could be read; no journal at all
 // wraps os.ErrNotExist.
 func Load(dir string) (Record, error) {
@@ -37,12 +36,12 @@ func Load(dir string) (Record, error) {
 	for i, entries := range journals {
 		errs = append(errs, c.add(filepath.Base(paths[i]), entries))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return c.record(), fmt.Errorf("load record: %w", err)
-	}
 	rec := c.record()
 	rec.Files = filesIn(dir)
-	return rec, rec.quote(dir)
+	if err := errors.Join(append(errs, rec.quote(dir))...); err != nil {
+		return rec, fmt.Errorf("load record: %w", err)
+	}
+	return rec, nil
 }
 
 func readEntries(path string) ([]Entry, error) {
@@ -177,13 +176,16 @@ func (sc *Scenario) add(e Entry) error {
 	return nil
 }
 
-func (sc *Scenario) addMeasurement(m metrics.Measurement) error {
+// addMeasurement adds to that of the same thing. One that can't be added up with it stands alone, so that it is not lost.
+func (sc *Scenario) addMeasurement(m metrics.Measurement) (err error) {
 	i := slices.IndexFunc(sc.Measurements, m.Same)
-	if i < 0 {
-		sc.Measurements = append(sc.Measurements, m)
-		return nil
+	if i >= 0 {
+		err = sc.Measurements[i].Add(m)
 	}
-	return sc.Measurements[i].Add(m)
+	if i < 0 || err != nil {
+		sc.Measurements = append(sc.Measurements, m)
+	}
+	return err
 }
 
 func (sc *Scenario) addStep(s Step) {

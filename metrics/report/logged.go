@@ -22,8 +22,7 @@ const (
 )
 
 // quote adds, to each finding that tells when its differences were, what the agent logged meanwhile; to each other that fails, the warnings and
-// worse that it logged while agreement was waited for. A record without a log is left
-// as it is.
+// worse that it logged while agreement was waited for. A record without a log is left as it is.
 func (rec *Record) quote(dir string) error {
 	var timed []*Finding
 	for i := range rec.Scenarios {
@@ -47,13 +46,17 @@ func (rec *Record) quote(dir string) error {
 	for _, f := range timed {
 		f.Log = nil
 	}
-	lines := bufio.NewReader(file)
+	lines, more := bufio.NewReader(file), make([]int, len(timed))
 	for {
 		line, err := lines.ReadString('\n')
 		if at, ok := stamp(line); ok {
-			for _, f := range timed {
-				if f.covers(at) || f.waited() && f.awaits(at) && severityOf(line) >= warning {
+			for i, f := range timed {
+				switch {
+				case !f.covers(at) && !(f.awaits(at) && f.waited() && severityOf(line) >= warning):
+				case len(f.Log) < maxLogged:
 					f.Log = append(f.Log, strings.TrimRight(line, "\r\n"))
+				default:
+					more[i]++
 				}
 			}
 		}
@@ -64,9 +67,9 @@ func (rec *Record) quote(dir string) error {
 			return fmt.Errorf("read the agent's log: %w", err)
 		}
 	}
-	for _, f := range timed {
-		if more := len(f.Log) - maxLogged; more > 0 {
-			f.Log = append(f.Log[:maxLogged:maxLogged], fmt.Sprintf("and %d more lines in %s", more, agentLog))
+	for i, f := range timed {
+		if more[i] > 0 {
+			f.Log = append(f.Log, fmt.Sprintf("and %d more lines in %s", more[i], agentLog))
 		}
 	}
 	return nil
@@ -91,9 +94,11 @@ func (f Finding) windows() []Difference {
 	return timed
 }
 
-func (f Finding) covers(at time.Time) bool {
-	for _, d := range f.windows() {
-		if !at.Before(d.From.Add(-around)) && !at.After(d.Until.Add(around)) {
+// covers reports whether one of the differences was at about a time. It is asked of every line of a log, so it copies none.
+func (f *Finding) covers(at time.Time) bool {
+	for i := range f.Differences {
+		d := &f.Differences[i]
+		if !d.From.IsZero() && !at.Before(d.From.Add(-around)) && !at.After(d.Until.Add(around)) {
 			return true
 		}
 	}

@@ -47,6 +47,24 @@ func TestFindingQuotesTheAgentsLog(t *testing.T) {
 	}
 }
 
+func TestQuotesAreCut(t *testing.T) {
+	dir := t.TempDir()
+	line := at(100).Format("2006-01-02 15:04:05.000") + " [INFO][1] again\n"
+	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, agentLog), []byte(strings.Repeat(line, maxLogged+3)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	rec := Record{Scenarios: []Scenario{{Findings: []Finding{{Differences: []Difference{{Fact: "a", From: at(100), Until: at(100)}}}}}}}
+	if err := rec.quote(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := rec.Scenarios[0].Findings[0].Log; len(got) != maxLogged+1 || got[maxLogged] != "and 3 more lines in logs/agent.log" {
+		t.Errorf("%d lines, the last %q", len(got), got[len(got)-1])
+	}
+}
+
 func TestFailureQuotesTheAgentsComplaints(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder

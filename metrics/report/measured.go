@@ -47,6 +47,7 @@ func (t measured) holds(m metrics.Measurement) bool {
 func (t *measured) add(m metrics.Measurement) {
 	i := slices.IndexFunc(t.rows, m.Same)
 	if i < 0 || t.rows[i].Add(m) != nil {
+		m.Samples = slices.Clip(m.Samples) // the scenario's own stay as they are
 		t.rows = append(t.rows, m)
 	}
 }

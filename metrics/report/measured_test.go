@@ -11,6 +11,17 @@ import (
 )
 
 // What the driver writes sample by sample is one measurement of the record; rows that differ in the last label alone stand together.
+// TestTablesLeaveTheRecordAlone wants a row for all scenarios' samples not to write over those of one of them.
+func TestTablesLeaveTheRecordAlone(t *testing.T) {
+	room := make([]metrics.Sample, 1, 4)
+	m := metrics.Measurement{Name: "took", Samples: room}
+	other := metrics.Measurement{Name: "took", Samples: []metrics.Sample{{Value: 7}}}
+	rec := Record{Scenarios: []Scenario{{Measurements: []metrics.Measurement{m}}, {Measurements: []metrics.Measurement{other}}}}
+	if n := rec.measured()[0].rows[0].N(); n != 2 || room[:2][1].Value != 0 {
+		t.Errorf("%d values, and behind those of the first stands %v", n, room[:2][1].Value)
+	}
+}
+
 func TestMeasurementsAddUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.jsonl")
 	j, err := Create(path)

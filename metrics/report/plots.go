@@ -26,22 +26,36 @@ func (p plot) File() string { return p.file }
 // Write writes SVG.
 func (p plot) Write(w io.Writer, _ Record) error { return p.draw(w) }
 
+// fileNames gives files names of their own: two scenarios, or two tables of measurements, may have one.
+type fileNames map[string]bool
+
+func (taken fileNames) of(name string) string {
+	name = fileName(name)
+	own := name
+	for n := 2; taken[own]; n++ {
+		own = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[own] = true
+	return own
+}
+
 // plots returns a picture of each series of the run and of each longer scenario, and of each distribution.
 func plots(rec Record) []Format {
 	points, _ := rec.series()
 	whole := rec.whole()
 	var all []Format
+	folders, files := fileNames{}, fileNames{}
 	if whole != nil {
-		all = append(all, charts("run", rec.Run.ID, points, whole)...)
+		all = append(all, charts(folders.of("run"), rec.Run.ID, points, whole)...)
 	}
 	for _, sc := range rec.Scenarios {
 		if sc.Skipped == "" && len(rec.pointsOf(sc)) >= plottable {
-			all = append(all, charts(fileName(sc.Name), sc.Name, points, rec.timeline(sc))...)
+			all = append(all, charts(folders.of(sc.Name), sc.Name, points, rec.timeline(sc))...)
 		}
 	}
 	for _, t := range rec.measured() {
 		if s := t.strips(); s != nil {
-			all = append(all, plot{"plots/" + fileName(t.Name) + ".svg", s.Write})
+			all = append(all, plot{"plots/" + files.of(t.Name) + ".svg", s.Write})
 		}
 	}
 	return all

@@ -158,7 +158,7 @@ func row(b *bytes.Buffer, cells ...string) {
 	b.WriteString("|\n")
 }
 
-var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`)
+var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "&", "&amp;", "<", "&lt;", "~", `\~`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`)
 
 // cell makes one line of text that Markdown shows as it is.
 func cell(s string) string { return markdown.Replace(plain(s)) }

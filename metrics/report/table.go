@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,7 +21,7 @@ const tableWidth = 80
 func Table(w io.Writer, rec Record, dir string) error {
 	var out bytes.Buffer
 	tableRows(&out, rec)
-	writeExcused(&out, rec)
+	tableExcused(&out, rec)
 	tableLeaks(&out, rec)
 	for _, t := range rec.measured() {
 		t.text(&out)
@@ -30,7 +31,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 			tableFailure(&out, rec, sc, dir)
 		}
 	}
-	fmt.Fprintf(&out, "\n%s: %s\n", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given")))
+	out.WriteString("\n" + wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
@@ -60,6 +61,19 @@ func tableRows(out *bytes.Buffer, rec Record) {
 			if f.Note != "" && f.broken() == "" {
 				indented(out, "  ", f.title()+": "+f.Note)
 			}
+		}
+	}
+}
+
+// tableExcused writes what known issues excused, for a terminal.
+func tableExcused(out *bytes.Buffer, rec Record) {
+	lines := rec.known()
+	if len(lines) > 0 {
+		out.WriteString("\n## Known issues\n\n")
+	}
+	for _, line := range lines {
+		for i, part := range slices.Collect(strings.Lines(wrapped(line, tableWidth-2))) {
+			out.WriteString([]string{"- ", "  "}[min(i, 1)] + part)
 		}
 	}
 }

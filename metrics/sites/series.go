@@ -32,10 +32,12 @@ func (s *Series) Cycles() []float64 { return slices.Clone(s.cycles) }
 
 // Growing is a site that holds more with each cycle.
 type Growing struct {
-	Growth                    // from the end of the warm-up to the last cycle
-	BytesPerCycle float64     // on average
-	Answer        leak.Answer // on its objects
-	Values        []float64   // objects after each cycle
+	Site
+	Objects, Bytes int64       // that it holds more in the last cycle than at the end of the warm-up
+	Stack          []string    // of most of them, from the inside
+	BytesPerCycle  float64     // on average
+	Answer         leak.Answer // on its objects
+	Values         []float64   // objects after each cycle
 }
 
 // Growing returns the sites whose objects grow, those with the most bytes first. level is the share of runs in which any of them may be named
@@ -62,7 +64,7 @@ func (s *Series) Growing(level float64) []Growing {
 		begin := s.tables[a.WarmUp].Held[site]
 		cycles := s.cycles[n-1] - s.cycles[a.WarmUp]
 		all = append(all, Growing{
-			Growth:        Growth{Site: site, Objects: held.Objects - begin.Objects, Bytes: held.Bytes - begin.Bytes, Stack: held.Stack},
+			Site: site, Objects: held.Objects - begin.Objects, Bytes: held.Bytes - begin.Bytes, Stack: held.Stack,
 			BytesPerCycle: float64(held.Bytes-begin.Bytes) / cycles, Answer: a, Values: values,
 		})
 	}

@@ -1,11 +1,10 @@
-// Package sites says where a Go program holds memory and goroutines: by function and line, and what grew between two of its profiles.
+// Package sites says where a Go program holds memory and goroutines: by function and line, and which of these places hold more and more.
 //
 // It owns the reading of profiles as runtime/pprof writes them. What it makes is plain data, safe for concurrent reading.
 package sites
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -148,27 +147,4 @@ func standard(function string) bool {
 		return !strings.Contains(first, ".")
 	}
 	return !strings.HasPrefix(first, "main.")
-}
-
-// Growth is what one site holds more in the later of two profiles.
-type Growth struct {
-	Site
-	Objects int64    `json:"objects"`
-	Bytes   int64    `json:"bytes,omitempty"`
-	Stack   []string `json:"stack,omitempty"` // of the most of them, from the inside
-}
-
-// Grown subtracts an early profile from a late one, what grew most first: by bytes, then by objects.
-func Grown(early, late Table) []Growth {
-	var all []Growth
-	for site, h := range late.Held {
-		before := early.Held[site]
-		if g := (Growth{site, h.Objects - before.Objects, h.Bytes - before.Bytes, h.Stack}); g.Objects > 0 || g.Bytes > 0 {
-			all = append(all, g)
-		}
-	}
-	slices.SortFunc(all, func(a, b Growth) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), strings.Compare(a.String(), b.String()))
-	})
-	return all
 }

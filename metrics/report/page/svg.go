@@ -6,7 +6,6 @@ import (
 	"html"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,17 +80,18 @@ func (c Chart) drawLine(b *bytes.Buffer, x, y scale) {
 	var path, dots strings.Builder
 	values := c.Points.Series[0].Values
 	few := len(values) <= 60
+	gaps, rests := among(c.Points.Gaps), among(c.Points.Settled)
 	pen := "M"
 	for i, v := range values {
 		if math.IsNaN(v) {
-			if slices.Contains(c.Points.Gaps, i) {
+			if gaps[i] {
 				pen = "M"
 			}
 			continue
 		}
 		px, py := x.at(float64(c.Points.Times[i])), y.at(v)
 		fmt.Fprintf(&path, "%s%.1f %.1f", pen, px, py)
-		settled := slices.Contains(c.Points.Settled, i)
+		settled := rests[i]
 		if few || settled {
 			colour, r := "var(--series)", 2.2
 			if settled {
@@ -102,6 +102,15 @@ func (c Chart) drawLine(b *bytes.Buffer, x, y scale) {
 		pen = "L"
 	}
 	fmt.Fprintf(b, `<path d="%s" fill="none" stroke="var(--series)" stroke-width="1.5" stroke-linejoin="round"/>%s`+"\n", path.String(), dots.String())
+}
+
+// among is a set of indexes: there may be as many as points.
+func among(indexes []int) map[int]bool {
+	set := make(map[int]bool, len(indexes))
+	for _, i := range indexes {
+		set[i] = true
+	}
+	return set
 }
 
 // bounds are what the axis of values reaches from and to: from 0 unless that leaves the lower part empty.
