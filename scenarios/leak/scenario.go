@@ -57,6 +57,9 @@ func (o Order) Scenario() (engine.Scenario, error) {
 	}, nil
 }
 
+// churns takes note of how many objects each cycle has where the cluster decides that, and not the order.
+func (c *course) churns(objects int) { c.objects, c.reader.trial.Churned = objects, objects }
+
 // sure reports whether a look is due and says enough.
 func (c *course) sure() bool {
 	if !c.order.UntilSure || leak.Look(c.cycle) == 0 {

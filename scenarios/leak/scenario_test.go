@@ -167,6 +167,18 @@ func TestEveryChurnComesBack(t *testing.T) {
 	}
 }
 
+// TestChurnedAreCounted wants a leak to be told per object that was churned, even if more or fewer were asked for.
+func TestChurnedAreCounted(t *testing.T) {
+	for churn, c := range map[string]struct{ asked, want int }{"labels": {40, 12}, "everything": {4, 12}, "policies": {4, 4}} {
+		synctest.Test(t, func(t *testing.T) {
+			trial, _, err := carryOut(t, &node{}, Order{Churn: churn, Cycles: 1, Objects: c.asked})
+			if err != nil || trial.Churned != c.want {
+				t.Errorf("%s: %d of %d asked for, want %d; %v", churn, trial.Churned, c.asked, c.want, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		node   node
