@@ -52,7 +52,6 @@ func (o Order) Scenario() (engine.Scenario, error) {
 					return o.For > 0 && time.Since(began) >= o.For || c.sure()
 				},
 			},
-			{Name: "look into it", Do: func(ctx context.Context, w *engine.World) error { return c.reader.finish(w) }},
 		},
 	}, nil
 }
