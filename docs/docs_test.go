@@ -20,6 +20,7 @@ import (
 const (
 	root    = ".."
 	columns = 100
+	tab     = "    "
 )
 
 // page is a document: its lines outside of code, and what a link may lead to in it.
@@ -170,15 +171,16 @@ func compile(t *testing.T, replace map[string]string, packages []string) {
 	}
 }
 
-// TestLinesAreShort allows tables, code and the targets of links to be longer.
+// TestLinesAreShort wants it of prose, code and what is quoted; tables and the targets of links may be longer.
 func TestLinesAreShort(t *testing.T) {
 	for name, p := range readPages(t) {
-		for n, line := range p.prose {
+		for i, line := range strings.Split(p.text, "\n") {
 			if strings.HasPrefix(line, "|") {
 				continue
 			}
-			if width := utf8.RuneCountInString(link.ReplaceAllString(line, "]")); width > columns {
-				t.Errorf("%s:%d has %d columns, more than %d", name, n, width, columns)
+			line = strings.ReplaceAll(link.ReplaceAllString(line, "]"), "\t", tab)
+			if width := utf8.RuneCountInString(line); width > columns {
+				t.Errorf("%s:%d has %d columns, more than %d", name, i+1, width, columns)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ var _ = register(churn{
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		was := w.Plan.Ring(w.Fleet.State())
 		was = was[:min(len(was), c.objects)]
+		c.churns(len(was))
 		is := slices.Clone(was)
 		for i := range is {
 			is[i].Labels = maps.Clone(was[i].Labels)

@@ -46,8 +46,7 @@ type reader struct {
 
 	before, previous, last kernel.Census
 	profiles               map[sites.Kind]*sites.Series
-	none                   bool   // the SUT shows no profiles
-	early, late            []byte // heap profiles
+	none                   bool // the SUT shows no profiles
 }
 
 func (r *reader) baseline(ctx context.Context, w *engine.World) (err error) {
@@ -194,9 +193,9 @@ func (r *reader) places(ctx context.Context, w *engine.World, cycle int, now rea
 		return nil
 	}
 	r.profiles[sites.Heap].Add(cycle, now.heap)
-	r.trial.Exact, r.late = now.heap.Exact, now.profile
-	if r.early == nil || cycle <= early {
-		r.early = now.profile
+	r.trial.Exact, r.trial.Profiles = now.heap.Exact, []string{earlyFile, lateFile}
+	if err := keep(w, cycle, now.profile); err != nil {
+		return err
 	}
 	table, _, err := effects.Of(w).Inspect.Profile(ctx, sites.Goroutines)
 	if err == nil {
@@ -207,6 +206,21 @@ func (r *reader) places(ctx context.Context, w *engine.World, cycle int, now rea
 
 // early is the cycle whose heap profile the last one is compared with: caches are full by then.
 const early = 4
+
+const (
+	earlyFile = "heap-early.pb.gz"
+	lateFile  = "heap-late.pb.gz"
+)
+
+// keep stores a heap profile in each cycle, so that a run that is interrupted has two as well.
+func keep(w *engine.World, cycle int, profile []byte) error {
+	if cycle <= early {
+		if err := effects.Of(w).Inspect.Keep(earlyFile, profile); err != nil {
+			return err
+		}
+	}
+	return effects.Of(w).Inspect.Keep(lateFile, profile)
+}
 
 // told is what has been read so far.
 func (r *reader) told() leak.Trial {
@@ -239,19 +253,4 @@ func (r *reader) growing(k sites.Kind, gauge metrics.Gauge, level float64) []lea
 		})
 	}
 	return all
-}
-
-// finish keeps both profiles and the record of all.
-func (r *reader) finish(w *engine.World) error {
-	if r.late != nil {
-		r.trial.Profiles = []string{"heap-early.pb.gz", "heap-late.pb.gz"}
-		for i, data := range [][]byte{r.early, r.late} {
-			if err := effects.Of(w).Inspect.Keep(r.trial.Profiles[i], data); err != nil {
-				return err
-			}
-		}
-	}
-	told := r.told()
-	w.Record(report.Entry{Leak: &told})
-	return nil
 }

@@ -52,10 +52,12 @@ func (o Order) Scenario() (engine.Scenario, error) {
 					return o.For > 0 && time.Since(began) >= o.For || c.sure()
 				},
 			},
-			{Name: "look into it", Do: func(ctx context.Context, w *engine.World) error { return c.reader.finish(w) }},
 		},
 	}, nil
 }
+
+// churns takes note of how many objects each cycle has where the cluster decides that, and not the order.
+func (c *course) churns(objects int) { c.objects, c.reader.trial.Churned = objects, objects }
 
 // sure reports whether a look is due and says enough.
 func (c *course) sure() bool {

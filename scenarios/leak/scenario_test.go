@@ -25,12 +25,12 @@ import (
 // node is a SUT that does all it must, and may keep something of each object that goes.
 type node struct {
 	fleet   *workloads.Fleet
-	kept    int64  // objects so far
-	keeps   int64  // objects after each cycle
-	chain   string // that it leaves in the kernel; empty: none
-	without bool   // it shows no profiles
-	asked   int    // to collect garbage
-	files   []string
+	kept    int64          // objects so far
+	keeps   int64          // objects after each cycle
+	chain   string         // that it leaves in the kernel; empty: none
+	without bool           // it shows no profiles
+	asked   int            // to collect garbage
+	files   map[string]int // how often each was kept
 }
 
 var (
@@ -90,7 +90,10 @@ func (n *node) Start(context.Context) error                     { return nil }
 func (n *node) RestartAPI(context.Context) error                { return nil }
 
 func (n *node) Keep(name string, _ []byte) error {
-	n.files = append(n.files, name)
+	if n.files == nil {
+		n.files = map[string]int{}
+	}
+	n.files[name]++
 	return nil
 }
 
@@ -167,6 +170,18 @@ func TestEveryChurnComesBack(t *testing.T) {
 	}
 }
 
+// TestChurnedAreCounted wants a leak to be told per object that was churned, even if more or fewer were asked for.
+func TestChurnedAreCounted(t *testing.T) {
+	for churn, c := range map[string]struct{ asked, want int }{"labels": {40, 12}, "everything": {4, 12}, "policies": {4, 4}} {
+		synctest.Test(t, func(t *testing.T) {
+			trial, _, err := carryOut(t, &node{}, Order{Churn: churn, Cycles: 1, Objects: c.asked})
+			if err != nil || trial.Churned != c.want {
+				t.Errorf("%s: %d of %d asked for, want %d; %v", churn, trial.Churned, c.asked, c.want, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		node   node
@@ -192,8 +207,8 @@ func TestWhatIsKept(t *testing.T) {
 				if v, why := trial.Judge(); v != c.want || cycles != c.cycles || !strings.Contains(why, c.reason) {
 					t.Errorf("%v after %d cycles: %s; want %v after %d: %s", v, cycles, why, c.want, c.cycles, c.reason)
 				}
-				if want := 2; !c.node.without && len(c.node.files) != want {
-					t.Errorf("kept %v", c.node.files)
+				if files := c.node.files; !c.node.without && (len(trial.Profiles) != 2 || files[earlyFile] != min(cycles, early) || files[lateFile] != cycles) {
+					t.Errorf("kept %v, told of %v", files, trial.Profiles)
 				}
 			})
 		})

@@ -76,7 +76,7 @@ func section(b *strings.Builder, c *cobra.Command, count map[string]int) {
 	if c.Example != "" {
 		b.WriteString("\nFor example:\n\n")
 		for line := range strings.Lines(c.Example) {
-			fmt.Fprintf(b, "    %s\n", strings.TrimSpace(line))
+			fmt.Fprintf(b, "    %s\n", strings.TrimRight(strings.TrimPrefix(line, "  "), "\n"))
 		}
 	}
 	var own, others []string
@@ -145,8 +145,9 @@ func wrap(text string) string {
 }
 
 var (
-	called = regexp.MustCompile("(?:bin/|`)fv ([a-z]+)([^`#\\n]*)")
-	option = regexp.MustCompile(`(?:^|\s)--([a-z][a-z-]*)`)
+	called    = regexp.MustCompile("(?:bin/|`)fv ([a-z]+)([^`#\\n]*)")
+	option    = regexp.MustCompile(`(?:^|\s)--([a-z][a-z-]*)`)
+	continued = regexp.MustCompile(`\\\n\s*`)
 )
 
 // TestDocumentedCommandsExist looks up every subcommand and flag that a page has a reader type.
@@ -166,7 +167,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range called.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range called.FindAllStringSubmatch(continued.ReplaceAllString(string(text), ""), -1) {
 			found++
 			flags, _, _ := strings.Cut(m[2], " -- ")
 			c, _, err := command().Find(append([]string{m[1]}, strings.Fields(flags)...)) // it may have subcommands

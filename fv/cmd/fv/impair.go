@@ -38,9 +38,11 @@ func impairSetCommand() *cobra.Command {
 		Long: `set puts an impairment in force, or changes the one of its name: what no flag says stays as it was, unless --replace is given. Connections
 live on. All that was counted of it begins anew.`,
 		Example: `  fv impair set --pod ns-000/pod-0001 --delay 100ms --jitter 10ms
-  fv impair set --pod ns-000/pod-0001 --connection tcp,10.128.0.1:40312,10.128.0.2:5201 --delay 100ms
+  fv impair set --pod ns-000/pod-0001 --delay 100ms \
+      --connection tcp,10.128.0.1:40312,10.128.0.2:5201
   fv impair set --pod ns-000/pod-0001 --name lossy --direction in --loss 3% --seed 7
-  tcpdump -y EN10MB -ddd 'udp port 53' | fv impair set --pod ns-000/pod-0001 --bpf - --loss-burst 1%,25%,100%,0%`,
+  tcpdump -y EN10MB -ddd 'udp port 53' | \
+      fv impair set --pod ns-000/pod-0001 --bpf - --loss-burst 1%,25%,100%,0%`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asked, err := q.asked(c.Flags())
 			if err != nil {
@@ -72,7 +74,7 @@ live on. All that was counted of it begins anew.`,
 	_ = c.MarkFlagRequired("pod") // the flag is there
 	f.StringVar(&direction, "direction", "out", "of the packets, as the pod sees it: out, in or both")
 	f.BoolVar(&order.Replace, "replace", false, "what no flag says is not as it was but nothing")
-	f.StringVar(&bpf, "bpf", "", "only packets that a classic BPF filter matches: a file with the output of `tcpdump -y EN10MB -ddd EXPRESSION`, or - for standard input")
+	f.StringVar(&bpf, "bpf", "", "only packets that a classic BPF filter matches: a `file` with the output of tcpdump -y EN10MB -ddd EXPRESSION, or - for standard input")
 	q.flags(f)
 	return c
 }
