@@ -76,10 +76,8 @@ func stirred(ctx context.Context, w *engine.World) error {
 			if err := w.Fleet.ChangePolicies(ctx, []workloads.Policy{p}); err != nil {
 				return err
 			}
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if err := pause(ctx, time.Second); err != nil {
+				return err
 			}
 		}
 	}

@@ -31,8 +31,8 @@ func (w *Wire) sends() (err error) {
 	return err
 }
 
-// Settle waits until what became of each packet is certain.
-func (w *Wire) Settle() error {
+// Drain waits until what became of each packet is certain.
+func (w *Wire) Drain() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream == nil {

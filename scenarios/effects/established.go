@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -72,8 +73,10 @@ func outlive(ctx context.Context, w *engine.World, c Forbidding) (told []metrics
 	if err != nil {
 		return nil, fmt.Errorf("before %s: %w", c.Operation, err)
 	}
+	end := sync.OnceValue(talk.End)
+	defer end() // the change may panic
 	at, err := forbid(ctx, w, c, talk)
-	said := talk.End()
+	said := end()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Operation, err)
 	}

@@ -44,6 +44,12 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 	}
 	var under []Load
 	var err error
+	done := false
+	defer func() {
+		for i := 0; i < len(under) && !done; i++ { // it panics
+			_, _ = under[i].Stop()
+		}
+	}()
 	for _, c := range all {
 		l, startErr := loader.Load(ctx, c.Flows, c.Spec)
 		if startErr != nil {
@@ -55,6 +61,7 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 	if err == nil {
 		err = do(ctx)
 	}
+	done = true
 	var reports []load.Report
 	for i, l := range under {
 		end := l.Stop

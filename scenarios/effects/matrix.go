@@ -21,8 +21,8 @@ type Matrix struct {
 	Want, Got Outcomes
 }
 
-// TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local pods and as many remote ones,
-// chosen by Representatives with the world's draws.
+// TryMatrix tries every flow, on each of Ports by each of Protocols, and some by what else policies name, between up to most of the local
+// pods and as many remote ones, chosen by Representatives with the world's draws.
 func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 	s := w.Fleet.State()
 	here, elsewhere := talkers(s)
@@ -34,7 +34,7 @@ func TryMatrix(ctx context.Context, w *engine.World, most int) (Matrix, error) {
 		m.Want[f] = outcome(passes(x, f, s))
 	}
 	var err error
-	m.Got, err = Of(w).Connector.Connect(ctx, m.Flows)
+	m.Got, err = Of(w).dial(ctx, m.Flows)
 	return m, err
 }
 

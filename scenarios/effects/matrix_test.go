@@ -70,6 +70,32 @@ a/far > a/four udp/9090: want "dropped" got "connected"
 	}
 }
 
+// refuser refuses all.
+type refuser struct{}
+
+func (refuser) Connect(_ context.Context, flows []Flow) (Outcomes, error) {
+	got := Outcomes{}
+	for _, f := range flows {
+		got[f] = Outcome{Kind: Refused}
+	}
+	return got, nil
+}
+
+func TestMatrixTakesARefusalForADropWhereTheSUTRejects(t *testing.T) {
+	s := mixed()
+	s.Put(workloads.Policy{Key: workloads.Key{Namespace: "a", Name: "closed"}, Spec: networkingv1.NetworkPolicySpec{}})
+	w := &engine.World{Fleet: workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s), Effects: &Set{Connector: refuser{}, Rejects: true}, Rand: rand.New(rand.NewPCG(1, 1))}
+	m, err := TryMatrix(t.Context(), w, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range m.Flows {
+		if right := m.sign(f) == "."; right != (m.Want[f].Kind == Dropped) {
+			t.Errorf("%s: want %s, got %s", f, m.Want[f], m.Got[f])
+		}
+	}
+}
+
 func TestRepresentatives(t *testing.T) {
 	plan, err := workloads.NewPlan(1, workloads.Topology{RemoteNodes: 9, Namespaces: 30, PodsPerNamespace: 20, Local: 300}, "here")
 	if err != nil {

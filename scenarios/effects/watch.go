@@ -33,8 +33,8 @@ type Streamer interface {
 	Stop(s Flow)
 	// Observe returns what became of each packet, once it is certain, those of a stream in the order in which they were sent.
 	Observe() []Observation
-	// Settle returns once it is certain what became of each packet that was sent before, so that Observe tells of it.
-	Settle() error
+	// Drain returns once it is certain what became of each packet that was sent before, so that Observe tells of it.
+	Drain() error
 }
 
 // CertainAfter is how long a Streamer may take until it knows that a packet was dropped.
@@ -72,6 +72,7 @@ type streamWatch struct {
 	done     sync.WaitGroup
 	nudge    chan struct{} // the model has changed
 	sampler  sampler       // adjustAll's alone
+	judging  sync.Mutex    // held from when observations are taken until they are judged; before mu
 
 	mu       sync.Mutex
 	known    []report.KnownIssue // whose violations are excused
@@ -108,7 +109,7 @@ func startWatch(ctx context.Context, fleet *workloads.Fleet, streamer Streamer, 
 	return v
 }
 
-// Stop ends the watch and all streams; what their last packets met is for Settle to find.
+// Stop ends the watch and all streams; what their last packets met is for Drain to find.
 func (v *streamWatch) Stop() {
 	v.unwatch()
 	v.cancel()
@@ -301,8 +302,16 @@ func (v *streamWatch) observe(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		v.judge(v.streamer.Observe())
+		v.judgeNew()
 	}
+}
+
+// judgeNew judges what has become known. Whoever comes second waits until the first has judged: else Drain could tell before packets that
+// observe has taken are judged.
+func (v *streamWatch) judgeNew() {
+	v.judging.Lock()
+	defer v.judging.Unlock()
+	v.judge(v.streamer.Observe())
 }
 
 func (v *streamWatch) judge(seen []Observation) {
@@ -390,10 +399,10 @@ func (v *streamWatch) Tell(note func(report.Finding)) error {
 	return nil
 }
 
-// Settle waits until it is known what became of all packets sent so far, and tells note of what no check has told yet.
-func (v *streamWatch) Settle(note func(report.Finding)) error {
-	v.fail(v.streamer.Settle())
-	v.judge(v.streamer.Observe())
+// Drain waits until it is known what became of all packets sent so far, and tells note of what no check has told yet.
+func (v *streamWatch) Drain(note func(report.Finding)) error {
+	v.fail(v.streamer.Drain())
+	v.judgeNew()
 	err := v.Tell(note)
 	if f, ok := v.missed(); ok {
 		note(f)

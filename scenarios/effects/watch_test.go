@@ -74,7 +74,7 @@ func (c *channel) Observe() []Observation {
 	return seen
 }
 
-func (*channel) Settle() error { return nil }
+func (*channel) Drain() error { return nil }
 
 func (c *channel) streams() map[Flow]bool {
 	c.mu.Lock()
@@ -252,7 +252,7 @@ func TestNothingWatched(t *testing.T) {
 				v.Stop()
 				time.Sleep(3 * time.Minute) // the clean-up
 				var found []report.Finding
-				if err := v.Settle(func(f report.Finding) { found = append(found, f) }); err != nil {
+				if err := v.Drain(func(f report.Finding) { found = append(found, f) }); err != nil {
 					t.Fatal(err)
 				}
 				if len(found) != 1 || (found[0].Error != "") != c.fault || (found[0].Note != "") == c.fault {
@@ -260,5 +260,50 @@ func TestNothingWatched(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// slow is a channel of which an observation is taken some time before it is handed over.
+type slow struct {
+	channel
+	taken chan struct{}
+}
+
+func (s *slow) Observe() []Observation {
+	seen := s.channel.Observe()
+	if len(seen) > 0 {
+		close(s.taken)
+		time.Sleep(100 * time.Millisecond)
+	}
+	return seen
+}
+
+func TestDrainTellsOfPacketsThatAreJustTaken(t *testing.T) {
+	m := newMirror(t)
+	c := &slow{channel{open: map[Flow]bool{}, deaf: true}, make(chan struct{})}
+	v := startWatch(t.Context(), m.world.Fleet, c, nil)
+	defer v.Stop()
+	f := Flow{Port: 1}
+	v.follow(f, time.Second)
+	known := func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.verdicts[f] != nil
+	}
+	for begun := time.Now(); !known(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("the flow is not watched")
+		}
+	}
+	c.send(f, true, 1)
+	<-c.taken
+	judged := 0
+	_ = v.Drain(func(f report.Finding) {
+		if f.Packets != nil {
+			judged += f.Packets.Judged
+		}
+	})
+	if judged != 1 {
+		t.Errorf("told of %d packets, want 1", judged)
 	}
 }

@@ -126,8 +126,8 @@ type Watch interface {
 	Back()
 	// Stop ends what is looked at. It is called once.
 	Stop()
-	// Settle waits, after Stop, until all that was looked at is known, and tells what Tell has not told yet.
-	Settle(note func(report.Finding)) error
+	// Drain waits until all is known that was looked at so far, and tells what Tell has not told yet. After Stop, that is all.
+	Drain(note func(report.Finding)) error
 }
 
 // SUT is the system under test as the engine sees it.

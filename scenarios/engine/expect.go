@@ -40,16 +40,16 @@ func (w *World) Check(ctx context.Context, patience time.Duration, note func(rep
 	return err
 }
 
-// Settle waits until all is known that the watch looked at so far, and tells note what no check has told yet.
-func (w *World) Settle(note func(report.Finding)) error {
+// Drain waits until all is known that the watch looked at so far, and tells note what no check has told yet.
+func (w *World) Drain(note func(report.Finding)) error {
 	if w.watch == nil {
 		return nil
 	}
-	return w.watch.Settle(note)
+	return w.watch.Drain(note)
 }
 
-// ExpectAll expects one after the other, each within patience. Once one is broken, the others are looked at once: what is read first need not be what is
-// at fault, and the error tells what is.
+// ExpectAll expects one after the other, each within patience. Once one is broken, the others are looked at once: what is read first need
+// not be what is at fault, and the error tells what is.
 func (w *World) ExpectAll(ctx context.Context, all []Probe, patience time.Duration, note func(report.Finding)) error {
 	begun := time.Now()
 	var broken []report.Finding

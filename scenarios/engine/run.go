@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -55,25 +56,37 @@ func (r *Runner) Run(ctx context.Context, sc Scenario) error {
 	r.World.run = s
 	r.World.watch = r.World.Effects.Watch(ctx, r.World)
 	before := s.overflows()
-	err := s.caught(ctx)
+	err := s.caught(func() error { return s.scenario(ctx) })
 	if err != nil {
 		s.blame(ctx, err)
 		if r.Diagnose != nil && !errors.Is(context.Cause(ctx), ErrInterrupted) {
 			r.Diagnose(context.WithoutCancel(ctx), sc.Name, err.Error())
 		}
 		if sc.Explain != nil && ctx.Err() == nil {
-			s.enter("explain", 0)
-			sc.Explain(ctx, r.World)
+			err = errors.Join(err, s.explain(ctx))
 		}
 	}
 	if r.World.watch != nil {
 		r.World.watch.Stop()
 	}
-	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Settle(s.find))
+	err = errors.Join(err, s.undo(ctx, err == nil), r.World.Drain(s.find))
 	r.World.watch, r.World.run = nil, nil
 	s.overflowed(before, s.overflows())
 	end := time.Now()
 	r.Write(report.Entry{Scenario: sc.Name, End: &end})
+	return err
+}
+
+// explain lets the scenario look into what broke it. That it panics must not keep what is there from being undone.
+func (s *run) explain(ctx context.Context) error {
+	s.enter("explain", 0)
+	err := s.caught(func() error {
+		s.sc.Explain(ctx, s.World)
+		return nil
+	})
+	if err != nil {
+		s.blame(ctx, err)
+	}
 	return err
 }
 
@@ -83,16 +96,17 @@ type run struct {
 	step    string
 	cycle   int
 	residue Probe
+	decided bool // a finding of this step says why the scenario does not pass
 }
 
 // caught makes an error of a panic. That of a goroutine that a step started ends the driver all the same.
-func (s *run) caught(ctx context.Context) (err error) {
+func (s *run) caught(do func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = panicked(value, debug.Stack())
 		}
 	}()
-	return s.scenario(ctx)
+	return do()
 }
 
 // panicked finds the place in a stack that was taken while a panic was caught.
@@ -197,7 +211,7 @@ func (s *run) undo(ctx context.Context, check bool) error {
 		return nil
 	}
 	for _, p := range append(s.World.Effects.Always(s.World), s.residue) {
-		if err := s.World.Expect(ctx, p, 0, s.find); err != nil {
+		if err := s.caught(func() error { return s.World.Expect(ctx, p, 0, s.find) }); err != nil {
 			if !errors.Is(err, ErrBroken) {
 				s.blame(ctx, err)
 			}
@@ -219,9 +233,18 @@ func (s *run) blame(ctx context.Context, err error) {
 	case errors.As(err, &panicked):
 		s.find(report.Finding{Kind: report.Harness, Name: "scenario", Error: panicked.Cause, Stack: panicked.Stack})
 	case errors.Is(err, ErrBroken):
+		if !s.decided { // a step that compares by itself has told nothing but its error
+			s.find(promised(s.step, err))
+		}
 	default:
 		s.find(report.Finding{Kind: report.Harness, Name: "harness", Error: err.Error()})
 	}
+}
+
+// promised is the finding on a step that did not keep what it promises, as its error says.
+func promised(step string, err error) report.Finding {
+	broken := report.Difference{Fact: "what the step promises", Want: "kept", Got: strings.TrimSuffix(err.Error(), ": "+ErrBroken.Error())}
+	return report.Finding{Kind: report.Expectation, Name: step, Facts: 1, Differing: 1, Differences: []report.Difference{broken}}
 }
 
 // overflows asks the machine where it had no room; nil if that is not known.
@@ -247,7 +270,7 @@ func (s *run) overflowed(before, after map[string]uint64) {
 }
 
 func (s *run) enter(step string, cycle int) {
-	s.step, s.cycle = step, cycle
+	s.step, s.cycle, s.decided = step, cycle, false
 	if s.SetPhase != nil {
 		s.SetPhase(metrics.Phase{Scenario: s.sc.Name, Step: step, Cycle: cycle})
 	}
@@ -255,5 +278,6 @@ func (s *run) enter(step string, cycle int) {
 
 func (s *run) find(f report.Finding) {
 	f.At, f.Step, f.Cycle = time.Now(), s.step, s.cycle
+	s.decided = s.decided || report.Why([]report.Finding{f}) != "" || f.Unknown() != ""
 	s.Write(report.Entry{Scenario: s.sc.Name, Finding: &f})
 }

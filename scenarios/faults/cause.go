@@ -65,7 +65,7 @@ func (c Cause) String() string {
 	return fmt.Sprintf("a difference (%s)", strings.Join(words, ", "))
 }
 
-// exits returns a cause that is the agent's end with an exit code, of which something more may be wanted.
+// exits returns a cause that is the agent's end with an exit code, of which more is wanted.
 func exits(code int, more func(report.Event) bool) Cause {
-	return Cause{Exit: func(e report.Event) bool { return e.ExitCode == code && (more == nil || more(e)) }}
+	return Cause{Exit: func(e report.Event) bool { return e.ExitCode == code && more(e) }}
 }

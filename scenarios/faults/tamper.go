@@ -35,7 +35,7 @@ var _ = register(
 	Fault{Name: "a wrong route added", Want: metrics.Fail, Causes: []Cause{{Probe: "routes", Kind: report.Route, Subject: stranger + "/32", Change: report.TooMany}}, Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "route", "add", stranger + "/32", "dev", dev}
 	})},
-	Fault{Name: "an interface down", Want: metrics.Fail, Causes: []Cause{{Probe: "kernel", Aspect: report.Links, Kind: report.Interface, Change: report.Wrong}}, Break: onPod(func(_ netip.Addr, dev string) []string {
+	Fault{Name: "an interface down", Want: metrics.Fail, Causes: []Cause{{Probe: "kernel", Aspect: report.Links, Kind: report.Interface, Want: "up", Got: "down"}}, Break: onPod(func(_ netip.Addr, dev string) []string {
 		return []string{"ip", "link", "set", dev, "down"}
 	})},
 )

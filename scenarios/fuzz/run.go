@@ -95,7 +95,7 @@ func (r *run) batch(ctx context.Context, ops []Op, patience time.Duration, note 
 		if err := r.world.Check(ctx, patience, note); err != nil {
 			return err
 		}
-		return r.world.Settle(note)
+		return r.world.Drain(note)
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (r *run) trial(ctx context.Context, batches [][]Op, patience time.Duration,
 				return err
 			}
 		}
-		return r.world.Settle(tell)
+		return r.world.Drain(tell)
 	})
 	if errors.Is(err, engine.ErrBroken) {
 		failure := failureOf(found)
@@ -153,7 +153,7 @@ func (r *run) reset(ctx context.Context, note func(report.Finding)) error {
 	if err := r.world.Fleet.Clear(ctx); err != nil {
 		return err
 	}
-	if err := r.world.Settle(ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
+	if err := r.world.Drain(ignore); err != nil && !errors.Is(err, engine.ErrBroken) { // what packets met until now is of the batches before
 		return err
 	}
 	patience := resetPatience
