@@ -103,10 +103,19 @@ func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
 	} else {
 		err = errors.Join(put(link, name+"-out", impair.Out, o), put(link, name+"-in", impair.In, o))
 	}
-	if err != nil {
-		return nil, err
+	if err != nil { // it may be that nothing is in force: then nothing is excused
+		return nil, errors.Join(err, w.noteEnd(pod, link))
 	}
 	return w.impairments(o.Pod)
+}
+
+// noteEnd notes that a pod's link is impaired no more if nothing is in force on it; the lock is held.
+func (w *Wire) noteEnd(pod workloads.Key, link *impair.Link) error {
+	left, err := link.Show()
+	if err == nil && len(left) == 0 {
+		w.note(pod, false)
+	}
+	return err
 }
 
 // put sets an impairment: what the order does not say stays as it was, unless it says Replace.
@@ -163,8 +172,8 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 			}
 			cleared++
 		}
-		if left, err := link.Show(); err == nil && len(left) == 0 {
-			w.note(k, false)
+		if err := w.noteEnd(k, link); err != nil {
+			return nil, err
 		}
 	}
 	if cleared == 0 && o.Name != "" {
