@@ -17,7 +17,7 @@ import (
 // OrderedTraffic is the scenario that makes the traffic that a user asks for, and gives the report to tell.
 func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario {
 	lasts := cmp.Or(o.Spec.Duration, load.Longest)
-	o.Spec.Duration = lasts
+	o.Spec.Duration, o.Spec.Capacity = lasts, !o.Spec.Idle
 	return engine.Scenario{
 		Name: "traffic", Doc: "Pods talk as the order says.", Labels: []engine.Label{Slow}, Timeout: lasts + brief,
 		Topology: workloads.Topology{RemoteNodes: 0, Namespaces: 1, PodsPerNamespace: o.Pods, Local: -1, DualStack: o.IPv6},

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -47,14 +48,21 @@ var _ = register(func(Params) engine.Scenario {
 	}
 })
 
-// whileAway does it while the agent is stopped, and starts it again whatever becomes of that.
+// startBound is how long the agent may take to be back, whatever became of the scenario.
+const startBound = time.Minute
+
+// whileAway does it while the agent is stopped, and starts it again whatever becomes of that: the scenarios after this one need it.
 func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *engine.World) error) error {
-	return w.Away(func() error {
+	return w.Away(func() (err error) {
+		defer func() {
+			detached, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), startBound, fmt.Errorf("the agent is not back within %v", startBound))
+			defer cancel()
+			err = errors.Join(err, w.Agent.Start(detached))
+		}()
 		if err := w.Agent.Stop(ctx); err != nil {
 			return err
 		}
-		err := do(ctx, w)
-		return errors.Join(err, w.Agent.Start(ctx))
+		return do(ctx, w)
 	})
 }
 

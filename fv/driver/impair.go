@@ -53,13 +53,6 @@ func (w *Wire) note(pod workloads.Key, impaired bool) {
 	}
 }
 
-// noteIfMended ends the spell of a link on which nothing is in force, be it cleared or refused; the lock is held.
-func (w *Wire) noteIfMended(pod workloads.Key, link *impair.Link) {
-	if left, err := link.Show(); err == nil && len(left) == 0 {
-		w.note(pod, false)
-	}
-}
-
 // excused reports whether a packet did not arrive on a path that was impaired, so that nobody can say who dropped it; the lock is held. One
 // that arrived is judged as any other.
 func (w *Wire) excused(o effects.Observation) bool {
@@ -110,11 +103,19 @@ func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
 	} else {
 		err = errors.Join(put(link, name+"-out", impair.Out, o), put(link, name+"-in", impair.In, o))
 	}
-	if err != nil {
-		w.noteIfMended(pod, link)
-		return nil, err
+	if err != nil { // it may be that nothing is in force: then nothing is excused
+		return nil, errors.Join(err, w.noteEnd(pod, link))
 	}
 	return w.impairments(o.Pod)
+}
+
+// noteEnd notes that a pod's link is impaired no more if nothing is in force on it; the lock is held.
+func (w *Wire) noteEnd(pod workloads.Key, link *impair.Link) error {
+	left, err := link.Show()
+	if err == nil && len(left) == 0 {
+		w.note(pod, false)
+	}
+	return err
 }
 
 // put sets an impairment: what the order does not say stays as it was, unless it says Replace.
@@ -171,7 +172,9 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 			}
 			cleared++
 		}
-		w.noteIfMended(k, link)
+		if err := w.noteEnd(k, link); err != nil {
+			return nil, err
+		}
 	}
 	if cleared == 0 && o.Name != "" {
 		return nil, fmt.Errorf("there is no impairment %s", o.Name)

@@ -92,14 +92,14 @@ func TestOrders(t *testing.T) {
 	if got, err = order(ImpairOrder{Do: "clear"}); err != nil || got.Impairments != nil {
 		t.Errorf("all cleared: %+v, %v", got, err)
 	}
-	if _, err := order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"corruption":{"share":7}}`)}); err == nil {
+	if _, err := order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"loss":{"share":7}}`)}); err == nil {
 		t.Error("a share of 7 was taken")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.bad {
 		if s.to.IsZero() {
-			t.Errorf("an order that was refused excuses what %s loses from then on", s.pod)
+			t.Errorf("nothing is in force, and what does not arrive is excused since %v", s.from)
 		}
 	}
 }

@@ -95,10 +95,11 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 // renewPatience is how long an agent has to agree that there is nothing any more, once a scenario has failed.
 const renewPatience = 5 * time.Second
 
-// renew restarts an agent that still holds what a failed scenario left in it: else each scenario after it would fail for the same cause.
+// renew restarts an agent that still holds what a failed scenario left in it, or can't be read: else each scenario after it would fail for the
+// same cause.
 func (d *Driver) renew(ctx context.Context, w *engine.World) error {
 	err := w.Check(ctx, renewPatience, func(report.Finding) {})
-	if !errors.Is(err, engine.ErrBroken) {
+	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	fmt.Fprintln(d.out, "the agent does not agree that all is gone:", err)

@@ -24,9 +24,9 @@ func (f Finding) share() string {
 	return fmt.Sprintf("%d of %d facts", f.Differing, f.Facts)
 }
 
-// fails reports whether the finding says that the SUT is wrong.
+// fails reports whether the finding says that the SUT is wrong. What is proved outweighs what could not be looked at besides.
 func (f Finding) fails() bool {
-	return f.Kind == Life || f.Kind == Expectation && f.Error == "" && f.Differing > 0
+	return f.Kind == Life || f.Kind == Expectation && f.Differing > 0
 }
 
 // rank is less for what explains more: the end of the SUT everything, then what differs first.
@@ -105,7 +105,7 @@ func (f Finding) where() string {
 // Unknown tells why the finding says nothing of the SUT; empty if it does.
 func (f Finding) Unknown() string {
 	switch {
-	case f.Kind == Life || f.Error == "":
+	case f.fails() || f.Error == "":
 		return ""
 	case f.Kind == Expectation:
 		return f.Name + " could not be read: " + f.Error + "; " + f.where()

@@ -109,3 +109,16 @@ func TestDescribeTellsWhyFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestProofOutweighsWhatWasNotRead wants a finding that proves something and could not look at all to fail, and once what it proves is excused,
+// to be inconclusive.
+func TestProofOutweighsWhatWasNotRead(t *testing.T) {
+	f := Finding{Kind: Expectation, Name: "never wrong", Facts: 2, Differing: 1, Error: "no room", Differences: []Difference{{Want: "a", Got: "b"}}}
+	if why := f.Unknown(); !f.fails() || why != "" {
+		t.Errorf("fails %v, unknown %q", f.fails(), why)
+	}
+	f.Differing, f.Differences = 0, nil
+	if why := f.Unknown(); f.fails() || why == "" {
+		t.Errorf("excused: fails %v, unknown %q", f.fails(), why)
+	}
+}

@@ -123,10 +123,10 @@ func (f Finding) broken() string {
 		return "the harness: " + f.Error
 	case f.Kind == Overflow:
 		return "the machine: " + f.Error
-	case f.Error != "":
-		return "could not be read: " + f.Error
 	case f.Differing > 0:
 		return f.extent()
+	case f.Error != "":
+		return "could not be read: " + f.Error
 	}
 	return ""
 }

@@ -371,7 +371,7 @@ func (v *streamWatch) finding() (f report.Finding, any bool) {
 		f.Violated(b.difference(), engine.MaxDifferences)
 	}
 	f = f.Excuse(v.known)
-	if seen.failed != nil && f.Differing == 0 { // what is proved outweighs what could not be looked at
+	if seen.failed != nil {
 		f.Error = seen.failed.Error()
 	}
 	return f, len(seen.judged) > 0 || seen.failed != nil

@@ -38,7 +38,7 @@ type channel struct {
 
 // released is what became of packets.
 type released struct {
-	sent                                      uint64
+	sent, kept                                uint64 // kept: held back, doubles as well
 	duplicated, reordered, corrupted, dropped uint64
 	enteredAt                                 uint64 // the sum of when those sent had entered; it wraps
 	base                                      kernelCount
@@ -51,7 +51,8 @@ type released struct {
 type kernelCount struct{ left, leftAt, full uint64 }
 
 func newChannel(fd int, m *memory) *channel {
-	c := &channel{fd: fd, memory: m}
+	c := &channel{fd: fd, memory: m, taken: m.load(offEntered)} // which goes on from the rule's last detour
+	m.store(offTaken, c.taken)
 	c.set(Quality{})
 	return c
 }
@@ -162,6 +163,7 @@ func (c *channel) decide(data []byte, entered int64) {
 			f.due = c.onLine(f.due, len(data)-virtioHeader)
 		}
 		c.waiting.hold(f)
+		c.kept++
 	}
 }
 
@@ -222,7 +224,7 @@ func (c *channel) release() int64 {
 func (c *channel) report() Held {
 	now := c.counted()
 	h := Held{
-		Waiting: len(c.waiting), Sent: c.sent, Duplicated: c.duplicated, Reordered: c.reordered, Corrupted: c.corrupted,
+		Came: c.number, Kept: c.kept, Waiting: len(c.waiting), Sent: c.sent, Duplicated: c.duplicated, Reordered: c.reordered, Corrupted: c.corrupted,
 		Dropped: c.dropped + now.full - c.base.full,
 		Delay:   spreadOf(c.delays), Lateness: spreadOf(c.lateness),
 	}

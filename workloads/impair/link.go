@@ -137,13 +137,19 @@ func (l *Link) put(at int, asked Impairment) (err error) {
 		if r.detour = old.detour; r.detour == nil || !r.detour.can(asked.Quality) {
 			r.detour, err = l.newDetour(r)
 		}
-		if err == nil {
-			err = r.detour.set(asked.Quality)
+	}
+	var program *ebpf.Program
+	if err == nil { // before what is in force is touched: the kernel may refuse a filter
+		program, err = l.classifier(asked.Direction, rules)
+	}
+	if err == nil && r.detour != nil {
+		if err = r.detour.set(asked.Quality); err != nil {
+			err = errors.Join(err, program.Close())
 		}
 	}
 	if err == nil {
 		r.memory.set(r.schedule)
-		err = l.attach(asked.Direction, rules)
+		err = l.attach(asked.Direction, program)
 	}
 	if err != nil {
 		return errors.Join(err, r.discard(old))
@@ -173,22 +179,26 @@ func (l *Link) newDetour(r *rule) (detour, error) {
 	return l.newTap(r)
 }
 
-// attach makes the rules those of a direction, all at once.
-func (l *Link) attach(direction Direction, rules []*rule) error {
+// classifier makes the program of those rules that are of a direction; nil if there are none.
+func (l *Link) classifier(direction Direction, rules []*rule) (*ebpf.Program, error) {
 	var ours []*rule
 	for _, r := range rules {
 		if r.asked.Direction == direction {
 			ours = append(ours, r)
 		}
 	}
-	old := l.sides[direction]
 	if len(ours) == 0 {
+		return nil, nil
+	}
+	return classifier(direction, l.mark, ours)
+}
+
+// attach makes a program that of a direction, in the place of the one there was, or closes it; nil: there is to be none.
+func (l *Link) attach(direction Direction, program *ebpf.Program) error {
+	old := l.sides[direction]
+	if program == nil {
 		delete(l.sides, direction)
 		return old.close()
-	}
-	program, err := classifier(direction, l.mark, ours)
-	if err != nil {
-		return err
 	}
 	if old != nil {
 		if err := old.link.Update(program); err != nil {
@@ -246,7 +256,11 @@ func (l *Link) Clear(name string) error {
 func (l *Link) remove(at int) error {
 	r := l.rules[at]
 	rules := slices.Delete(slices.Clone(l.rules), at, at+1)
-	if err := l.attach(r.asked.Direction, rules); err != nil {
+	program, err := l.classifier(r.asked.Direction, rules)
+	if err == nil {
+		err = l.attach(r.asked.Direction, program)
+	}
+	if err != nil {
 		return fmt.Errorf("clear impairment %s: %w", r.asked.Name, err)
 	}
 	l.rules = rules
@@ -261,9 +275,13 @@ func (l *Link) Close() (err error) {
 		return nil
 	}
 	l.closed = true
-	for len(l.rules) > 0 && err == nil {
-		err = l.remove(len(l.rules) - 1)
+	for _, s := range l.sides { // first, so that no packet enters a detour any more
+		err = errors.Join(err, s.close())
 	}
+	for _, r := range l.rules {
+		err = errors.Join(err, r.discard(&rule{}))
+	}
+	l.sides, l.rules = nil, nil
 	return errors.Join(err, l.emulator.close())
 }
 

@@ -167,7 +167,7 @@ func (d *netemDetour) counted() netemCount {
 func (d *netemDetour) held() (Held, error) {
 	now := d.counted()
 	entered, left := now.entered-d.base.entered, now.left-d.base.left
-	h := Held{Sent: left}
+	h := Held{Came: entered, Kept: left, Sent: left}
 	switch {
 	case left > entered:
 		h.Duplicated = left - entered

@@ -31,6 +31,8 @@ type Counters struct {
 
 // Held is what was done to packets that were held back.
 type Held struct {
+	Came       uint64 `json:"came"`    // packets, of which each was doubled or not
+	Kept       uint64 `json:"kept"`    // of them and their doubles, of which each was reordered and corrupted or not
 	Waiting    int    `json:"waiting"` // now
 	Sent       uint64 `json:"sent"`
 	Duplicated uint64 `json:"duplicated"`
@@ -174,14 +176,16 @@ func (h Held) claims(q Quality) (all []Claim) {
 		c.Low, c.High = c.Asked-off, c.Asked+off
 		all = append(all, c.judged())
 	}
-	packets := h.Sent - h.Duplicated
 	for _, s := range []struct {
 		property string
 		asked    Chance
-		got      uint64
-	}{{"duplication", q.Duplication, h.Duplicated}, {"reordering", q.Reordering, h.Reordered}, {"corruption", q.Corruption, h.Corrupted}} {
+		got, of  uint64
+	}{
+		{"duplication", q.Duplication, h.Duplicated, h.Came}, {"reordering", q.Reordering, h.Reordered, h.Kept},
+		{"corruption", q.Corruption, h.Corrupted, h.Kept},
+	} {
 		if s.asked.Share > 0 {
-			all = append(all, share(s.property, s.asked.Share*float64(packets), s.got, packets))
+			all = append(all, share(s.property, s.asked.Share*float64(s.of), s.got, s.of))
 		}
 	}
 	if q.Rate > 0 {

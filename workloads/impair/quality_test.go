@@ -85,6 +85,16 @@ func TestShareKnowsItsInterval(t *testing.T) {
 	}
 }
 
+// TestClaimsWhilePacketsWait holds that a share is one of the packets that it was decided for, sent or not.
+func TestClaimsWhilePacketsWait(t *testing.T) {
+	q := Quality{Delay: time.Second, Duplication: Chance{Share: 0.1}, Corruption: Chance{Share: 0.1}}
+	for _, c := range (Held{Came: 100, Kept: 110, Waiting: 110, Duplicated: 10, Corrupted: 11}).claims(q) {
+		if c.Property != "delay" && c.State != InForce {
+			t.Error(c)
+		}
+	}
+}
+
 func TestImpairmentAsJSON(t *testing.T) {
 	asked := Impairment{Name: "bad", Direction: In, Quality: Quality{
 		Delay: 100 * time.Millisecond, Jitter: time.Millisecond, Loss: Loss{Chance: Chance{Share: 0.01}}, Rate: 1e6, Corruption: Chance{Share: 0.1},

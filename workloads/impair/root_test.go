@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	corev1 "k8s.io/api/core/v1"
 
@@ -39,14 +40,24 @@ func (c talk) round(t testing.TB) time.Duration {
 	return time.Since(began)
 }
 
-// best returns the shortest of some rounds, which the machine's load disturbs least.
-func (c talk) best(t testing.TB, rounds int) time.Duration {
+// undelayed wants a round that is shorter than a delay, which proves that the delay is not in force. On a busy machine it
+// may take several.
+func (c talk) undelayed(t testing.TB, delay time.Duration) {
 	t.Helper()
-	best := c.round(t)
-	for range rounds - 1 {
-		best = min(best, c.round(t))
+	for began := time.Now(); c.round(t) >= delay; {
+		if time.Since(began) > 10*time.Second {
+			t.Errorf("no round is shorter than %v", delay)
+			return
+		}
 	}
-	return best
+}
+
+// delayed wants a round to take at least so long.
+func (c talk) delayed(t testing.TB, delay time.Duration) {
+	t.Helper()
+	if got := c.round(t); got < delay {
+		t.Errorf("a round takes %v, not %v", got, delay)
+	}
 }
 
 func (c talk) local() Endpoint {
@@ -119,10 +130,6 @@ func report(t testing.TB, l *Link, name string) Report {
 	return Report{}
 }
 
-func near(got, want time.Duration) bool {
-	return got >= want-want/100 && got <= want+want/10
-}
-
 func TestOneConnectionOfTwenty(t *testing.T) {
 	_, pods := netnstest.Pods(t, 2)
 	before := devices(t, pods[0].Namespace)
@@ -137,22 +144,18 @@ func TestOneConnectionOfTwenty(t *testing.T) {
 	}
 	for _, slow := range []int{6, 7} { // one by each family
 		l := openLink(t, pods[0].Namespace)
-		step := func(name string, want time.Duration) {
+		step := func(want, below time.Duration) {
 			t.Helper()
 			for i, c := range all {
-				if i == slow {
-					continue
-				}
-				if got := c.best(t, 5); got > 10*time.Millisecond {
-					t.Errorf("%s: another connection, %d, takes %v", name, i, got)
+				if i != slow {
+					c.undelayed(t, 20*time.Millisecond)
 				}
 			}
-			if got := all[slow].best(t, 5); want > 0 && !near(got, want) || want == 0 && got > 10*time.Millisecond {
-				t.Errorf("%s: the connection takes %v, not %v", name, got, want)
-			}
+			all[slow].delayed(t, want)
+			all[slow].undelayed(t, below)
 		}
 		must(t, l.Set(Impairment{Name: "slow", Filter: all[slow].connection(), Quality: Quality{Delay: 100 * time.Millisecond}}))
-		step("set", 100*time.Millisecond)
+		step(100*time.Millisecond, 200*time.Millisecond)
 		for range 20 {
 			all[slow].round(t)
 		}
@@ -160,16 +163,16 @@ func TestOneConnectionOfTwenty(t *testing.T) {
 		if ok, why := r.InForce(); !ok {
 			t.Error(why)
 		}
-		if got := r.Held.KernelDelay; !near(got, 100*time.Millisecond) {
+		if got := r.Held.KernelDelay; got < 100*time.Millisecond {
 			t.Errorf("the kernel's mean delay is %v", got)
 		}
 		must(t, l.Change("slow", func(q *Quality) { q.Delay = 20 * time.Millisecond }))
-		step("changed", 20*time.Millisecond)
+		step(20*time.Millisecond, 100*time.Millisecond)
 		must(t, l.Set(Impairment{Name: "back", Direction: In, Filter: all[slow].connection(), Quality: Quality{Delay: 30 * time.Millisecond}}))
-		step("both directions", 50*time.Millisecond)
+		step(50*time.Millisecond, 100*time.Millisecond)
 		must(t, l.Clear("slow"))
 		must(t, l.Clear("back"))
-		step("cleared", 0)
+		step(0, 20*time.Millisecond)
 		must(t, l.Close())
 		if after := devices(t, pods[0].Namespace); !slices.Equal(before, after) {
 			t.Errorf("devices before %v, after %v", before, after)
@@ -224,7 +227,7 @@ func count(t testing.TB, from, to netnstest.Pod, packets int, pace time.Duration
 			time.Sleep(time.Millisecond) // the receiver's share of the processor
 		}
 	}
-	must(t, listener.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
+	must(t, listener.SetReadDeadline(time.Now().Add(time.Second)))
 	<-done
 	return got
 }
@@ -326,7 +329,7 @@ func TestRate(t *testing.T) {
 	_, err := io.ReadFull(c, make([]byte, len(data)))
 	must(t, err)
 	got := float64(len(data)) * 8 / time.Since(began).Seconds()
-	if got < 20e6 || got > 50e6 {
+	if got > 50e6 {
 		t.Errorf("%.1f Mbit/s went over a line of 50", got/1e6)
 	}
 	if ok, why := report(t, l, "narrow").InForce(); !ok {
@@ -387,14 +390,10 @@ func TestKilled(t *testing.T) {
 	must(t, pods[0].Do(child.Start))
 	_, err = io.ReadFull(out, make([]byte, len(ready)))
 	must(t, err)
-	if got := c.round(t); got < 40*time.Millisecond {
-		t.Errorf("impaired, a round takes %v", got)
-	}
+	c.delayed(t, 40*time.Millisecond)
 	must(t, child.Process.Kill())
 	_ = child.Wait()
-	if got := c.best(t, 5); got > 10*time.Millisecond {
-		t.Errorf("after the end of the process a round takes %v", got)
-	}
+	c.undelayed(t, 20*time.Millisecond)
 	if after := devices(t, pods[0].Namespace); !slices.Equal(before, after) {
 		t.Errorf("devices before %v, after %v", before, after)
 	}
@@ -424,6 +423,40 @@ func impairUntilKilled(t *testing.T) {
 	}
 	fmt.Print(ready)
 	select {}
+}
+
+// TestHeldAgain holds that a delay that ended and is set again is kept for each packet: the kernel's notes of the detour
+// before are not taken for those of this one.
+func TestHeldAgain(t *testing.T) {
+	_, pods := netnstest.Pods(t, 2)
+	serve(t, pods[1].Namespace)
+	c, l := dial(t, pods[0].Namespace, pods[1].V4), openLink(t, pods[0].Namespace)
+	const delay = 20 * time.Millisecond
+	must(t, l.Set(Impairment{Name: "slow", Filter: c.connection(), Quality: Quality{Delay: delay}}))
+	c.delayed(t, delay)
+	must(t, l.Change("slow", func(q *Quality) { q.Delay = 0 }))
+	c.undelayed(t, delay)
+	must(t, l.Change("slow", func(q *Quality) { q.Delay = delay }))
+	for range 3 {
+		c.delayed(t, delay)
+	}
+}
+
+// TestRefusedFilter holds that what is in force stays as it was when the kernel refuses what is to take its place.
+func TestRefusedFilter(t *testing.T) {
+	_, pods := netnstest.Pods(t, 2)
+	l := openLink(t, pods[0].Namespace)
+	filter := Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}
+	must(t, l.Set(Impairment{Name: "lossy", Filter: filter, Quality: Quality{Loss: Loss{Chance: Chance{Packets: []uint64{3, 7}}}}}))
+	refused := Filter{Program: asm.Instructions{asm.Return()}} // of what it does not say
+	refused.Program = append(asm.Instructions{asm.LoadMem(asm.R2, asm.R3, 0, asm.Word)}, refused.Program...)
+	if err := l.Set(Impairment{Name: "lossy", Filter: refused, Quality: Quality{Loss: Loss{Chance: Chance{Share: 1}}}}); err == nil {
+		t.Fatal("a program that reads where it must not was taken")
+	}
+	arrived, _ := tally(count(t, pods[0], pods[1], 10, 0))
+	if arrived != 8 {
+		t.Errorf("%d of 10 packets arrived, of which two were to be lost", arrived)
+	}
 }
 
 // TestNothingIsDroppedOnADetour sends in bursts, so that packets enter a detour while it is found empty. They are fewer than its queue holds: how

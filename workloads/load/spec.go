@@ -26,13 +26,14 @@ type Spec struct {
 	Pairs   []Pair          `json:"pairs"`   // connections are spread over them evenly
 	Servers []workloads.Key `json:"servers"` // the pods that answer, on all ports of the pairs; the zero Key is the node
 
-	Protocol    Protocol      `json:"protocol"`         // TCP
-	Connections int           `json:"connections"`      // 1
-	Rate        float64       `json:"rate"`             // messages a second, of all connections together; 100
-	Size        int           `json:"size"`             // bytes of a message's payload; 64, and at least MinSize
-	Duration    time.Duration `json:"duration"`         // from when all connections were begun; 0: until Stop
-	Closed      bool          `json:"closed,omitempty"` // closed loop: a connection sends when it has its answer, and Rate is not heeded
-	Idle        bool          `json:"idle,omitempty"`   // connections say nothing until the end, and then prove by one message that they live
+	Protocol    Protocol      `json:"protocol"`           // TCP
+	Connections int           `json:"connections"`        // 1
+	Rate        float64       `json:"rate"`               // messages a second, of all connections together; 100
+	Size        int           `json:"size"`               // bytes of a message's payload; 64, and at least MinSize
+	Duration    time.Duration `json:"duration"`           // from when all connections were begun; 0: until Stop
+	Closed      bool          `json:"closed,omitempty"`   // closed loop: a connection sends when it has its answer, and Rate is not heeded
+	Idle        bool          `json:"idle,omitempty"`     // connections say nothing until the end, and then prove by one message that they live
+	Capacity    bool          `json:"capacity,omitempty"` // try first what it could be at most: see Report.Capacity
 
 	ConnectRate    float64       `json:"connectRate"`    // connections begun a second; 5000
 	ConnectTimeout time.Duration `json:"connectTimeout"` // 5 s

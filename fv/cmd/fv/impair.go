@@ -271,7 +271,7 @@ func parseRate(text string) (uint64, error) {
 		unit = 0
 	}
 	v, err := strconv.ParseFloat(digits, 64)
-	if err != nil || unit == 0 || v < 0 || v > 1e9 {
+	if err != nil || unit == 0 || !(v >= 0 && v*float64(unit) <= 1e18) { // NaN as well
 		return 0, fmt.Errorf("%q is no rate, such as 500k, 10M or 1G", text)
 	}
 	return uint64(v * float64(unit)), nil

@@ -44,18 +44,19 @@ func (c *client) connect() error {
 		c.begun, c.Begun = l.now(), time.Now()
 		err = unix.Connect(fd, sockaddr(c.pair.To))
 		c.Local = localAddress(fd)
-		switch {
-		case err == nil:
-			c.stand()
-		case !errors.Is(err, unix.EINPROGRESS):
+		if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 			c.end(causeOf(err))
 			return nil
 		}
 		events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP)
-		if !c.stands {
+		if err != nil {
 			events |= unix.EPOLLOUT
 		}
-		return l.watch(fd, c, events)
+		if err := l.watch(fd, c, events); err != nil || events&unix.EPOLLOUT != 0 {
+			return err
+		}
+		c.stand() // last: it may send, wait for room and even end the connection
+		return nil
 	})
 }
 
@@ -93,11 +94,11 @@ func (c *client) ready(events uint32) {
 		if events&unix.EPOLLOUT == 0 {
 			return
 		}
-		c.stand()
 		if err := c.load.rewatch(c.fd, false); err != nil {
 			c.load.fail(err)
 			return
 		}
+		c.stand() // after that: it may send, and wait for room
 	}
 	if c.load.spec.Protocol == load.UDP {
 		c.readDatagrams()
@@ -175,8 +176,12 @@ func (c *client) due(at int64) {
 	}
 	number := c.account.next()
 	c.account.take(at, false)
-	if !c.stands || c.fd < 0 {
+	if c.fd < 0 || !c.stands && !c.load.spec.Idle {
 		return // it is missed
+	}
+	if !c.stands { // it was begun when the end came, and says its one word once it stands
+		c.backlog = append(c.backlog, number)
+		return
 	}
 	if len(c.backlog) == 0 && len(c.out) == 0 {
 		_ = c.load.lateness.Record(time.Duration(max(c.load.now()-at, 0)).Seconds())

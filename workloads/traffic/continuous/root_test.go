@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/workloads"
@@ -60,7 +61,7 @@ func TestAllIsAccountedFor(t *testing.T) {
 	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} { // no subtests: they would not be on the node
 		s := between(pods, protocol)
 		s.Pairs = append(s.Pairs, load.Pair{From: pods[2].Key, Source: pods[2].V6, To: netip.AddrPortFrom(pods[1].V6, port)}, load.Pair{To: netip.AddrPortFrom(pods[1].V4, port)})
-		s.Connections, s.Rate, s.Size, s.Duration, s.GiveUp = 30, 3000, 1000, 300*time.Millisecond, 200*time.Millisecond
+		s.Connections, s.Rate, s.Size, s.Duration, s.GiveUp = 30, 3000, 1000, 300*time.Millisecond, 2*time.Second
 		r := run(t, plugger, s)
 		whole(t, r)
 		if r.Count.Due != 900 || r.Latency.N() != 900 || len(r.Connections) != 30 || r.Took < s.Duration {
@@ -124,7 +125,7 @@ func TestPlanted(t *testing.T) {
 			filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
 			must(t, link.Set(impair.Impairment{Name: "planted", Direction: c.direction, Filter: filter, Quality: c.quality}))
 			s := between(pods, load.UDP)
-			s.Rate, s.Duration, s.GiveUp, s.Late = 1000, 500*time.Millisecond, 300*time.Millisecond, 250*time.Millisecond
+			s.Rate, s.Duration, s.GiveUp, s.Late = 1000, 500*time.Millisecond, 2*time.Second, 2*time.Second
 			r := run(t, plugger, s)
 			want := load.Count{Due: 500, Sent: 500}
 			c.want(&want)
@@ -151,9 +152,9 @@ func TestOneReordering(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, link.Close()) }()
 	filter := impair.Filter{Connection: &impair.Connection{Protocol: corev1.ProtocolUDP, Remote: impair.Endpoint{Port: port}}}
-	must(t, link.Set(impair.Impairment{Name: "planted", Filter: filter, Quality: impair.Quality{Delay: 150 * time.Millisecond, Reordering: impair.Chance{Packets: []uint64{5}}}}))
+	must(t, link.Set(impair.Impairment{Name: "planted", Filter: filter, Quality: impair.Quality{Delay: 750 * time.Millisecond, Reordering: impair.Chance{Packets: []uint64{2}}}}))
 	s := between(pods, load.UDP)
-	s.Rate, s.Duration, s.GiveUp, s.Late = 10, 800*time.Millisecond, 500*time.Millisecond, 400*time.Millisecond
+	s.Rate, s.Duration, s.GiveUp, s.Late = 2, 1600*time.Millisecond, 3*time.Second, 3*time.Second
 	if r := run(t, plugger, s); r.Count.There.Reordered != 1 || r.Count.Lost() != 0 {
 		t.Errorf("got:\n%s", r)
 	}
@@ -179,7 +180,7 @@ func TestStalledTCP(t *testing.T) {
 		t.Errorf("TCP lost something:\n%s", r)
 	}
 	for _, c := range r.Connections {
-		if c.Retransmits == 0 || c.Hole.Took < 200*time.Millisecond || c.Hole.Took > time.Second || c.MaxTook < 200*time.Millisecond || c.Late == 0 {
+		if c.Retransmits == 0 || c.Hole.Took < 200*time.Millisecond || c.MaxTook < 200*time.Millisecond || c.Late == 0 {
 			t.Errorf("got %+v", c)
 		}
 	}
@@ -189,9 +190,9 @@ func TestRefusedAndBegunAgain(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
 	s := between(pods, load.TCP)
 	s.Servers = nil
-	s.Connections, s.Reconnects, s.ReconnectWait, s.Duration = 2, 3, 20*time.Millisecond, 300*time.Millisecond
+	s.Connections, s.Reconnects, s.ReconnectWait, s.Duration = 2, 3, 20*time.Millisecond, time.Second
 	r := run(t, plugger, s)
-	if len(r.Connections) != 8 || r.Failed() != 8 || r.Count.Missed != r.Count.Due || r.Count.Due != 30 {
+	if len(r.Connections) != 8 || r.Failed() != 8 || r.Count.Missed != r.Count.Due || r.Count.Due != 100 {
 		t.Errorf("got:\n%s", r)
 	}
 	for _, c := range r.Connections {
@@ -218,10 +219,10 @@ func TestIdle(t *testing.T) {
 func TestClosedLoopAndCapacity(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 2)
 	for _, protocol := range []load.Protocol{load.TCP, load.UDP} {
-		capacity, err := Capacity(t.Context(), plugger, between(pods, protocol))
-		must(t, err)
-		if capacity < 200 {
-			t.Errorf("%s: a capacity of %g messages/s", protocol, capacity)
+		s := between(pods, protocol)
+		s.Capacity, s.Duration, s.GiveUp = true, 50*time.Millisecond, 50*time.Millisecond
+		if r := run(t, plugger, s); r.Capacity == 0 || r.Count.Due != 5 {
+			t.Errorf("%s: the capacity is not known:\n%s", protocol, r)
 		}
 	}
 	s := between(pods, load.UDP)
@@ -253,6 +254,79 @@ func TestEnds(t *testing.T) {
 	must(t, err)
 }
 
+// TestStopped holds that traffic ends when it is told to, whatever its duration, and that it touches no file afterwards.
+func TestStopped(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	s := between(pods, load.TCP)
+	s.Duration = time.Minute
+	l, err := Start(t.Context(), plugger, s)
+	must(t, err)
+	r, err := l.Stop()
+	must(t, err)
+	if r.Took >= s.Duration {
+		t.Errorf("stopped, it went on for %v", r.Took)
+	}
+	others, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	must(t, err)
+	defer unix.Close(others)
+	if others != l.wake {
+		if _, err := unix.FcntlInt(uintptr(l.wake), unix.F_GETFD, 0); err == nil {
+			t.Skip("the number is in use again")
+		}
+		must(t, unix.Dup3(others, l.wake, unix.O_CLOEXEC))
+		defer unix.Close(l.wake)
+	}
+	_, err = l.Stop()
+	must(t, err)
+	if n, err := unix.Read(others, make([]byte, 8)); n > 0 {
+		t.Errorf("a file that is not the traffic's was written to (%v)", err)
+	}
+}
+
+// TestStoppedWhileConnecting wants a connection that was begun when the end came to say its word all the same.
+func TestStoppedWhileConnecting(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	link, err := impair.Open(pods[0].Namespace, impair.PodInterface)
+	must(t, err)
+	defer func() { must(t, link.Close()) }()
+	must(t, link.Set(impair.Impairment{Name: "slow", Quality: impair.Quality{Delay: 50 * time.Millisecond}}))
+	s := between(pods, load.TCP)
+	s.Idle, s.GiveUp = true, 20*time.Second
+	l, err := Start(t.Context(), plugger, s)
+	must(t, err)
+	r, err := l.Stop()
+	must(t, err)
+	whole(t, r)
+}
+
+// TestBegunAgainMeanwhile wants every connection to be begun, though some are begun again before others are for the first
+// time.
+func TestBegunAgainMeanwhile(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	s := between(pods, load.TCP)
+	s.Servers = nil
+	s.Connections, s.ConnectRate, s.Reconnects, s.ReconnectWait, s.Duration = 4, 20, 2, time.Millisecond, 100*time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := Run(ctx, plugger, s)
+	must(t, err)
+	begun := map[int]bool{}
+	for _, c := range r.Connections {
+		begun[c.Number] = true
+	}
+	if len(begun) != 4 || r.Count.Due != 10 {
+		t.Errorf("begun %v:\n%s", begun, r)
+	}
+}
+
+// TestLargeMessageInAClosedLoop wants a message for which the socket has no room at once to be sent nevertheless.
+func TestLargeMessageInAClosedLoop(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	s := between(pods, load.TCP)
+	s.Closed, s.Size, s.Duration, s.GiveUp = true, 32<<20, 200*time.Millisecond, 20*time.Second
+	whole(t, run(t, plugger, s))
+}
+
 // BenchmarkRate sends as fast as it goes, in a closed loop.
 func BenchmarkRate(b *testing.B) {
 	plugger, pods := netnstest.Pods(b, 2)
@@ -260,7 +334,7 @@ func BenchmarkRate(b *testing.B) {
 		b.Run(string(protocol), func(b *testing.B) {
 			best := 0.0
 			for b.Loop() {
-				capacity, err := Capacity(b.Context(), plugger, between(pods, protocol))
+				capacity, err := tryCapacity(b.Context(), plugger, between(pods, protocol))
 				must(b, err)
 				best = max(best, capacity)
 			}

@@ -49,8 +49,8 @@ func (l *Traffic) step() (over bool, next int64, err error) {
 	}
 	l.sendDue(now)
 	l.tidy(now)
-	if l.until == math.MaxInt64 && l.stopped() {
-		l.until = now
+	if l.stopped() {
+		l.until = min(l.until, now)
 	}
 	// What was due before that is sent, unless it takes too long.
 	if !l.ending && now >= l.until && (l.sentAll() || now >= l.until+int64(l.spec.GiveUp)) {
@@ -65,15 +65,13 @@ func (l *Traffic) step() (over bool, next int64, err error) {
 // begin begins connections at their rate.
 func (l *Traffic) begin(now int64) error {
 	due := min(float64(now)/1e9*l.spec.ConnectRate+1, float64(l.spec.Connections))
-	for i := len(l.clients); l.loadBegan == 0 && i < int(due) && !l.ending; i++ {
-		if l.slots[i%len(l.slots)] != nil {
-			break // that one was begun, and again: the table has more than the slots
-		}
-		if err := l.connect(i, 0); err != nil {
+	for l.begun < int(due) && !l.ending {
+		if err := l.connect(l.begun, 0); err != nil {
 			return err
 		}
+		l.begun++
 	}
-	if l.loadBegan == 0 && l.allBegun() && (l.settledConnects(now)) {
+	if l.loadBegan == 0 && l.allBegun() && l.settledConnects(now) {
 		l.loadBegan = l.now()
 		if l.spec.Duration > 0 {
 			l.until = min(l.until, l.loadBegan+int64(l.spec.Duration))
@@ -82,7 +80,7 @@ func (l *Traffic) begin(now int64) error {
 	return nil
 }
 
-func (l *Traffic) allBegun() bool { return l.slots[len(l.slots)-1] != nil }
+func (l *Traffic) allBegun() bool { return l.begun == len(l.slots) }
 
 // settledConnects reports whether every connection stands or has failed, or has had its time.
 func (l *Traffic) settledConnects(now int64) bool {
@@ -242,7 +240,7 @@ func (l *Traffic) nextDue() int64 {
 		return min(next, l.endsAt)
 	}
 	if l.loadBegan == 0 && !l.allBegun() {
-		next = min(next, int64(float64(len(l.clients))/l.spec.ConnectRate*1e9))
+		next = min(next, int64(float64(l.begun)/l.spec.ConnectRate*1e9))
 	}
 	if !l.sentAll() {
 		next = min(next, l.dueAt(l.sent))
@@ -263,7 +261,7 @@ func (l *Traffic) finish(err error) {
 			c.end(load.Done)
 		}
 	}
-	l.report = load.Report{Spec: l.spec, Began: l.start}
+	l.report = load.Report{Spec: l.spec, Began: l.start, Capacity: l.capacity}
 	if l.loadBegan > 0 && l.ending {
 		l.report.Began, l.report.Took = l.wall(l.loadBegan), time.Duration(l.endedAt-l.loadBegan)
 	}

@@ -48,10 +48,13 @@ type Traffic struct {
 	visitor *netns.Visitor
 	home    *netns.Namespace
 
+	capacity float64 // see load.Report
+
 	// The thread's own.
 	handlers        []handler // by descriptor
 	clients         []*client // all that were begun
 	slots           []*client // the present one of each of Spec.Connections; nil: not begun yet
+	begun           int       // of the slots
 	waiting         []retry   // those to be begun again, the first first
 	start           time.Time
 	loadBegan       int64 // when the first message is due; 0: connections are still begun
@@ -70,6 +73,7 @@ type Traffic struct {
 	mu      sync.Mutex
 	samples []load.Sample
 	stop    bool
+	closed  bool // there is nobody to wake
 	failure error
 	report  load.Report
 }
@@ -91,6 +95,13 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(), until: math.MaxInt64,
 		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10)}
 	l.format = format{l.spec.Protocol, l.spec.Size}
+	if spec.Capacity {
+		var err error
+		if l.capacity, err = tryCapacity(ctx, pods, spec); err != nil {
+			return nil, err
+		}
+		l.start = time.Now()
+	}
 	err := l.open()
 	if err != nil {
 		return nil, fmt.Errorf("start traffic: %w", errors.Join(err, l.close()))
@@ -111,6 +122,10 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 			}
 			return l.run()
 		})
+		select {
+		case started <- err: // the thread could not even begin
+		default:
+		}
 		l.finish(err)
 	}()
 	if err := <-started; err != nil {
@@ -155,11 +170,11 @@ func Run(ctx context.Context, pods Namespaces, spec load.Spec) (load.Report, err
 	return l.Wait()
 }
 
-// Capacity says how many messages a second such traffic could be at most here: it is tried for a fifth of a second, in a
-// closed loop on at most 16 connections.
-func Capacity(ctx context.Context, pods Namespaces, spec load.Spec) (float64, error) {
+// tryCapacity says how many messages a second such traffic could be at most here: it is tried for a fifth of a second, in
+// a closed loop on at most 16 connections.
+func tryCapacity(ctx context.Context, pods Namespaces, spec load.Spec) (float64, error) {
 	spec = spec.WithDefaults()
-	spec.Closed, spec.Idle, spec.Reconnects, spec.Duration = true, false, 0, 200*time.Millisecond
+	spec.Capacity, spec.Closed, spec.Idle, spec.Reconnects, spec.Duration = false, true, false, 0, 200*time.Millisecond
 	spec.Connections = min(spec.Connections, 16)
 	spec.GiveUp = 50 * time.Millisecond
 	r, err := Run(ctx, pods, spec)
@@ -190,9 +205,11 @@ func (l *Traffic) Samples() []load.Sample {
 
 func (l *Traffic) halt() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stop = true
-	l.mu.Unlock()
-	_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
+	if !l.closed { // else its number may be another file's
+		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
+	}
 }
 
 // now is the time since the start, and never 0.
@@ -266,6 +283,9 @@ func (l *Traffic) connection(index uint32) *client {
 
 // close closes all that is open.
 func (l *Traffic) close() (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 	for fd, h := range l.handlers {
 		if h != nil && fd != l.wake {
 			_ = unix.Close(fd)
