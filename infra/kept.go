@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -141,18 +142,38 @@ type Choice struct {
 	CRDs      string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
 }
 
-const driveFile = "drive"
+// The files whose locks say that a process is at work in an environment: the one that drives it, and, each by a file that its number
+// ends, those that run a program in it.
+const (
+	driveFile = "drive"
+	useFiles  = "use-"
+)
 
 // ErrDriven is what taking an environment is that another process drives.
 var ErrDriven = errors.New("another command is at work in it")
 
 // Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
 func (e *Environment) Take() (release func() error, err error) {
-	file, err := os.OpenFile(filepath.Join(e.state, driveFile), os.O_CREATE|os.O_RDWR, 0o600)
+	return e.lock(driveFile, unix.LOCK_NB)
+}
+
+// use makes others see that this process runs a program in the environment, until release is called or it ends.
+func (e *Environment) use() (release func() error, err error) {
+	name := useFiles + strconv.Itoa(os.Getpid())
+	unlock, err := e.lock(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(os.Remove(filepath.Join(e.state, name)), unlock()) }, nil
+}
+
+// lock locks a file in the run's state folder; with LOCK_NB, ErrDriven if another process has.
+func (e *Environment) lock(name string, how int) (release func() error, err error) {
+	file, err := os.OpenFile(filepath.Join(e.state, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("take run %s: %w", e.run, err)
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|how)
 	if err == nil {
 		return file.Close, nil
 	}
@@ -163,13 +184,18 @@ func (e *Environment) Take() (release func() error, err error) {
 	return nil, fmt.Errorf("run %s: %w", e.run, err)
 }
 
-// Driven reports whether a process has taken the run's environment, see Take; false if that can't be known from here.
-func (r RunInfo) Driven() bool {
+// AtWork reports whether a process has taken the run's environment, see Take, or runs a program in it; false if that can't be known from here.
+func (r RunInfo) AtWork() bool {
 	state, err := r.state()
 	if err != nil {
 		return false
 	}
-	file, err := os.Open(filepath.Join(state, driveFile))
+	files, _ := filepath.Glob(filepath.Join(state, useFiles+"*")) // the pattern is right
+	return slices.ContainsFunc(append(files, filepath.Join(state, driveFile)), locked)
+}
+
+func locked(path string) bool {
+	file, err := os.Open(path)
 	if err != nil {
 		return false // nobody ever has
 	}
@@ -252,12 +278,12 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{runtime: rt, target: target, version: facts.Version, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
+	e := &Environment{runtime: rt, target: target, version: facts.Version, run: run, out: string(out), state: state, containers: map[Role]Container{}, specs: map[Role]Spec{}}
 	if err := errors.Join(e.loadConfig(), e.loadAgent()); err != nil {
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
 	e.pushRemoval()
-	for _, role := range append([]string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}, facts.Extras...) {
+	for _, role := range facts.Roles() {
 		c, err := rt.Find(ctx, run, role)
 		if err != nil {
 			return nil, fmt.Errorf("attach to run %s: %w", run, err)

@@ -16,6 +16,14 @@ type placedRun struct {
 	provider provider
 }
 
+// remove removes all of the run. If something is left, the run is not forgotten: a later command is to find it.
+func (r placedRun) remove(ctx context.Context) error {
+	if err := r.provider.Sweep(ctx, r.Run); err != nil {
+		return err
+	}
+	return infra.Forget(r.Run)
+}
+
 // runs lists the runs of all runtimes.
 func (h *Harness) runs(ctx context.Context) ([]placedRun, error) {
 	var all []placedRun
@@ -55,7 +63,7 @@ func (h *Harness) sweepOrphans(ctx context.Context) error {
 			continue
 		}
 		fmt.Fprintf(h.cfg.Progress, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)
-		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
+		if err := r.remove(ctx); err != nil {
 			return err
 		}
 	}
@@ -88,7 +96,7 @@ func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string))
 	}
 	var failed []error
 	for _, r := range chosen {
-		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
+		if err := r.remove(ctx); err != nil {
 			failed = append(failed, fmt.Errorf("remove run %s: %w", r.Run, err))
 			continue
 		}
@@ -97,8 +105,8 @@ func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string))
 	return errors.Join(append(failed, h.forgetGone(runs))...)
 }
 
-// atWork reports whether a command is at work in the environment: the one that makes it, or one that drives what was kept.
-func (r placedRun) atWork() bool { return r.state() == UnderWay || r.Driven() }
+// atWork reports whether a command is at work in the environment: the one that makes it, or one that uses what was kept.
+func (r placedRun) atWork() bool { return r.state() == UnderWay || r.AtWork() }
 
 // choose returns the runs to remove.
 func (r Removal) choose(runs []placedRun) (chosen []placedRun, err error) {

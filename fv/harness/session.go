@@ -108,7 +108,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	}
 	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
 		// The verdict says so.
-		died := report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
+		died := report.Event{At: time.Now(), Container: string(infra.RoleDriver), What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
 		_ = s.journal.Write(report.Entry{Event: &died})
 	}
 	if ctx.Err() != nil {
@@ -143,7 +143,7 @@ func (s *session) happened(e report.Event, abort context.CancelCauseFunc) {
 	for _, line := range e.Log {
 		fmt.Fprintln(s.complaints, "   ", line)
 	}
-	if e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
+	if e.Container != string(infra.RoleAgent) { // the agent is started again; nothing can be learnt without the others
 		abort(errPartDied)
 	}
 }
