@@ -12,7 +12,8 @@ import (
 
 // Loader makes continuous traffic.
 type Loader interface {
-	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all.
+	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all. Unless the spec names
+	// the servers, they are the pods that the flows are to.
 	Load(ctx context.Context, flows []Flow, spec load.Spec) (Load, error)
 }
 
