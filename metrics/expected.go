@@ -1,6 +1,11 @@
 package metrics
 
-import "math"
+import (
+	"math"
+	"math/bits"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
 
 // Expected is how many of some independent events are to be expected, and within which bounds.
 type Expected struct {
@@ -9,6 +14,21 @@ type Expected struct {
 }
 
 const surprise = 1e-6
+
+// ExpectAlike says it of n events of the same chance.
+func ExpectAlike(n int, chance float64) Expected {
+	b := distuv.Binomial{N: float64(n), P: chance}
+	e := Expected{Mean: float64(n) * chance, High: n}
+	for step := 1 << bits.Len(uint(n)); step > 0; step /= 2 {
+		for e.Low+step <= n && b.CDF(float64(e.Low+step-1)) < surprise {
+			e.Low += step
+		}
+		for e.High-step >= 0 && b.CDF(float64(e.High-step)) > 1-surprise {
+			e.High -= step
+		}
+	}
+	return e
+}
 
 // Expect says it of events by their chances, each from 0 to 1. It is exact, and takes time by the square of their number.
 func Expect(chances []float64) Expected {

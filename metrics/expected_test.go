@@ -21,6 +21,9 @@ func TestExpectIsBinomialWhereAllChancesAreAlike(t *testing.T) {
 	if above := 1 - b.CDF(float64(e.High)); above >= surprise*1.001 {
 		t.Errorf("more than %d have a chance of %g", e.High, above)
 	}
+	if alike := ExpectAlike(n, p); alike.Low != e.Low || alike.High != e.High || alike.Mean != n*p {
+		t.Errorf("of alike ones %+v, of each %+v", alike, e)
+	}
 	if !e.Holds(120) || e.Holds(e.Low-1) || e.Holds(e.High+1) {
 		t.Error("the bounds are not held")
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -23,6 +25,13 @@ type Load interface {
 	Stop() (load.Report, error) // ends it
 }
 
+// Pool is a Load whose servers can be taken away while it is under way.
+type Pool interface {
+	// Retire closes a server's connections in order, and lets none be begun to it; then its pod may go. Serve undoes that.
+	Retire(server workloads.Key, addresses ...netip.Addr) error
+	Serve(server workloads.Key, addresses ...netip.Addr) error
+}
+
 // LoadPort is the port that continuous traffic is to: the prober listens on others.
 const LoadPort = 5201
 
@@ -34,6 +43,7 @@ type Carrying struct {
 	Name  string // what it is called in measurements, such as "established"
 	Flows []Flow
 	Spec  load.Spec
+	Begun func(Load) // is told of it once it is under way; nil: nobody is
 }
 
 // Carry makes traffic, does it amid that, and records what became of the traffic as measurements. The reports are in the order of the
@@ -58,6 +68,9 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 			break
 		}
 		under = append(under, l)
+		if c.Begun != nil {
+			c.Begun(l)
+		}
 	}
 	if err == nil {
 		err = do(ctx)
