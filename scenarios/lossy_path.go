@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,14 +20,16 @@ const (
 	bulkSize  = 32 << 10
 )
 
-// lossTalks are the kinds of traffic of the scenario: much at once, and little with a clock, by TCP and by UDP.
+// lossTalks are the kinds of traffic of the scenario: much at once; and messages that come so fast that the next ones tell TCP of a loss,
+// or so slowly that a timer must.
 var lossTalks = []struct {
 	name string
 	spec load.Spec
 }{
 	{"bulk", load.Spec{Protocol: load.TCP, Connections: 4, Size: bulkSize, Closed: true}},
-	{"a message each 50 ms", load.Spec{Protocol: load.TCP, Connections: 20, Rate: 400, Late: 50 * time.Millisecond}},
-	{"a message each 50 ms", load.Spec{Protocol: load.UDP, Connections: 20, Rate: 400, Late: 50 * time.Millisecond}},
+	{"a message each 10 ms", load.Spec{Protocol: load.TCP, Connections: 5, Rate: 500}},
+	{"a message each 500 ms", load.Spec{Protocol: load.TCP, Connections: 150, Rate: 300}},
+	{"a message each 10 ms", load.Spec{Protocol: load.UDP, Connections: 5, Rate: 500, GiveUp: time.Second}},
 }
 
 var _ = register(func(Params) engine.Scenario {
@@ -62,7 +65,7 @@ func talkLossy(ctx context.Context, w *engine.World, share float64) error {
 		if err != nil {
 			return err
 		}
-		t.spec.Duration, t.spec.GiveUp = lossTime, 5*time.Second
+		t.spec.Duration, t.spec.GiveUp = lossTime, cmp.Or(t.spec.GiveUp, 5*time.Second)
 		reports, err := effects.Carry(ctx, w, []effects.Carrying{{Name: t.name + ", " + lossName(share), Flows: flows, Spec: t.spec}}, func(context.Context) error { return nil })
 		losses, endErr := losing.End()
 		if err = errors.Join(err, endErr); err != nil {
@@ -106,7 +109,7 @@ func retransmits(r load.Report) (n uint64) {
 func measureLossy(w *engine.World, name string, share float64, r load.Report, losses effects.Losses) {
 	labels := []metrics.Label{{Name: "traffic", Value: name}, {Name: "protocol", Value: string(r.Spec.Protocol)}, {Name: "loss", Value: lossName(share)}}
 	record := func(name, doc string, unit metrics.Unit, samples ...float64) {
-		m := metrics.Measurement{Name: name, Doc: doc, Unit: unit, Labels: labels, Invalid: r.Bottleneck}
+		m := metrics.Measurement{Name: name, Doc: doc, Unit: unit, Labels: labels}
 		for _, v := range samples {
 			m.Samples = append(m.Samples, metrics.Sample{At: r.Began, Value: v})
 		}
@@ -114,8 +117,9 @@ func measureLossy(w *engine.World, name string, share float64, r load.Report, lo
 	}
 	percent := metrics.Unit("%")
 	record("packets dropped", "By the rule, of those that it saw: messages, and TCP's packets without one.", percent, 100*float64(losses.Lost)/float64(max(losses.Seen, 1)))
-	if r.Count.Sent > 0 {
-		record("messages late", "Of those sent. A message that is lost is late, and so are those that wait behind it in TCP's order.", percent, 100*float64(r.Count.Late)/float64(r.Count.Sent))
+	if !r.Spec.Closed {
+		record("messages late", "Of those sent, those whose answers took more than 100 ms. A message that is lost may be late, and so may those be that wait behind it in"+
+			" TCP's order.", percent, 100*float64(r.Count.Late)/float64(max(r.Count.Sent, 1)))
 	}
 	if r.Spec.Closed {
 		record("throughput", "Messages that were answered, by their size.", metrics.Unit("MB/s"), float64(r.Count.Back.Arrived)*float64(r.Spec.Size)/r.Took.Seconds()/1e6)
