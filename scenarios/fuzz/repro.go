@@ -89,5 +89,12 @@ func ReadRepro(path string) (Repro, error) {
 	if count(r.Batches) == 0 {
 		return Repro{}, fmt.Errorf("%s holds no operations", path)
 	}
+	for _, ops := range r.Batches {
+		for _, op := range ops {
+			if verbs[op.Do] == nil || op.Kind != "" && workloads.Find(op.Kind) == nil { // it would mean nothing, and be left out
+				return Repro{}, fmt.Errorf("%s holds an operation that this program does not know: %s", path, op)
+			}
+		}
+	}
 	return r, nil
 }
