@@ -141,7 +141,7 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
 		unmoved := tableAnswers(b, *sc.Leak)
 		if unmoved > 0 {
-			fmt.Fprintf(b, "none    %d classes of kernel objects are as they were after each cycle; summary.md lists them\n", unmoved)
+			indented(b, "", fmt.Sprintf("none    %d classes of kernel objects are as they were after each cycle (in summary.md)", unmoved))
 		}
 		lines := leakPlaces(*sc.Leak)
 		for _, l := range lines[:min(len(lines), most)] {

@@ -25,7 +25,7 @@ func TestLeaksAreTold(t *testing.T) {
 	trial := leak.Trial{
 		Churn: "local-pods", Thing: "pod", Churned: 50, Identities: "fresh", Cycles: 10, Exact: true,
 		Gauges: []leak.Series{
-			series(metrics.Goroutines, 50), series("kernel chains", 0), series("kernel chains of a family and a table with long names", 12345678), few,
+			series(metrics.Goroutines, 50), series("kernel chains", 0), series("kernel sets of a family and a table with long names", 12345678), few,
 		},
 		Sites:    []leak.Place{{Kind: "heap", Site: "agent.keep (agent/index.go:12)", Bytes: 12800, Of: 100, Stack: []string{"agent.keep", "agent.main"}, Series: series("objects", 50)}},
 		Left:     []string{"left in chains: stale"},
@@ -40,7 +40,7 @@ func TestLeaksAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(table.String()) {
-		if n := utf8.RuneCountInString(strings.TrimRight(line, " \n")); n > tableWidth {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, " \n")); n > tableWidth && !strings.Contains(line, "go tool pprof") { // which is to be copied
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
