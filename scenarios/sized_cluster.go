@@ -64,7 +64,7 @@ func addSized(ctx context.Context, w *engine.World, n int) error {
 
 // timeOneMore times a policy that isolates a pod which was open, and its end.
 func timeOneMore(ctx context.Context, w *engine.World) error {
-	t := &timekeeper{w, "sized cluster"}
+	t := &timekeeper{w, "rest"}
 	var open []workloads.Pod
 	for _, p := range w.Plan.Ring(w.Fleet.State()) {
 		if p.Labels["shard"] == "0" && p.Node == w.Fleet.State().LocalNode {

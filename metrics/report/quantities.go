@@ -12,6 +12,7 @@ type Quantity struct {
 	Of    string       `json:"of"`              // which number of it: "peak", "mean", "settled", "used", "P50", "P99", "max" or "value"
 	Unit  metrics.Unit `json:"unit,omitempty"`  // of the value; empty: it is a count
 	Value float64      `json:"value"`           // in the unit
+	N     int          `json:"n,omitempty"`     // of how many values it is; 0: of one, or of readings
 	Doubt string       `json:"doubt,omitempty"` // why it is not to be believed
 }
 
@@ -45,7 +46,7 @@ func quantitiesOf(m metrics.Measurement) []Quantity {
 	if m.N() == 0 {
 		return nil
 	}
-	q := Quantity{Name: m.Name, Unit: m.Unit, Doubt: m.Doubt()}
+	q := Quantity{Name: m.Name, Unit: m.Unit, N: m.N(), Doubt: m.Doubt()}
 	var words []string
 	for _, l := range m.Labels {
 		words = append(words, l.Value)

@@ -69,7 +69,7 @@ func telling(q report.Quantity) bool {
 	case "peak", "mean", "settled", "used":
 		return false
 	}
-	return q.Of == "value" || q.Of == "P50" || q.Of == "P99"
+	return q.Of == "value" || q.Of == "P50" || q.Of == "P99" && q.N >= 10
 }
 
 // grid returns the points of the plan in the axes' order.

@@ -87,7 +87,7 @@ func (s Sweep) Markdown(w io.Writer, all []Compared) error {
 	}
 	for i, l := range s.growths(all) {
 		if i == 0 {
-			b.WriteString("\nGrowth, fitted to the medians' logarithms (a power of 1 is linear):\n\n")
+			b.WriteString("\nGrowth, fitted to the medians:\n\n")
 		}
 		fmt.Fprintf(&b, "- %s\n", l)
 	}

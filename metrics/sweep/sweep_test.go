@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func filled(p Plan) Sweep {
 	for _, c := range p.Cells() {
 		bytes := 1e6 * (1 + 0.01*float64(c.Round-2))
 		for i, a := range p.Axes {
-			bytes *= math.Pow(a.numbers()[indexOf(a.Values, c.Values[i])], 1/float64(i+1))
+			bytes *= math.Pow(a.numbers()[slices.Index(a.Values, c.Values[i])], 1/float64(i+1))
 		}
 		s.Results = append(s.Results, Result{Cell: c, Verdict: metrics.Pass, Record: "cells/1", Quantities: []report.Quantity{
 			{Name: "duration", Of: "value", Unit: metrics.Seconds, Value: 3},
@@ -74,17 +75,33 @@ func TestComparisonAndGrowth(t *testing.T) {
 		t.Errorf("the first point is %+v %s", p, rss.Unit)
 	}
 	g, known := rss.Growth(s.Plan.Axes)
-	if !known || math.Abs(g.Powers[0]-1) > 1e-6 || math.Abs(g.Powers[1]-0.5) > 1e-6 || g.Fit < 0.9999 {
-		t.Errorf("growth %+v %v, want 1 and 0.5", g, known)
+	if !known || g.Linear || math.Abs(g.By[0]-1) > 1e-6 || math.Abs(g.By[1]-0.5) > 1e-6 || g.Fit < 0.9999 {
+		t.Errorf("growth %+v %v, want powers of 1 and 0.5", g, known)
+	}
+	if g, known := all[0].Growth(s.Plan.Axes); known {
+		t.Errorf("what never moved grows: %+v", g)
 	}
 	if only := s.Compare(regexp.MustCompile("mean")); len(only) != 1 || only[0].Of != "mean" {
 		t.Errorf("asked for the mean: %+v", only)
 	}
 }
 
+func TestGrowthInAStraightLine(t *testing.T) {
+	axes := []Axis{endpoints, policies}
+	c := Compared{Unit: "MiB"}
+	for _, values := range plan(1, axes...).grid() {
+		x, y := endpoints.numbers()[slices.Index(endpoints.Values, values[0])], policies.numbers()[slices.Index(policies.Values, values[1])]
+		c.Points = append(c.Points, Point{Values: values, N: 1, Median: 8.5 + 0.02*x + 0.5*y})
+	}
+	g, known := c.Growth(axes)
+	if want := "grows from 8.5 by 0.02 for each of endpoints and 0.5 for each of policies, in MiB (R² 1.00)"; !known || g.words("MiB", axes) != want {
+		t.Errorf("%v %s, want %s", known, g.words("MiB", axes), want)
+	}
+}
+
 func TestGrowthIsNotKnownWhereItCantBe(t *testing.T) {
 	for name, axis := range map[string]Axis{
-		"too few points": {"a", []string{"1", "2"}}, "a value that is no number": {"a", []string{"1", "x", "3", "4"}}, "a value of 0": {"a", []string{"0", "1", "2", "3"}},
+		"too few points": {"a", []string{"1", "2"}}, "a value that is no number": {"a", []string{"1", "x", "3", "4"}}, 
 	} {
 		c := Compared{}
 		for _, v := range axis.Values {

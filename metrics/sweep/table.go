@@ -92,7 +92,7 @@ func withUnit(c Compared) string {
 func (s Sweep) growths(all []Compared) (lines []string) {
 	for _, c := range all {
 		if g, known := c.Growth(s.Plan.Axes); known {
-			lines = append(lines, fmt.Sprintf("%s grows like %s", c.Title(), g.words(s.Plan.Axes)))
+			lines = append(lines, c.Title()+" "+g.words(c.Unit, s.Plan.Axes))
 		}
 	}
 	return lines
