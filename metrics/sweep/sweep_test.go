@@ -101,7 +101,7 @@ func TestGrowthInAStraightLine(t *testing.T) {
 
 func TestGrowthIsNotKnownWhereItCantBe(t *testing.T) {
 	for name, axis := range map[string]Axis{
-		"too few points": {"a", []string{"1", "2"}}, "a value that is no number": {"a", []string{"1", "x", "3", "4"}}, 
+		"too few points": {"a", []string{"1", "2"}}, "a value that is no number": {"a", []string{"1", "x", "3", "4"}},
 	} {
 		c := Compared{}
 		for _, v := range axis.Values {
