@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"unicode/utf8"
 )
 
 // Heat is how a quantity depends on two parameters: a map whose cells are the darker the larger their value.
@@ -40,12 +41,12 @@ func (h Heat) Write(w io.Writer) error {
 }
 
 func (h Heat) draw(b *bytes.Buffer, style string) {
-	width, height := max(heatLeft+heatCell*len(h.Heads)+16, 420), heatTop+heatLine*len(h.Labels)+16
-	begin(b, width, height, h.Title, style)
 	title := h.Title
 	if h.Unit != "" {
 		title += ", " + h.Unit
 	}
+	width, height := max(heatLeft+heatCell*len(h.Heads)+16, 24+8*utf8.RuneCountInString(title)), heatTop+heatLine*len(h.Labels)+16
+	begin(b, width, height, h.Title, style)
 	text(b, 12, 22, `font-size="14" font-weight="600" fill="var(--fg)"`, title)
 	text(b, heatLeft, 46, `fill="var(--muted)"`, h.Across+" →")
 	text(b, heatLeft-12, heatTop-10, `text-anchor="end" fill="var(--muted)"`, h.Down+" ↓")
