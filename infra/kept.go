@@ -154,24 +154,39 @@ var ErrDriven = errors.New("another command is at work in it")
 
 // Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
 func (e *Environment) Take() (release func() error, err error) {
-	return e.lock(driveFile, unix.LOCK_NB)
+	if release, err = lock(e.state, driveFile, unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("run %s: %w", e.run, err)
+	}
+	return release, nil
 }
 
 // use makes others see that this process runs a program in the environment, until release is called or it ends.
 func (e *Environment) use() (release func() error, err error) {
 	name := useFiles + strconv.Itoa(os.Getpid())
-	unlock, err := e.lock(name, 0)
+	unlock, err := lock(e.state, name, 0)
 	if err != nil {
 		return nil, err
 	}
 	return func() error { return errors.Join(os.Remove(filepath.Join(e.state, name)), unlock()) }, nil
 }
 
-// lock locks a file in the run's state folder; with LOCK_NB, ErrDriven if another process has.
-func (e *Environment) lock(name string, how int) (release func() error, err error) {
-	file, err := os.OpenFile(filepath.Join(e.state, name), os.O_CREATE|os.O_RDWR, 0o600)
+// Take is as Environment.Take, for one that need not be attached to. It does nothing where that can't be known from here.
+func (r RunInfo) Take() (release func() error, err error) {
+	state, err := r.state()
+	if err == nil {
+		release, err = lock(state, driveFile, unix.LOCK_NB)
+	}
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return func() error { return nil }, nil
+	}
+	return release, err
+}
+
+// lock locks a file in a run's state folder; with LOCK_NB, ErrDriven if another process has.
+func lock(state, name string, how int) (release func() error, err error) {
+	file, err := os.OpenFile(filepath.Join(state, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("take run %s: %w", e.run, err)
+		return nil, fmt.Errorf("take the environment: %w", err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|how)
 	if err == nil {
@@ -181,7 +196,7 @@ func (e *Environment) lock(name string, how int) (release func() error, err erro
 		err = ErrDriven
 	}
 	_ = file.Close() // nothing was written
-	return nil, fmt.Errorf("run %s: %w", e.run, err)
+	return nil, err
 }
 
 // AtWork reports whether a process has taken the run's environment, see Take, or runs a program in it; false if that can't be known from here.

@@ -25,7 +25,8 @@ type container struct {
 	dir, run  string
 	role      infra.Role
 	addr      netip.Addr
-	processes processes // zero if its start did not get that far
+	processes processes  // zero if its start did not get that far
+	streaming *streaming // of its program, if this process started it so
 }
 
 // openContainer reads a container's folder.
@@ -191,6 +192,7 @@ func (c *container) Wait(ctx context.Context) (infra.Exit, error) {
 	if err := await(ctx, c.processes); err != nil {
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", c.Name(), err)
 	}
+	c.streaming.wait()
 	exit, err := load[infra.Exit](filepath.Join(c.dir, exitFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return infra.Exit{Code: 128 + int(unix.SIGKILL)}, nil
