@@ -310,6 +310,8 @@ func (sc Scenario) leaks() *page.Leak {
 		}
 		p.Rows = append(p.Rows, r)
 	}
-	p.Places = leakPlaces(*sc.Leak)
+	p.Readings = leakReadings(*sc.Leak)
+	p.Sites, p.Flame = growingSites(*sc.Leak)
+	p.Places = leakRest(*sc.Leak)
 	return p
 }

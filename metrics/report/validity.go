@@ -303,14 +303,14 @@ func ahead(step time.Duration) string {
 
 // vitalSeries are vitals as series over time: what is counted in a span, in seconds.
 var vitalSeries = []struct {
-	name, title string
-	of          func(metrics.Vitals) (float64, bool)
+	name, title, unit string
+	of                func(metrics.Vitals) (float64, bool)
 }{
-	{"driver_lost_ratio", "driver could not run, of each second", ofDriver(func(d metrics.DriverVitals) float64 { return d.Lost.Seconds() })},
-	{"driver_cores", "CPU of the driver", ofDriver(func(d metrics.DriverVitals) float64 { return d.CPU })},
-	{"machine_ours_cores", "CPU of the run", ofMachine(func(m metrics.MachineVitals) float64 { return m.Ours })},
-	{"machine_foreign_cores", "CPU of other programs", ofMachine(func(m metrics.MachineVitals) float64 { return m.Foreign })},
-	{"machine_steal_cores", "CPU taken by the hypervisor", ofMachine(func(m metrics.MachineVitals) float64 { return m.Steal })},
+	{"driver_lost_ratio", "driver kept from running, of each second", "seconds", ofDriver(func(d metrics.DriverVitals) float64 { return d.Lost.Seconds() })},
+	{"driver_cores", "CPU of the driver", "cores", ofDriver(func(d metrics.DriverVitals) float64 { return d.CPU })},
+	{"machine_ours_cores", "CPU of the run", "cores", ofMachine(func(m metrics.MachineVitals) float64 { return m.Ours })},
+	{"machine_foreign_cores", "CPU of other programs", "cores", ofMachine(func(m metrics.MachineVitals) float64 { return m.Foreign })},
+	{"machine_steal_cores", "CPU taken by the hypervisor", "cores", ofMachine(func(m metrics.MachineVitals) float64 { return m.Steal })},
 }
 
 func ofDriver(of func(metrics.DriverVitals) float64) func(metrics.Vitals) (float64, bool) {

@@ -104,14 +104,6 @@ type Connections struct {
 // and must not; "-": one is dropped and must pass; "?": something else.
 type Connection struct{ Sign, Text string }
 
-// Leak is what was learnt of leaks: a row for each gauge, and the places that hold more and more.
-type Leak struct {
-	Intro  string
-	Heads  []Head
-	Rows   [][]string
-	Places []string
-}
-
 // Budget is the limit on a gauge, and how it was kept.
 type Budget struct{ Verdict, Text string }
 
