@@ -263,7 +263,7 @@ func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) 
 	}
 	// An agent that is away leaves many gaps: they must not take the place of what was wrong.
 	marks = marks[:min(len(marks), mostMarks)]
-	return slices.Concat(gaps[:min(len(gaps), mostMarks-len(marks))], marks)
+	return append(gaps[:min(len(gaps), mostMarks-len(marks))], marks...) // never nil: the page goes over it
 }
 
 // widths are those of the parts for which a rate is told, in seconds.
