@@ -57,6 +57,9 @@ func TestLeaksAreTold(t *testing.T) {
 			t.Errorf("the %s: kernel chains shown: %v", name, shown)
 		}
 	}
+	if all := plots(rec); len(all) == 0 || all[len(all)-1].File() != "plots/readings-leak-by-local-pods-goroutines.svg" {
+		t.Errorf("the readings have no file: %v", all)
+	}
 	var html bytes.Buffer
 	if err := (HTML{}).Write(&html, rec); err != nil {
 		t.Fatal(err)
