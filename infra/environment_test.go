@@ -46,7 +46,7 @@ func TestUpThatFailsLeavesNothing(t *testing.T) {
 		want  string
 	}{
 		{"etcd does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleEtcd }, "start etcd: no space left"},
-		{"etcd exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleEtcd] = 1 }, "apiserver: etcd exited with code 3; last log lines:\n  etcd says hello"},
+		{"etcd exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleEtcd] = 1 }, "etcd: etcd exited with code 3; last log lines:\n  etcd says hello"},
 		{"API server does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleAPIServer }, "start apiserver: no space left"},
 		{"API server exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleAPIServer] = 1 }, "apiserver: apiserver exited with code 3"},
 		{"node does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleNode }, "start node: no space left"},

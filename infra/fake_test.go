@@ -63,10 +63,16 @@ func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
 		return nil, fmt.Errorf("the name %s is in use", spec.Role)
 	}
 	c := &fakeCont{rt: r, role: spec.Role, ended: make(chan struct{}), log: string(spec.Role) + " says hello\n"}
-	if spec.Role == RoleAPIServer && r.dies[spec.Role] == 0 {
-		if err := r.serve(spec); err != nil {
-			return nil, err
-		}
+	var err error
+	switch {
+	case r.dies[spec.Role] > 0:
+	case spec.Role == RoleAPIServer:
+		err = r.serve(spec)
+	case spec.Role == RoleEtcd:
+		err = r.shake(spec)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r.alive[spec.Role] = c
 	r.begun = append(r.begun, spec)
@@ -78,6 +84,39 @@ func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
 		c.end(exit)
 	}
 	return c, nil
+}
+
+// listen takes a port of a loopback address of its own.
+func (r *fakeRuntime) listen(port uint16) (l net.Listener, err error) {
+	for i := range 50 {
+		r.addr = netip.AddrFrom4([4]byte{127, 66, byte(os.Getpid()), byte(1 + i)})
+		if l, err = net.Listen("tcp", netip.AddrPortFrom(r.addr, port).String()); err == nil {
+			break
+		}
+	}
+	return l, err
+}
+
+// shake answers on etcd's port with its certificate, and with nothing else.
+func (r *fakeRuntime) shake(spec Spec) error {
+	files := map[string][]byte{}
+	for _, f := range spec.Files {
+		files[f.Path] = f.Data
+	}
+	cert, err := tls.X509KeyPair(files["/etc/fv/tls.crt"], files["/etc/fv/tls.key"])
+	if err != nil {
+		return err
+	}
+	l, err := r.listen(etcdPort)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Listener.Close()
+	server.Listener, server.TLS = l, &tls.Config{Certificates: []tls.Certificate{cert}}
+	server.StartTLS()
+	r.t.Cleanup(server.Close)
+	return nil
 }
 
 // serve answers on the API server's port of a loopback address of its own.
@@ -94,13 +133,7 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	r.serving.Store(&cert)
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM(files["/etc/fv/ca.crt"])
-	var l net.Listener
-	for i := range 50 {
-		r.addr = netip.AddrFrom4([4]byte{127, 66, byte(os.Getpid()), byte(1 + i)})
-		if l, err = net.Listen("tcp", netip.AddrPortFrom(r.addr, 6443).String()); err == nil {
-			break
-		}
-	}
+	l, err := r.listen(apiserverPort)
 	if err != nil {
 		return err
 	}
