@@ -60,6 +60,11 @@ func (h *Harness) newSession(o Options, s Suite) (*session, error) {
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress, screen: h.cfg.Screen}, nil
 }
 
+// announce tells that a run begins, and where its record will be.
+func (s *session) announce() {
+	fmt.Fprintf(s.h.cfg.Progress, "run %s: seed %d, record in %s\n", s.id, s.suite.Seed, fromHere(s.dir))
+}
+
 // errPartDied interrupts a driver whose environment is no longer whole.
 var errPartDied = errors.New("a part of the environment died")
 

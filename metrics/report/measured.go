@@ -175,7 +175,7 @@ func (t measured) markdown(b *bytes.Buffer) {
 func (t measured) text(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n## %s\n\n", plain(t.title()))
 	if intro := t.intro(); intro != "" {
-		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), tableWidth))
+		fmt.Fprintf(b, "%s\n", Wrapped(plain(intro), tableWidth))
 	}
 	heads, _ := t.columns()
 	var aligned bytes.Buffer
@@ -201,12 +201,12 @@ func (t measured) text(b *bytes.Buffer) {
 		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
 	}
 	for i, why := range remarks {
-		b.WriteString(wrapped(fmt.Sprintf("(%d) %s", i+1, plain(why)), tableWidth))
+		b.WriteString(Wrapped(fmt.Sprintf("(%d) %s", i+1, plain(why)), tableWidth))
 	}
 }
 
-// wrapped breaks a text into lines of at most so many characters, as far as its words allow.
-func wrapped(text string, most int) string {
+// Wrapped breaks a text into lines of at most so many characters, as far as its words allow.
+func Wrapped(text string, most int) string {
 	var b strings.Builder
 	length := 0
 	for _, word := range strings.Fields(text) {

@@ -34,7 +34,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 	if out.Len() > 0 {
 		out.WriteString("\n")
 	}
-	out.WriteString(wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
+	out.WriteString(Wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
@@ -78,7 +78,7 @@ func tableExcused(out *bytes.Buffer, rec Record) {
 		out.WriteString("\n## Known issues\n\n")
 	}
 	for _, line := range lines {
-		for i, part := range slices.Collect(strings.Lines(wrapped(line, tableWidth-2))) {
+		for i, part := range slices.Collect(strings.Lines(Wrapped(line, tableWidth-2))) {
 			out.WriteString([]string{"- ", "  "}[min(i, 1)] + part)
 		}
 	}
@@ -106,7 +106,7 @@ func tableFailure(out *bytes.Buffer, rec Record, sc Scenario, dir string) {
 
 // indented writes a text in lines that fit, each after an indent.
 func indented(out *bytes.Buffer, indent, text string) {
-	for line := range strings.Lines(wrapped(plain(text), tableWidth-len(indent))) {
+	for line := range strings.Lines(Wrapped(plain(text), tableWidth-len(indent))) {
 		out.WriteString(indent + line)
 	}
 }
