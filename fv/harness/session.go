@@ -145,12 +145,25 @@ func (s *session) happened(e report.Event, abort context.CancelCauseFunc) {
 		return
 	}
 	fmt.Fprintf(s.complaints, "\n%s\n", e.Describe(s.options.Target))
-	for _, line := range e.Log {
+	for _, line := range lastLines(e.Log) {
 		fmt.Fprintln(s.complaints, "   ", line)
+	}
+	if len(e.Log) > 0 {
+		fmt.Fprintf(s.complaints, "    more in %s\n", fromHere(filepath.Join(s.dir, "logs", e.Container+".log")))
 	}
 	if e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
 		abort(errPartDied)
 	}
+}
+
+// lastLines are the last of a log, cut so that they fit a terminal of 80 columns behind their indent: the record has them all.
+func lastLines(log []string) []string {
+	const most, columns = 5, 75
+	var last []string
+	for _, line := range log[max(0, len(log)-most):] {
+		last = append(last, fitting(line, columns))
+	}
+	return last
 }
 
 // ordered is an order as the driver reads it; nil: there is none.
