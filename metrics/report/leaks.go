@@ -144,7 +144,7 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 		if sc.Leak == nil {
 			continue
 		}
-		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), Wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
+		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
 		unmoved := tableAnswers(b, *sc.Leak)
 		if unmoved > 0 {
 			indented(b, "", fmt.Sprintf("none    %d classes of kernel objects are as they were after each cycle (in summary.md)", unmoved))

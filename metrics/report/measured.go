@@ -180,7 +180,7 @@ func (t measured) markdown(b *bytes.Buffer) {
 func (t measured) text(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n## %s\n\n", plain(t.title()))
 	if intro := t.intro(); intro != "" {
-		fmt.Fprintf(b, "%s\n", Wrapped(plain(intro), tableWidth))
+		fmt.Fprintf(b, "%s\n", wrapped(plain(intro), tableWidth))
 	}
 	heads, _ := t.columns()
 	var aligned bytes.Buffer
@@ -206,12 +206,15 @@ func (t measured) text(b *bytes.Buffer) {
 		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
 	}
 	for i, why := range remarks {
-		b.WriteString(Wrapped(fmt.Sprintf("(%d) %s", i+1, plain(why)), tableWidth))
+		b.WriteString(wrapped(fmt.Sprintf("(%d) %s", i+1, plain(why)), tableWidth))
 	}
 }
 
-// Wrapped breaks a text into lines of at most so many characters, as far as its words allow.
-func Wrapped(text string, most int) string {
+// Wrapped is a text in lines of at most so many characters, as far as its words allow, as every format for a terminal has it.
+func Wrapped(text string, most int) string { return wrapped(text, most) }
+
+// wrapped breaks a text into lines of at most so many characters, as far as its words allow.
+func wrapped(text string, most int) string {
 	var b strings.Builder
 	length := 0
 	for _, word := range strings.Fields(text) {

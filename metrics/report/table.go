@@ -35,7 +35,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 	if out.Len() > 0 {
 		out.WriteString("\n")
 	}
-	out.WriteString(Wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
+	out.WriteString(wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
@@ -83,7 +83,7 @@ func tableExcused(out *bytes.Buffer, rec Record) {
 		out.WriteString("\n## Known issues\n\n")
 	}
 	for _, line := range lines {
-		for i, part := range slices.Collect(strings.Lines(Wrapped(line, tableWidth-2))) {
+		for i, part := range slices.Collect(strings.Lines(wrapped(line, tableWidth-2))) {
 			out.WriteString([]string{"- ", "  "}[min(i, 1)] + part)
 		}
 	}
@@ -127,7 +127,7 @@ func tableFailure(out *bytes.Buffer, rec Record, sc Scenario, dir string) {
 
 // indented writes a text in lines that fit, each after an indent.
 func indented(out *bytes.Buffer, indent, text string) {
-	for line := range strings.Lines(Wrapped(plain(text), tableWidth-len(indent))) {
+	for line := range strings.Lines(wrapped(plain(text), tableWidth-len(indent))) {
 		out.WriteString(indent + line)
 	}
 }
