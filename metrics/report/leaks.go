@@ -3,11 +3,13 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/leak"
+	"github.com/nodefv/nodefv/metrics/sites"
 )
 
 // leakWords are the verdicts on one gauge for people.
@@ -48,6 +50,9 @@ func leakIntro(t leak.Trial) string {
 	if t.Restless > 0 {
 		said += fmt.Sprintf(" After %d of the cycles no two readings in a row agreed.", t.Restless)
 	}
+	if t.Missed > 0 {
+		said += fmt.Sprintf(" After %d of the cycles something could not be read (%s).", t.Missed, t.Gap)
+	}
 	return said
 }
 
@@ -56,7 +61,11 @@ func leakPlaces(t leak.Trial) []string {
 	var lines []string
 	places, answers := t.Growing()
 	for i, p := range places {
-		lines = append(lines, fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing))
+		line := fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing)
+		if p.Kind == string(sites.Leaked) {
+			line += " that nothing can wake"
+		}
+		lines = append(lines, line)
 		for _, frame := range p.Stack {
 			lines = append(lines, "    "+frame)
 		}
@@ -64,8 +73,12 @@ func leakPlaces(t leak.Trial) []string {
 	for _, l := range t.Left {
 		lines = append(lines, "kernel: "+l)
 	}
-	if len(t.Profiles) == 2 {
-		lines = append(lines, fmt.Sprintf("go tool pprof -sample_index=inuse_objects -base %s %s", t.Profiles[0], t.Profiles[1]))
+	for pair := range slices.Chunk(t.Profiles, 2) {
+		index := ""
+		if strings.HasPrefix(pair[0], "heap") {
+			index = "-sample_index=inuse_objects "
+		}
+		lines = append(lines, fmt.Sprintf("go tool pprof %s-base %s", index, strings.Join(pair, " ")))
 	}
 	for i := range lines {
 		lines[i] = plain(lines[i])
