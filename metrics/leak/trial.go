@@ -8,8 +8,11 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// KernelGauge begins the names of gauges that count the kernel's objects.
-const KernelGauge = "kernel "
+// KernelGauge begins the names of gauges that count the kernel's objects, DescriptorGauge of those that count descriptors of one kind.
+const (
+	KernelGauge     = "kernel "
+	DescriptorGauge = "fds: "
+)
 
 // Trial is what a run read to learn whether its target leaks. What follows from it is a pure function of it, so a stored one can be judged again.
 type Trial struct {
@@ -119,6 +122,8 @@ func (t Trial) Judge() (metrics.Verdict, string) {
 		return metrics.Fail, "leak: " + leaks[0] + others(len(leaks)-1)
 	case len(t.Gauges) == 0:
 		return metrics.Inconclusive, "nothing was read"
+	case len(open) > 0 && t.Cycles < MinCycles:
+		return metrics.Inconclusive, fmt.Sprintf("no leak seen, but %d cycles are too few to tell: at least %d more cycles needed", t.Cycles, MinCycles-t.Cycles)
 	case len(open) > 0:
 		return metrics.Inconclusive, fmt.Sprintf("no leak seen, but %s can't be told yet: about %d more cycles needed", strings.Join(open, ", "), more)
 	}

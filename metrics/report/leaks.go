@@ -103,9 +103,31 @@ func writeLeaks(b *bytes.Buffer, rec Record) {
 	}
 }
 
-// still reports whether a gauge of the kernel did not move at all.
+// still reports whether a gauge of the kernel, or of descriptors, did not move at all.
 func still(a leak.Answer) bool {
-	return strings.HasPrefix(string(a.Gauge), leak.KernelGauge) && a.Verdict == metrics.Pass && a.Slope == 0
+	kernel := strings.HasPrefix(string(a.Gauge), leak.KernelGauge) || strings.HasPrefix(string(a.Gauge), leak.DescriptorGauge)
+	return kernel && a.Verdict == metrics.Pass && a.Slope == 0
+}
+
+// tableGauges writes the gauges that moved.
+func tableGauges(b *bytes.Buffer, t leak.Trial) {
+	w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(leakHeads, "\t"))
+	unmoved, answers := 0, t.Answers()
+	for i, r := range leakRows(answers, t) {
+		if still(answers[i]) {
+			unmoved++
+			continue
+		}
+		for _, c := range r {
+			fmt.Fprint(w, plain(c), "\t")
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush() // a buffer takes all
+	if unmoved > 0 {
+		fmt.Fprintf(b, "none    %d classes of kernel objects and descriptors are as they were after each cycle; summary.md lists them\n", unmoved)
+	}
 }
 
 // tableLeaks writes the same for a terminal, with the first places alone, and without what the kernel held unchanged.
@@ -116,22 +138,8 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 			continue
 		}
 		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
-		w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, strings.Join(leakHeads, "\t"))
-		unmoved, answers := 0, sc.Leak.Answers()
-		for i, r := range leakRows(answers, *sc.Leak) {
-			if still(answers[i]) {
-				unmoved++
-				continue
-			}
-			for _, c := range r {
-				fmt.Fprint(w, plain(c), "\t")
-			}
-			fmt.Fprintln(w)
-		}
-		_ = w.Flush() // a buffer takes all
-		if unmoved > 0 {
-			fmt.Fprintf(b, "none    %d classes of kernel objects are as they were after each cycle; summary.md lists them\n", unmoved)
+		if sc.Leak.Cycles >= leak.MinCycles {
+			tableGauges(b, *sc.Leak)
 		}
 		lines := leakPlaces(*sc.Leak)
 		for _, l := range lines[:min(len(lines), most)] {

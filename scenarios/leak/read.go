@@ -137,19 +137,16 @@ func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64
 	s.Add(cycle, v)
 }
 
-// descriptorGauge begins the names of gauges that count the descriptors of one kind.
-const descriptorGauge = "fds: "
-
 // addDescriptors counts descriptors by kind. Of a kind that is met for the first time there were none before.
 func (r *reader) addDescriptors(cycle int) {
 	kinds := map[metrics.Gauge]int{}
 	for _, g := range r.order {
-		if strings.HasPrefix(string(g), descriptorGauge) {
+		if strings.HasPrefix(string(g), leak.DescriptorGauge) {
 			kinds[g] = 0
 		}
 	}
 	for name, n := range r.last[kernel.Descriptors] {
-		kinds[metrics.Gauge(descriptorGauge+kernel.DescriptorKind(name))] += n
+		kinds[metrics.Gauge(leak.DescriptorGauge+kernel.DescriptorKind(name))] += n
 	}
 	for _, g := range slices.Sorted(maps.Keys(kinds)) {
 		if r.series[g] == nil {
@@ -161,8 +158,8 @@ func (r *reader) addDescriptors(cycle int) {
 	}
 }
 
-// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. What it returns of the heap
-// is what both held: what the SUT worked on at the moment is in one of them alone.
+// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. What it returns is what was
+// there both times: what the SUT, or who asks it, works on at the moment is in one of them alone.
 func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
 	before, err := r.now(ctx, w)
 	for until := time.Now().Add(settleFor); err == nil; {
@@ -181,6 +178,11 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 				r.trial.Restless++
 			}
 			now.live(before.heap.Both(now.heap))
+			for _, g := range []metrics.Gauge{metrics.Goroutines, metrics.Threads, metrics.FDs} {
+				if v, ok := before.values[g]; ok && v < now.values[g] {
+					now.values[g] = v
+				}
+			}
 			return now, nil
 		}
 		before = now
