@@ -93,7 +93,11 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, seeCounts, c.cycle, float64(r.last.Count(class)))
+			see := seeCounts
+			if slices.Contains(passing, class) {
+				see = 0
+			}
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, see, c.cycle, float64(r.last.Count(class)))
 		}
 	}
 	r.addDescriptors(c.cycle)
