@@ -65,11 +65,17 @@ func leakPlaces(t leak.Trial) []string {
 		if p.Kind == string(sites.Leaked) {
 			line += " that nothing can wake"
 		}
-		lines = append(lines, line)
+		lines = append(lines, plain(line))
 		for _, frame := range p.Stack {
-			lines = append(lines, "    "+frame)
+			lines = append(lines, "    "+plain(frame))
 		}
 	}
+	return append(lines, leakRest(t)...)
+}
+
+// leakRest tells what is left in the kernel, and how to look at the profiles, a line each.
+func leakRest(t leak.Trial) []string {
+	var lines []string
 	for _, l := range t.Left {
 		lines = append(lines, "kernel: "+l)
 	}
