@@ -59,6 +59,10 @@ func (d *Driver) live(p metrics.Point) {
 		of = fmt.Sprintf("%d/%d ", d.number, d.total)
 	}
 	const mib = 1 << 20
+	if goes := d.wire.traffic(); goes != "" {
+		fmt.Fprintf(d.out, "%s%s%s ▸ %s  %s\n", infra.LivePrefix, of, p.Scenario, step, goes)
+		return
+	}
 	fmt.Fprintf(d.out, "%s%s%s ▸ %s  %d ops %.0f/s  %.0f endpoints  heap %.0f rss %.0f MiB\n", infra.LivePrefix, of, p.Scenario, step,
 		done, rate, p.Values[metrics.Endpoints], p.Values[metrics.HeapBytes]/mib, p.Values[metrics.RSSBytes]/mib)
 }

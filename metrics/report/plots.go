@@ -53,6 +53,11 @@ func plots(rec Record) []Format {
 			all = append(all, charts(folders.of(sc.Name), sc.Name, points, rec.timeline(sc))...)
 		}
 	}
+	for _, sc := range rec.Scenarios {
+		for _, c := range sc.Courses {
+			all = append(all, plot{"plots/" + files.of(c.Name) + ".svg", rec.lines(c).Write})
+		}
+	}
 	for _, t := range rec.measured() {
 		if s := t.strips(); s != nil {
 			all = append(all, plot{"plots/" + files.of(t.Name) + ".svg", s.Write})
@@ -156,6 +161,24 @@ func spread(m metrics.Measurement) page.Values {
 		values = append(values, factor*m.Quantile(float64(i+1)/float64(n)))
 	}
 	return values
+}
+
+// lines are the curves of a course as they are drawn, over the time of the run.
+func (rec Record) lines(c metrics.Course) page.Lines {
+	unit, factor := c.Unit.Shown()
+	l := page.Lines{Title: plain(c.Name), Unit: unit, Shares: c.Began.IsZero(), Every: c.Every}
+	began := 0.0
+	if !l.Shares {
+		began = float64(rec.since(c.Began))
+	}
+	for _, curve := range c.Curves {
+		line := page.Line{Name: plain(curve.Name)}
+		for i, x := range curve.X {
+			line.X, line.Values = append(line.X, began+x), append(line.Values, factor*curve.Values[i])
+		}
+		l.Lines = append(l.Lines, line)
+	}
+	return l
 }
 
 // fileName makes a name that is safe as a file's.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads/load"
 )
@@ -73,6 +74,9 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 		reports = append(reports, r)
 		for _, m := range r.Measurements(all[i].Name) {
 			w.Measure(m)
+		}
+		for _, c := range r.Courses(all[i].Name + " by " + string(r.Spec.Protocol)) {
+			w.Record(report.Entry{Course: &c})
 		}
 	}
 	return reports, err
