@@ -49,7 +49,7 @@ func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario 
 // orderedFlows are those between the ends that the order names, by each family that both have.
 func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, err error) {
 	ends := map[load.Ends][]workloads.Pod{}
-	for _, p := range w.Fleet.State().Pods().List() {
+	for _, p := range w.Plan.Ring(w.Fleet.State()) {
 		of := load.OfPods
 		if p.Node != w.Fleet.State().LocalNode {
 			of = load.OfRemote

@@ -31,7 +31,6 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
-	d.follow(fleet)
 	var backend kernel.Backend
 	programmer, ok := d.target.(targets.Programmer)
 	if ok {
@@ -45,6 +44,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
 		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Inspect: inspector{d}, Known: d.known,
 	}
+	e.Spreader, e.Lossy, e.Sockets = d.wire, d.wire, d.wire
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
 	}
@@ -54,6 +54,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}
+	d.follow(w)
 	return w, nil
 }
 
