@@ -33,6 +33,7 @@ bench: build ## how fast we are beside the bare things, on every runtime (variab
 	@$(FV) bench $(call flag,rounds,ROUNDS) $(call flag,runtime,RUNTIME) $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
 	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
+	@go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./workloads/impair/ ./workloads/traffic/continuous/
 
 test: ## all tests: lint, unit, root, docker, a short run on the real SUT, and the example of the Go API
 	@scripts/test
@@ -65,7 +66,7 @@ example: ## the example of the Go API: a test of another project, on the real SU
 	@scripts/test example
 
 kill-test: build ## kill -9 and Ctrl-C at random moments of real runs: nothing may be left (about five minutes; variable RUNTIME)
-	@scripts/kill-test
+	@scripts/kill-test && scripts/kill-traffic
 
 clean: ## what was built here; caches and records stay
 	rm -rf bin

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,19 +19,20 @@ import (
 func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario {
 	lasts := cmp.Or(o.Spec.Duration, load.Longest)
 	o.Spec.Duration, o.Spec.Capacity = lasts, !o.Spec.Idle
+	topology := workloads.Topology{RemoteNodes: min(o.Remote(), 1), Namespaces: 1, PodsPerNamespace: o.Pods, Local: -1, DualStack: o.IPv6}
+	if o.Remote() > 0 {
+		topology.Local = o.Local()
+	}
 	return engine.Scenario{
 		Name: "traffic", Doc: "Pods talk as the order says.", Labels: []engine.Label{Slow}, Timeout: lasts + brief,
-		Topology: workloads.Topology{RemoteNodes: 0, Namespaces: 1, PodsPerNamespace: o.Pods, Local: -1, DualStack: o.IPv6},
+		Topology: topology,
 		Steps: []engine.Step{{Name: "talk", Do: func(ctx context.Context, w *engine.World) error {
 			if err := w.Converge(ctx); err != nil {
 				return err
 			}
-			pods := w.Plan.Ring(w.Fleet.State())
-			var flows []effects.Flow
-			for _, from := range pods[1:] {
-				for index := range from.IPs {
-					flows = append(flows, loadFlow(w, from, pods[0], index, o.Spec.Protocol))
-				}
+			flows, err := orderedFlows(w, o)
+			if err != nil {
+				return err
 			}
 			reports, err := effects.Carry(ctx, w, []effects.Carrying{{Name: "ordered", Flows: flows, Spec: o.Spec}}, func(context.Context) error { return nil })
 			if err != nil {
@@ -42,6 +44,37 @@ func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario 
 			return effects.Within("traffic", o.Budget, reports[0])
 		}}},
 	}
+}
+
+// orderedFlows are those between the ends that the order names, by each family that both have.
+func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, err error) {
+	ends := map[load.Ends][]workloads.Pod{}
+	for _, p := range w.Plan.Ring(w.Fleet.State()) {
+		of := load.OfPods
+		if p.Node != w.Fleet.State().LocalNode {
+			of = load.OfRemote
+		}
+		ends[of] = append(ends[of], p)
+	}
+	if node := effects.Of(w).Node; node != nil {
+		ends[load.OfNode] = []workloads.Pod{{Node: w.Fleet.State().LocalNode, IPs: []netip.Addr{node.Addr}}}
+	}
+	senders, servers := ends[cmp.Or(o.From, load.OfPods)], ends[cmp.Or(o.To, load.OfPods)]
+	if len(senders) == 0 || len(servers) == 0 {
+		return nil, fmt.Errorf("traffic from %s to %s: this target does not say what becomes of the node's own traffic", o.From, o.To)
+	}
+	server := servers[0]
+	for _, from := range senders {
+		for index := range min(len(from.IPs), len(server.IPs)) {
+			if from.Key != server.Key && from.IPs[index].Is4() == server.IPs[index].Is4() {
+				flows = append(flows, loadFlow(w, from, server, index, o.Spec.Protocol))
+			}
+		}
+	}
+	if len(flows) == 0 {
+		return nil, fmt.Errorf("traffic from %s to %s: they have no family in common", o.From, o.To)
+	}
+	return flows, nil
 }
 
 // loadFlow is a flow of continuous traffic between the addresses of two pods at an index.

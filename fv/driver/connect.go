@@ -13,8 +13,9 @@ import (
 // Connect tries all flows.
 func (w *Wire) Connect(ctx context.Context, flows []effects.Flow) (effects.Outcomes, error) {
 	outcomes := effects.Outcomes{}
-	var tried []effects.Flow
+	var tried, far []effects.Flow
 	var probes []traffic.Flow
+	paths := map[effects.Flow]path{}
 	for _, f := range flows {
 		err := w.bothReady(f)
 		if errors.Is(err, os.ErrNotExist) {
@@ -24,11 +25,20 @@ func (w *Wire) Connect(ctx context.Context, flows []effects.Flow) (effects.Outco
 		if err != nil {
 			return nil, err
 		}
+		way, impaired, err := w.pathOf(f)
+		if err != nil {
+			return nil, err
+		}
+		if impaired {
+			far, paths[f] = append(far, f), way
+			continue
+		}
 		tried, probes = append(tried, f), append(probes, onWire(f))
 	}
 	for i, r := range w.prober.Probe(ctx, probes) {
 		outcomes[tried[i]] = outcome(tried[i], r)
 	}
+	w.connectFar(ctx, far, paths, outcomes)
 	return outcomes, errors.Join(context.Cause(ctx), w.prober.Err())
 }
 

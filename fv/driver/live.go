@@ -56,6 +56,10 @@ func (d *Driver) live(p metrics.Point) {
 	if d.total > 1 {
 		where = fmt.Sprintf("%d/%d %s", d.number, d.total, where)
 	}
+	if goes := d.wire.traffic(); goes != "" {
+		fmt.Fprintf(d.out, "%s%s  %s\n", infra.LivePrefix, where, goes)
+		return
+	}
 	parts := []string{where}
 	if what := d.now.world.WaitsFor(); what != "" {
 		parts = append(parts, "waits for "+what)

@@ -4,12 +4,26 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads/load"
 	"github.com/nodefv/nodefv/workloads/traffic/continuous"
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
+
+// traffic says in a few words how the newest continuous traffic goes; empty: there is none.
+func (w *Wire) traffic() string {
+	if w == nil { // it is not open yet
+		return ""
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.carried == nil {
+		return ""
+	}
+	return load.Monitor(w.carried.Recent(time.Second))
+}
 
 // Load begins continuous traffic. The namespaces of its pods must not go before it has ended: its sockets keep them alive.
 func (w *Wire) Load(ctx context.Context, flows []effects.Flow, spec load.Spec) (effects.Load, error) {
@@ -42,5 +56,8 @@ func (w *Wire) Load(ctx context.Context, flows []effects.Flow, spec load.Spec) (
 	if err != nil {
 		return nil, err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.carried = l
 	return l, nil
 }

@@ -1,7 +1,9 @@
 package driver
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,16 +62,20 @@ func (d *Driver) Fuzzing(order fuzz.Order) (engine.Scenario, error) {
 	})
 }
 
-// tellTraffic tells what became of ordered traffic: for people on the output, and as traffic.json in the record. Impairments end with it, so
-// that they don't disturb what is checked at the end.
+// tellTraffic puts what became of ordered traffic into the record's folder: as traffic.json, which the harness tells, and as a log of latencies
+// for HdrHistogram's tools. Impairments end with it, so that they don't disturb what is checked at the end.
 func (d *Driver) tellTraffic(r load.Report) error {
 	if err := d.wire.mendAll(); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\n%s\n", r)
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(d.handoff.Out, "traffic.json"), append(data, '\n'), 0o644)
+	var log bytes.Buffer
+	if err := r.WriteLog(&log); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(filepath.Join(d.handoff.Out, load.ReportFile), append(data, '\n'), 0o644),
+		os.WriteFile(filepath.Join(d.handoff.Out, load.LogFile), log.Bytes(), 0o644))
 }

@@ -59,21 +59,28 @@ func (w *Wire) Converse(ctx context.Context, flows []effects.Flow, interval time
 	if err != nil {
 		return nil, err
 	}
-	return conversation{talk, flows}, nil
+	return conversation{talk, flows, w}, nil
 }
 
 // conversation is one on flows, in their order.
 type conversation struct {
 	*traffic.Conversation
 	flows []effects.Flow
+	wire  *Wire
 }
 
 func (c conversation) End() map[effects.Flow][]effects.Observation {
 	seen := map[effects.Flow][]effects.Observation{}
-	for i, said := range c.Conversation.End() {
+	all := c.Conversation.End()
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	for i, said := range all {
 		f := c.flows[i]
 		for _, d := range said {
-			seen[f] = append(seen[f], effects.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()})
+			o := effects.Observation{Flow: f, Sent: d.Sent, Gone: d.Gone, Arrived: !d.Received.IsZero()}
+			if !c.wire.excused(o) {
+				seen[f] = append(seen[f], o)
+			}
 		}
 	}
 	return seen

@@ -15,6 +15,7 @@ import (
 	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
+	"github.com/nodefv/nodefv/workloads/traffic/continuous"
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
@@ -33,7 +34,8 @@ type Wire struct {
 	stream    *traffic.Stream              // nil: none yet
 	listening map[workloads.Key][]uint16   // the zero Key is the node
 	links     map[workloads.Key]*impair.Link
-	bad       []spell // in which links were impaired
+	bad       []spell             // in which links were impaired
+	carried   *continuous.Traffic // the newest; nil: there was none
 }
 
 // NewWire opens a wire in the network namespace of this process, that of the node with this address. It routes to the pods itself if the SUT does

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/nodefv/nodefv/infra"
@@ -26,9 +28,9 @@ type ImpairOrder struct {
 	Asked   map[string]any `json:"asked,omitempty"`   // of an impair.Impairment, which this program does not link
 }
 
-// Traffic makes traffic in the kept environment of that run, or the only one there is, with a record below out. It fails if the traffic is
-// worse than its budget allows.
-func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order) (metrics.Verdict, error) {
+// Traffic makes traffic in the kept environment of that run, or the only one there is, with a record below out, and tells on result what became of
+// it: as text, or as JSON. It fails if the traffic is worse than its budget allows.
+func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order, asJSON bool, result io.Writer) (metrics.Verdict, error) {
 	if err := order.Check(); err != nil {
 		return metrics.Inconclusive, usage(err)
 	}
@@ -43,7 +45,29 @@ func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order
 	}
 	sess.traffic, sess.command = &order, repeatTraffic(order)
 	fmt.Fprintf(h.cfg.Progress, "traffic: record in %s\n", fromHere(sess.dir))
-	return sess.driveKept(ctx, env)
+	verdict, err := sess.driveKept(ctx, env)
+	return verdict, errors.Join(err, tellTraffic(filepath.Join(sess.dir, load.ReportFile), asJSON, result))
+}
+
+// tellTraffic tells a report; that there is none is no error, for then something else is.
+func tellTraffic(path string, asJSON bool, result io.Writer) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && asJSON {
+		_, err = result.Write(data)
+		return err
+	}
+	var r load.Report
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		return fmt.Errorf("tell what became of the traffic: %w", err)
+	}
+	_, err = fmt.Fprint(result, r)
+	return err
 }
 
 // Control passes an order on to the driver that is at work in the kept environment of that run, or the only one there is, and its answer to

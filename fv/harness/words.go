@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -105,6 +106,14 @@ func repeatTraffic(order load.Order) string {
 	s, b := order.Spec.WithDefaults(), order.Budget
 	words := []string{"bin/fv traffic"}
 	say := func(flag string, value any) { words = append(words, fmt.Sprintf("--%s %v", flag, value)) }
+	for _, e := range []struct {
+		flag string
+		ends load.Ends
+	}{{"from", order.From}, {"to", order.To}} {
+		if cmp.Or(e.ends, load.OfPods) != load.OfPods {
+			say(e.flag, e.ends)
+		}
+	}
 	say("pods", order.Pods)
 	say("protocol", s.Protocol)
 	say("connections", s.Connections)

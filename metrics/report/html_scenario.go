@@ -34,6 +34,9 @@ func (rec Record) shown(i int) page.Scenario {
 	p.Steps, p.MoreSteps = rec.steps(sc)
 	p.Connections = sc.Connections.shown()
 	p.Leak = sc.leaks()
+	for _, c := range sc.Courses {
+		p.Courses = append(p.Courses, page.Course{Doc: plain(c.Doc), Lines: rec.lines(c)})
+	}
 	for _, b := range sc.Budgets {
 		verdict, why := b.Judge(rec.pointsOf(sc))
 		p.Budgets = append(p.Budgets, page.Budget{Verdict: verdict.String(), Text: plain(why)})

@@ -166,6 +166,8 @@ func (sc *Scenario) add(e Entry) error {
 		sc.Findings = append(sc.Findings, *e.Finding)
 	case e.Measurement != nil:
 		return sc.addMeasurement(*e.Measurement)
+	case e.Course != nil:
+		sc.Courses = append(sc.Courses, *e.Course)
 	case e.Connections != nil:
 		sc.Connections = e.Connections
 	case e.Leak != nil:

@@ -54,6 +54,9 @@ func plots(rec Record) []Format {
 		}
 	}
 	for _, sc := range rec.Scenarios {
+		for _, c := range sc.Courses {
+			all = append(all, plot{"plots/" + files.of(c.Name) + ".svg", rec.lines(c).Write})
+		}
 		if sc.Leak == nil {
 			continue
 		}
@@ -164,4 +167,22 @@ func spread(m metrics.Measurement) page.Values {
 		values = append(values, factor*m.Quantile(float64(i+1)/float64(n)))
 	}
 	return values
+}
+
+// lines are the curves of a course as they are drawn, over the time of the run.
+func (rec Record) lines(c metrics.Course) page.Lines {
+	unit, factor := c.Unit.Shown()
+	l := page.Lines{Title: plain(c.Name), Unit: unit, Shares: c.Began.IsZero(), Every: c.Every}
+	began := 0.0
+	if !l.Shares {
+		began = float64(rec.since(c.Began))
+	}
+	for _, curve := range c.Curves {
+		line := page.Line{Name: plain(curve.Name)}
+		for i, x := range curve.X {
+			line.X, line.Values = append(line.X, began+x), append(line.Values, factor*curve.Values[i])
+		}
+		l.Lines = append(l.Lines, line)
+	}
+	return l
 }

@@ -69,6 +69,7 @@ type Scenario struct {
 	Operations   []Operation           `json:"operations,omitempty"`
 	Findings     []Finding             `json:"findings,omitempty"`
 	Measurements []metrics.Measurement `json:"measurements,omitempty"`
+	Courses      []metrics.Course      `json:"courses,omitempty"` // how something went, drawn as curves
 	Budgets      []metrics.Budget      `json:"budgets,omitempty"`
 	Leak         *leak.Trial           `json:"leak,omitempty"`        // what was read to learn whether the SUT leaks
 	Skipped      string                `json:"skipped,omitempty"`     // why it was not run
@@ -173,6 +174,7 @@ type Entry struct {
 	Operation   *Operation           `json:"operation,omitempty"`
 	Finding     *Finding             `json:"finding,omitempty"`
 	Measurement *metrics.Measurement `json:"measurement,omitempty"` // adds to that of the same name, unit and labels in the scenario
+	Course      *metrics.Course      `json:"course,omitempty"`      // how something of the scenario went
 	Connections *Connections         `json:"connections,omitempty"` // between pods, once the scenario has failed
 	Leak        *leak.Trial          `json:"leak,omitempty"`        // takes the place of the one before
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario

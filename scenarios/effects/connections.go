@@ -47,7 +47,7 @@ func (Connections) Want(s workloads.State) engine.Facts {
 // Got connects.
 func (p Connections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
 	got, err := p.Dial(ctx, sampleFlows(s))
-	return got.facts(), err
+	return got.factsBeside(p.Want(s)), err
 }
 
 // NodeConnections wants flows between the node and its pods, and between it and remote pods, to end as the SUT's rules for the node
@@ -80,7 +80,7 @@ func (p NodeConnections) Want(s workloads.State) engine.Facts {
 // Got connects.
 func (p NodeConnections) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
 	got, err := p.Dial(ctx, p.flows(s))
-	return got.facts(), err
+	return got.factsBeside(p.Want(s)), err
 }
 
 func (p NodeConnections) flows(s workloads.State) []Flow {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
@@ -87,6 +88,9 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 		reports = append(reports, r)
 		for _, m := range r.Measurements(all[i].Name) {
 			w.Measure(m)
+		}
+		for _, c := range r.Courses(all[i].Name + " by " + string(r.Spec.Protocol)) {
+			w.Record(report.Entry{Course: &c})
 		}
 	}
 	return reports, err

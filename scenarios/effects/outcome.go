@@ -23,6 +23,8 @@ const (
 	Unplugged     OutcomeKind = "not plugged"                        // one of its pods has no veth, or not yet, or no more
 	PassedLate    OutcomeKind = "passed after it was judged dropped" // it is dropped now, and was judged to be before, too early
 	Failed        OutcomeKind = "failed"                             // for a reason that is none of these
+	// Uncertain is that of a flow without an answer whose path is so bad, by order, that this says nothing.
+	Uncertain OutcomeKind = "lost on an impaired path"
 )
 
 // String returns the outcome as it stands in facts.
@@ -50,6 +52,17 @@ func (o Outcomes) silent() map[report.Fact]bool {
 	for f, is := range o {
 		if !is.Answered() {
 			facts[f.fact()] = true
+		}
+	}
+	return facts
+}
+
+// factsBeside are the facts, of which those that are uncertain are as they should be.
+func (o Outcomes) factsBeside(want engine.Facts) engine.Facts {
+	facts := o.facts()
+	for f, is := range o {
+		if is.Kind == Uncertain {
+			facts[f.fact()] = want[f.fact()]
 		}
 	}
 	return facts

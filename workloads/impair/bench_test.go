@@ -3,9 +3,15 @@
 package impair
 
 import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
@@ -27,6 +33,120 @@ func BenchmarkDelay(b *testing.B) {
 			b.ReportMetric(float64(h.Lateness.P99.Microseconds()), "P99-late-µs")
 		})
 	}
+}
+
+// BenchmarkDelayLimit finds the highest rate at which a delay of 10 ms is kept: no packet is lost, half of them leave within 5 % of it, and
+// one in a hundred at most 2 ms late. It raises the rate until that no longer holds in any of three tries.
+func BenchmarkDelayLimit(b *testing.B) {
+	const delay = 10 * time.Millisecond
+	_, pods := netnstest.Pods(b, 2)
+	l := openLink(b, pods[0].Namespace)
+	kept := func(rate int) (h Held, kept bool) {
+		for try := 0; try < 3 && !kept; try++ {
+			must(b, l.Set(Impairment{Name: "slow", Filter: Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}, Quality: Quality{Delay: delay}}))
+			sent := blast(b, pods[0], pods[1], rate, time.Second)
+			time.Sleep(2 * delay)
+			r := report(b, l, "slow")
+			h = *r.Held
+			kept = h.Sent == r.Counters.Packets && h.Dropped == 0 && uint64(sent) == r.Counters.Packets && sent > rate*9/10 &&
+				h.Delay.P50 < delay+delay/20 && h.Lateness.P99 < 2*time.Millisecond
+		}
+		return h, kept
+	}
+	for b.Loop() {
+		var highest int
+		var at Held
+		for rate := 1000; rate < 1_000_000; rate = rate * 5 / 4 {
+			h, ok := kept(rate)
+			if !ok {
+				b.ReportMetric(float64(h.Delay.P50.Microseconds()), "P50-beyond-µs")
+				b.ReportMetric(float64(h.Lateness.P99.Microseconds()), "P99-late-beyond-µs")
+				break
+			}
+			highest, at = rate, h
+		}
+		b.ReportMetric(float64(highest), "packets/s")
+		b.ReportMetric(float64(at.Delay.P50.Microseconds()), "P50-µs")
+		b.ReportMetric(float64(at.Delay.P99.Microseconds()), "P99-µs")
+	}
+}
+
+// blast sends datagrams at a rate that a reader elsewhere takes, and returns how many went. They go in batches of a millisecond's.
+func blast(b *testing.B, from, to netnstest.Pod, rate int, lasts time.Duration) (sent int) {
+	b.Helper()
+	var sender *net.UDPConn
+	must(b, from.Do(func() (err error) {
+		sender, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.V4, 9)))
+		return err
+	}))
+	defer sender.Close()
+	for began := time.Now(); time.Since(began) < lasts; time.Sleep(time.Millisecond) {
+		for due := int(time.Since(began).Seconds() * float64(rate)); sent < due; sent++ {
+			if _, err := sender.Write(make([]byte, 64)); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
+				must(b, err)
+			}
+		}
+	}
+	return sent
+}
+
+// BenchmarkLoss says which share was lost of what was asked, and whether that is within the binomial interval.
+func BenchmarkLoss(b *testing.B) {
+	_, pods := netnstest.Pods(b, 2)
+	for _, asked := range []float64{0.001, 0.01, 0.05, 0.2} {
+		b.Run(fmt.Sprintf("%g %%", 100*asked), func(b *testing.B) {
+			l := openLink(b, pods[0].Namespace)
+			must(b, l.Set(Impairment{Name: "lossy", Filter: Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}, Quality: Quality{Loss: Loss{Chance: Chance{Share: asked}}, Seed: 1}}))
+			for b.Loop() {
+				count(b, pods[0], pods[1], 50_000, 0)
+			}
+			c := report(b, l, "lossy").Proof[0]
+			if c.State != InForce {
+				b.Errorf("%s", c)
+			}
+			b.ReportMetric(100*c.Achieved, "%lost")
+			b.ReportMetric(100*c.Low, "%low")
+			b.ReportMetric(100*c.High, "%high")
+		})
+	}
+}
+
+// BenchmarkBystander says how much longer rounds of a connection take while others on its link are delayed: with and without in turn, so
+// that both see the same machine.
+func BenchmarkBystander(b *testing.B) {
+	_, pods := netnstest.Pods(b, 2)
+	serve(b, pods[1].Namespace)
+	c, other := dial(b, pods[0].Namespace, pods[1].V4), dial(b, pods[0].Namespace, pods[1].V4)
+	var with, without []time.Duration
+	for b.Loop() {
+		for range 20 {
+			l, err := Open(pods[0].Namespace, PodInterface)
+			must(b, err)
+			must(b, l.Set(Impairment{Name: "slow", Filter: other.connection(), Quality: Quality{Delay: 10 * time.Millisecond}}))
+			busy := make(chan struct{})
+			go func() {
+				defer close(busy)
+				for range 3 {
+					other.round(b)
+				}
+			}()
+			for range 100 {
+				with = append(with, c.round(b))
+			}
+			<-busy
+			must(b, l.Close())
+			for range 100 {
+				without = append(without, c.round(b))
+			}
+		}
+	}
+	at := func(d []time.Duration, q float64) float64 {
+		slices.Sort(d)
+		return float64(d[int(q*float64(len(d)-1))].Nanoseconds()) / 1000
+	}
+	b.ReportMetric(at(with, 0.5)/at(without, 0.5), "ratio-P50")
+	b.ReportMetric(at(with, 0.99)/at(without, 0.99), "ratio-P99")
+	b.ReportMetric(at(without, 0.99), "P99-without-µs")
 }
 
 // BenchmarkThroughput sends as fast as a sender can through nothing, a filter that counts, and a delay.

@@ -75,6 +75,9 @@ func (q Quality) whole() bool {
 	return q.Rate > 0 || !q.Duplication.none() || !q.Reordering.none() || !q.Corruption.none()
 }
 
+// Longest is how long a packet is held at most, but for what waits for the rate.
+func (q Quality) Longest() time.Duration { return q.Delay + tail*q.Jitter }
+
 func (q Quality) limit() int {
 	if q.Limit == 0 {
 		return DefaultLimit

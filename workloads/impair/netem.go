@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// longestClose bounds how long the end of a detour waits for packets that netem holds.
+const longestClose = 2 * time.Second
+
 // devicePrefix begins the names of the devices that we make in pods' namespaces.
 const devicePrefix = "impair"
 
@@ -180,6 +183,7 @@ func (d *netemDetour) held() (Held, error) {
 }
 
 func (d *netemDetour) close() error {
-	time.Sleep(d.asked.Delay + 4*d.asked.Jitter + grace) // what it holds can't be asked to go
+	// What it holds can't be asked to go, and goes with it if it takes too long.
+	time.Sleep(min(d.asked.Delay+4*d.asked.Jitter, longestClose) + grace)
 	return errors.Join(d.ends.close(), d.unmake())
 }

@@ -130,56 +130,6 @@ func report(t testing.TB, l *Link, name string) Report {
 	return Report{}
 }
 
-func TestOneConnectionOfTwenty(t *testing.T) {
-	_, pods := netnstest.Pods(t, 2)
-	before := devices(t, pods[0].Namespace)
-	serve(t, pods[1].Namespace)
-	var all []talk
-	for i := range 20 {
-		to := pods[1].V4
-		if i%2 == 1 {
-			to = pods[1].V6
-		}
-		all = append(all, dial(t, pods[0].Namespace, to))
-	}
-	for _, slow := range []int{6, 7} { // one by each family
-		l := openLink(t, pods[0].Namespace)
-		step := func(want, below time.Duration) {
-			t.Helper()
-			for i, c := range all {
-				if i != slow {
-					c.undelayed(t, 20*time.Millisecond)
-				}
-			}
-			all[slow].delayed(t, want)
-			all[slow].undelayed(t, below)
-		}
-		must(t, l.Set(Impairment{Name: "slow", Filter: all[slow].connection(), Quality: Quality{Delay: 100 * time.Millisecond}}))
-		step(100*time.Millisecond, 200*time.Millisecond)
-		for range 20 {
-			all[slow].round(t)
-		}
-		r := report(t, l, "slow")
-		if ok, why := r.InForce(); !ok {
-			t.Error(why)
-		}
-		if got := r.Held.KernelDelay; got < 100*time.Millisecond {
-			t.Errorf("the kernel's mean delay is %v", got)
-		}
-		must(t, l.Change("slow", func(q *Quality) { q.Delay = 20 * time.Millisecond }))
-		step(20*time.Millisecond, 100*time.Millisecond)
-		must(t, l.Set(Impairment{Name: "back", Direction: In, Filter: all[slow].connection(), Quality: Quality{Delay: 30 * time.Millisecond}}))
-		step(50*time.Millisecond, 100*time.Millisecond)
-		must(t, l.Clear("slow"))
-		must(t, l.Clear("back"))
-		step(0, 20*time.Millisecond)
-		must(t, l.Close())
-		if after := devices(t, pods[0].Namespace); !slices.Equal(before, after) {
-			t.Errorf("devices before %v, after %v", before, after)
-		}
-	}
-}
-
 func devices(t testing.TB, ns *netns.Namespace) (names []string) {
 	t.Helper()
 	must(t, ns.Do(func() (err error) {

@@ -12,6 +12,16 @@ func TestOrderIsChecked(t *testing.T) {
 	if err := (Order{Pods: 2}).Check(); err != nil {
 		t.Error(err)
 	}
+	for _, good := range []Order{{Pods: 2, From: OfRemote}, {Pods: 2, To: OfNode}, {Pods: 2, From: OfNode, To: OfRemote}} {
+		if err := good.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []Order{{Pods: 2, From: OfNode, To: OfNode}, {Pods: 2, From: OfRemote, To: OfRemote}, {Pods: 2, From: "moon"}} {
+		if bad.Check() == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
 	err := Order{Pods: 1, Spec: Spec{Rate: -1, Duration: 2 * Longest}}.Check()
 	for _, want := range []string{"two pods", "rate of -1", "a day"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -1,17 +1,53 @@
 package load
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // Order is what `fv traffic` asks for: pods that talk, and what that may suffer.
 type Order struct {
-	Spec   Spec   `json:"spec"` // its pairs and servers follow from the pods
-	Pods   int    `json:"pods"` // on the node, of which each but the first sends to the first
+	Spec   Spec   `json:"spec"`           // its pairs and servers follow from the pods
+	From   Ends   `json:"from,omitempty"` // OfPods
+	To     Ends   `json:"to,omitempty"`   // OfPods
+	Pods   int    `json:"pods"`           // of which each but the first sends to the first; by the node, the first alone
 	IPv6   bool   `json:"ipv6,omitempty"`
 	Budget Budget `json:"budget"`
 }
+
+// Ends are what talks.
+type Ends string
+
+// The ends there may be.
+const (
+	OfPods   Ends = "pods"   // of the node
+	OfRemote Ends = "remote" // pods of another node, each with an address of its own
+	OfNode   Ends = "node"   // the node itself
+)
+
+func (e Ends) known() bool { return e == OfPods || e == OfRemote || e == OfNode }
+
+// Local is how many pods of the node the order needs.
+func (o Order) Local() int { return o.Pods - o.Remote() }
+
+// Remote is how many pods of another node the order needs.
+func (o Order) Remote() int {
+	switch {
+	case o.From == OfRemote:
+		return o.Pods - 1
+	case o.To == OfRemote:
+		return 1
+	}
+	return 0
+}
+
+// What ordered traffic leaves in the record's folder.
+const (
+	ReportFile = "traffic.json" // the Report
+	LogFile    = "traffic.hlog" // see Report.WriteLog
+)
 
 // Longest is how long ordered traffic without a duration goes on at most.
 const Longest = 24 * time.Hour
@@ -21,6 +57,13 @@ func (o Order) Check() error {
 	spec := o.Spec
 	spec.Pairs = []Pair{{}} // they follow
 	err := spec.Check()
+	from, to := cmp.Or(o.From, OfPods), cmp.Or(o.To, OfPods)
+	if !from.known() || !to.known() {
+		err = errors.Join(err, fmt.Errorf("traffic: from %s to %s: each must be %s, %s or %s", from, to, OfPods, OfRemote, OfNode))
+	}
+	if from == to && from != OfPods {
+		err = errors.Join(err, fmt.Errorf("traffic: from %s to %s does not pass the node's network of pods", from, to))
+	}
 	if o.Pods < 2 {
 		err = errors.Join(err, errors.New("traffic: there must be two pods at least"))
 	}

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,11 @@ type Report struct {
 	Hole        Hole          `json:"hole"` // the longest of any connection
 	Connections []Connection  `json:"connections"`
 	Samples     []Sample      `json:"samples"`
-	Capacity    float64       `json:"capacity,omitzero"`   // messages a second that could be made at most; 0: not tried
-	Bottleneck  string        `json:"bottleneck,omitzero"` // why the load is at fault, and not what it was put on
+	// SamplesBegan is what the samples' times count from: when the first connection was begun.
+	SamplesBegan time.Time  `json:"samplesBegan"`
+	Intervals    []Interval `json:"intervals"`           // of a second each; of long traffic, longer
+	Capacity     float64    `json:"capacity,omitzero"`   // messages a second that could be made at most; 0: not tried
+	Bottleneck   string     `json:"bottleneck,omitzero"` // why the load is at fault, and not what it was put on
 
 	Latency  metrics.Measurement `json:"latency"`  // from when a message was due until its answer
 	Lateness metrics.Measurement `json:"lateness"` // how much later than due it was sent, though its socket took it
@@ -62,7 +66,10 @@ const (
 	Garbled        Cause = "garbled"           // what came was no message
 )
 
-// Sample is how things stood at a time, each 100 ms.
+// SampleEvery is how far samples are apart.
+const SampleEvery = 100 * time.Millisecond
+
+// Sample is how things stood at a time.
 type Sample struct {
 	At         time.Duration `json:"at"` // since the beginning
 	Due        uint64        `json:"due"`
@@ -71,6 +78,13 @@ type Sample struct {
 	Active     int           `json:"active"`     // connections that stand
 	Connecting int           `json:"connecting"` // that are begun
 	Failed     int           `json:"failed"`     // that ended otherwise than Done, all in all
+	New        uint64        `json:"new"`        // that stood at some time, all in all
+	PerServer  []int         `json:"perServer"`  // connections that stand and were answered, by each of Spec.Servers
+	Lasting    int           `json:"lasting"`    // servers with one of these
+	LostHosts  int           `json:"lostHosts"`  // servers that had some and have none
+	P50        time.Duration `json:"p50"`        // latency of the answers since the sample before
+	P99        time.Duration `json:"p99"`
+	Max        time.Duration `json:"max"` // 0: there was no answer
 }
 
 // Bearable is the lateness, of one message in a hundred, above which the load itself is the bottleneck.
@@ -162,6 +176,7 @@ func (r Report) String() string {
 	line("there       lost %d, duplicated %d, reordered %d", c.There.Lost, c.There.Duplicated, c.There.Reordered)
 	line("back        lost %d, duplicated %d, reordered %d", c.Back.Lost, c.Back.Duplicated, c.Back.Reordered)
 	line("connections %d begun, %d failed%s", len(r.Connections), r.Failed(), r.causes())
+	r.tellSamples(line)
 	line("hole        %v", r.Hole.Took)
 	for _, m := range []metrics.Measurement{r.Latency, r.Lateness, r.Connect} {
 		line("%s", m)
@@ -173,6 +188,30 @@ func (r Report) String() string {
 		line("the load itself is the bottleneck: %s", r.Bottleneck)
 	}
 	return b.String()
+}
+
+// tellSamples tells how throughput, connections and hosts went, as far as samples show.
+func (r Report) tellSamples(line func(string, ...any)) {
+	if len(r.Samples) < 2 {
+		return
+	}
+	var rates []float64
+	var most, connecting, lost int
+	first := r.Began.Sub(r.SamplesBegan) // connections are begun before
+	for i, s := range r.Samples[1:] {
+		before := r.Samples[i]
+		if took := (s.At - before.At).Seconds(); took > 0 && before.At >= first && s.At <= first+r.Took {
+			rates = append(rates, float64(s.Answered-before.Answered)/took)
+		}
+		most, connecting, lost = max(most, s.Active), max(connecting, s.Connecting), max(lost, s.LostHosts)
+	}
+	last := r.Samples[len(r.Samples)-1]
+	if len(rates) > 0 && !r.Spec.Idle {
+		slices.Sort(rates)
+		line("throughput  median %.0f answers/s, least %.0f, most %.0f, in %v each", rates[len(rates)/2], rates[0], rates[len(rates)-1], SampleEvery)
+	}
+	line("active      %d at most, %d at the end; %d ever stood, %d at most were being begun", most, last.Active, last.New, connecting)
+	line("hosts       %d servers lasted, %d had lost all connections at some time", last.Lasting, lost)
 }
 
 // causes counts why connections failed.

@@ -52,6 +52,14 @@ type Pair struct {
 	To     netip.AddrPort `json:"to"`     // a server's address, or one that leads to servers
 }
 
+// Place is what an end is called: its pod, or the node.
+func Place(pod workloads.Key) string {
+	if pod == (workloads.Key{}) {
+		return "the node"
+	}
+	return pod.String()
+}
+
 // MinSize is the smallest message: it says whose it is and which.
 const MinSize = 16
 

@@ -46,7 +46,7 @@ func (s *Stream) Converse(ctx context.Context, flows []Flow, interval time.Durat
 		if err != nil {
 			return err
 		}
-		p.carryOut(ctx, v, tries)
+		p.carryOut(ctx, v, tries, 0)
 		return unpin()
 	})
 	err = errors.Join(err, p.failure)

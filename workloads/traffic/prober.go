@@ -127,6 +127,12 @@ func New(pods Namespaces, wait time.Duration) (p *Prober, err error) {
 //
 // A packet that arrives after all, within half a second, proves that its flow was judged too early: see ErrLate and Late.
 func (p *Prober) Probe(ctx context.Context, flows []Flow) []Result {
+	return p.ProbeSlow(ctx, flows, 0)
+}
+
+// ProbeSlow is Probe for flows whose packets may be held back on their way: none is judged dropped before nothing has come for as long as
+// the patience.
+func (p *Prober) ProbeSlow(ctx context.Context, flows []Flow, patience time.Duration) []Result {
 	results := make([]Result, len(flows))
 	err := netns.Visit(func(v *netns.Visitor) error {
 		unpin, err := pin()
@@ -141,7 +147,7 @@ func (p *Prober) Probe(ctx context.Context, flows []Flow) []Result {
 				}
 				break
 			}
-			p.round(ctx, v, flows[first:last], results[first:last])
+			p.round(ctx, v, flows[first:last], results[first:last], patience)
 		}
 		return unpin()
 	})

@@ -31,7 +31,7 @@ type try struct {
 }
 
 // round tries flows at once, on a visitor's pinned thread, until each has succeeded or failed, or nothing more can come.
-func (p *Prober) round(ctx context.Context, v *netns.Visitor, flows []Flow, results []Result) {
+func (p *Prober) round(ctx context.Context, v *netns.Visitor, flows []Flow, results []Result, patience time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -42,14 +42,14 @@ func (p *Prober) round(ctx context.Context, v *netns.Visitor, flows []Flow, resu
 	for i, f := range flows {
 		tries = append(tries, &try{flow: f, result: &results[i], socket: -1})
 	}
-	p.carryOut(ctx, v, tries)
+	p.carryOut(ctx, v, tries, patience)
 	if p.failure != nil {
 		blame(results, p.failure)
 	}
 }
 
-// carryOut starts tries and settles each. The lock is held.
-func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try) {
+// carryOut starts tries and settles each, at the earliest when nothing has come for as long as the patience. The lock is held.
+func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try, patience time.Duration) {
 	p.collect() // what is late must not stand for what comes
 	for _, t := range tries {
 		t.started = time.Now()
@@ -57,7 +57,7 @@ func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try) {
 			p.settle(t, err)
 		}
 	}
-	err := p.await(ctx, tries)
+	err := p.await(ctx, tries, patience)
 	for _, t := range tries {
 		if !t.settled {
 			p.giveUp(t, err)
@@ -67,9 +67,11 @@ func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try) {
 }
 
 // await carries the tries on as their packets arrive, and returns when all are settled, or when a marker that was sent
-// after the last packet of ours has come twice, with a grace between, and brought nothing.
-func (p *Prober) await(ctx context.Context, tries []*try) error {
-	deadline := time.Now().Add(p.wait)
+// after the last packet of ours has come twice, with a grace between, and brought nothing. Packets that are held back on their way are no
+// part of that order: for them nothing may have come for as long as the patience.
+func (p *Prober) await(ctx context.Context, tries []*try, patience time.Duration) error {
+	quiet := time.Now()
+	deadline := quiet.Add(p.wait)
 	last := false
 	for {
 		if p.marker != nil {
@@ -89,10 +91,13 @@ func (p *Prober) await(ctx context.Context, tries []*try) error {
 		case !open:
 			return nil
 		case moved:
-			last = false
+			last, quiet = false, time.Now()
 			continue
 		case ctx.Err() != nil:
 			return fmt.Errorf("connect: %w", context.Cause(ctx))
+		case time.Since(quiet) < patience:
+			time.Sleep(grace)
+			continue
 		case last && (p.marker != nil || time.Now().After(deadline)):
 			return nil
 		}

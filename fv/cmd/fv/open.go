@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -12,9 +13,12 @@ import (
 
 // open returns a harness that tells the user on the command's output what it finds, and on the error stream what it does. Images and
 // their commands are the user's, named by variables.
-func open(c *cobra.Command) (*harness.Harness, error) {
+func open(c *cobra.Command) (*harness.Harness, error) { return openOn(c, c.OutOrStdout()) }
+
+// openOn returns one that tells what it finds there.
+func openOn(c *cobra.Command, out io.Writer) (*harness.Harness, error) {
 	return harness.Open(c.Context(), harness.Config{
-		Images: givenImages(), Commands: givenCommands(), Out: c.OutOrStdout(), Progress: os.Stderr, Screen: screen(c), Began: underWay.began,
+		Images: givenImages(), Commands: givenCommands(), Out: out, Progress: os.Stderr, Screen: harness.ScreenOf(out, os.Getenv), Began: underWay.began,
 	})
 }
 

@@ -57,10 +57,17 @@ type Scenario struct {
 	Connections                *Connections
 	Leak                       *Leak
 	Budgets                    []Budget
+	Courses                    []Course
 	Remarks                    []string
 	Steps                      []Step
 	MoreSteps                  int       // that are not listed
 	Timeline                   *Timeline // nil: it was not run
+}
+
+// Course is how something of the scenario went.
+type Course struct {
+	Doc   string
+	Lines Lines
 }
 
 // Death is the end of a container.

@@ -5,8 +5,9 @@ package continuous
 import (
 	"time"
 
-	"github.com/nodefv/nodefv/metrics"
+	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -31,6 +32,7 @@ type account struct {
 	late      int64
 	interval  int64
 	latencies *metrics.Histogram
+	lately    *hdrhistogram.Histogram // the same since the last sample
 	maxTook   int64
 }
 
@@ -81,6 +83,7 @@ func (a *account) answered(number uint64, now int64) {
 	}
 	a.back = max(a.back, number+1)
 	_ = a.latencies.Record(time.Duration(max(m.took, 0)).Seconds())
+	_ = a.lately.RecordValue(max(m.took, 0))
 	a.maxTook = max(a.maxTook, m.took)
 	if m.took > a.late {
 		a.Late++

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -16,7 +18,7 @@ const ms = int64(time.Millisecond)
 // accountOf sends so many messages, one each millisecond, each of which arrives and is answered within one unless alter
 // has its way with it.
 func accountOf(messages int, alter func(a *account, number uint64, now int64) (handled bool)) *account {
-	a := &account{latencies: newHistogram(), late: 50 * ms, interval: ms}
+	a := &account{latencies: newHistogram(), lately: hdrhistogram.New(1, 1<<40, 3), late: 50 * ms, interval: ms}
 	for i := range messages {
 		now := int64(i+1) * ms
 		a.take(now, true)

@@ -20,6 +20,7 @@ type client struct {
 	stream
 	account account
 	index   uint32 // in the table of all
+	server  int    // who answered, of Spec.Servers
 	pair    load.Pair
 	fd      int // -1: it is over, or never was
 	stands  bool
@@ -77,6 +78,7 @@ func (c *client) stand() {
 	c.Connect = max(time.Duration(c.load.now()-c.begun), 1)
 	c.Local = localAddress(c.fd)
 	c.load.standing++
+	c.load.series.stood++
 	if c.load.spec.Protocol != load.UDP {
 		_ = c.load.connects.Record(c.Connect.Seconds())
 	}
@@ -161,7 +163,7 @@ func (c *client) take(body []byte) bool {
 	now := c.load.now()
 	c.account.answered(h.number, now)
 	if server := int(body[19]) | int(body[18])<<8; c.Server == nil && server < len(c.load.spec.Servers) {
-		c.Server = &c.load.spec.Servers[server]
+		c.Server, c.server = &c.load.spec.Servers[server], server
 	}
 	if c.load.spec.Closed && h.number+1 == c.account.next() {
 		c.due(now)

@@ -17,7 +17,7 @@ func (l *Traffic) Retire(server workloads.Key, addresses ...netip.Addr) error {
 	return l.order(func() error {
 		i := slices.Index(l.spec.Servers, server)
 		if i < 0 {
-			return fmt.Errorf("%s is no server", placeOf(server))
+			return fmt.Errorf("%s is no server", load.Place(server))
 		}
 		l.away = append(l.away, addresses...)
 		if err := l.visitor.Enter(l.node); err != nil { // a thread inside would keep the namespace
@@ -38,7 +38,7 @@ func (l *Traffic) Serve(server workloads.Key, addresses ...netip.Addr) error {
 	return l.order(func() error {
 		i := slices.Index(l.spec.Servers, server)
 		if i < 0 {
-			return fmt.Errorf("%s is no server", placeOf(server))
+			return fmt.Errorf("%s is no server", load.Place(server))
 		}
 		if err := l.serve(i); err != nil {
 			return err

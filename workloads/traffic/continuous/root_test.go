@@ -4,10 +4,8 @@ package continuous
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -325,61 +323,4 @@ func TestLargeMessageInAClosedLoop(t *testing.T) {
 	s := between(pods, load.TCP)
 	s.Closed, s.Size, s.Duration, s.GiveUp = true, 32<<20, 200*time.Millisecond, 20*time.Second
 	whole(t, run(t, plugger, s))
-}
-
-// BenchmarkRate sends as fast as it goes, in a closed loop.
-func BenchmarkRate(b *testing.B) {
-	plugger, pods := netnstest.Pods(b, 2)
-	for _, protocol := range []load.Protocol{load.TCP, load.UDP, load.HTTP} {
-		b.Run(string(protocol), func(b *testing.B) {
-			best := 0.0
-			for b.Loop() {
-				capacity, err := tryCapacity(b.Context(), plugger, between(pods, protocol))
-				must(b, err)
-				best = max(best, capacity)
-			}
-			b.ReportMetric(best, "messages/s")
-		})
-	}
-}
-
-// BenchmarkLateness says how late messages are sent at some rates.
-func BenchmarkLateness(b *testing.B) {
-	plugger, pods := netnstest.Pods(b, 2)
-	for _, rate := range []float64{1000, 5000, 10_000, 20_000} {
-		b.Run(fmt.Sprintf("%g per s", rate), func(b *testing.B) {
-			for b.Loop() {
-				s := between(pods, load.UDP)
-				s.Connections, s.Rate, s.Duration = 10, rate, time.Second
-				r := run(b, plugger, s)
-				b.ReportMetric(r.Lateness.Quantile(0.99)*1e6, "P99-lateness-µs")
-				b.ReportMetric(float64(r.Count.Lost()), "lost")
-			}
-		})
-	}
-}
-
-// BenchmarkIdle keeps connections open that say nothing: as many as 20,000 open files allow.
-func BenchmarkIdle(b *testing.B) {
-	const idle = 9000
-	plugger, pods := netnstest.Pods(b, 2)
-	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		s := between(pods, load.TCP)
-		for i := range 4 { // a source port leads to each target once
-			s.Pairs = append(s.Pairs, load.Pair{From: pods[0].Key, To: netip.AddrPortFrom(pods[1].V6, uint16(port+i))})
-		}
-		s.Idle, s.Connections, s.ConnectRate, s.Duration = true, idle, 20_000, time.Second
-		l, err := Start(b.Context(), plugger, s)
-		if err != nil {
-			b.Skip(err)
-		}
-		r, err := l.Wait()
-		must(b, err)
-		runtime.ReadMemStats(&after)
-		whole(b, r)
-		b.ReportMetric(float64(after.Sys-before.Sys)/idle, "B/connection")
-		b.ReportMetric(idle/r.Connections[idle-1].Begun.Sub(r.Connections[0].Begun).Seconds(), "begun/s")
-	}
 }

@@ -100,14 +100,14 @@ func (l *Traffic) connect(slot, again int) error {
 	}
 	c := &client{load: l, index: uint32(len(l.clients)), pair: pair, fd: -1}
 	c.Number, c.Again, c.From, c.Remote, c.Protocol = slot, again, pair.From, pair.To, l.spec.Protocol
-	c.account.latencies, c.account.late, c.account.interval = l.latencies, int64(l.spec.Late), int64(l.spec.Interval())
+	c.account.latencies, c.account.lately, c.account.late, c.account.interval = l.latencies, l.series.recent, int64(l.spec.Late), int64(l.spec.Interval())
 	if l.spec.Idle {
 		c.account.late = l.lastWait()
 	}
 	l.clients = append(l.clients, c)
 	l.slots[slot] = c
 	if err := c.connect(); err != nil {
-		return fmt.Errorf("begin connection %d from %s to %s: %w", slot, placeOf(pair.From), pair.To, err)
+		return fmt.Errorf("begin connection %d from %s to %s: %w", slot, load.Place(pair.From), pair.To, err)
 	}
 	return nil
 }
@@ -178,24 +178,9 @@ func (l *Traffic) tidy(now int64) {
 		}
 	}
 	if now >= l.sampleAt {
-		l.sampleAt = now - now%int64(sampleEvery) + int64(sampleEvery)
+		l.sampleAt = now - now%int64(load.SampleEvery) + int64(load.SampleEvery)
 		l.sample(now)
 	}
-}
-
-func (l *Traffic) sample(now int64) {
-	s := load.Sample{At: time.Duration(now), Active: l.standing, Failed: l.failed}
-	for _, c := range l.clients {
-		s.Due += c.account.Due
-		s.Answered += c.account.Back.Arrived
-		s.Lost += c.account.Lost()
-		if c.Cause == "" && !c.stands {
-			s.Connecting++
-		}
-	}
-	l.mu.Lock()
-	l.samples = append(l.samples, s)
-	l.mu.Unlock()
 }
 
 // beginEnd begins no more, and waits for what is under way. Idle connections say their one word.
@@ -263,12 +248,16 @@ func (l *Traffic) finish(err error) {
 	if err != nil {
 		l.fail(err)
 	}
+	l.sample(l.now())
+	if err := l.series.end(time.Now()); err != nil {
+		l.fail(err)
+	}
 	for _, c := range l.slots {
 		if c != nil {
 			c.end(load.Done)
 		}
 	}
-	l.report = load.Report{Spec: l.spec, Began: l.start, Capacity: l.capacity}
+	l.report = load.Report{Spec: l.spec, Began: l.start, SamplesBegan: l.start, Capacity: l.capacity}
 	if l.loadBegan > 0 && l.ending {
 		l.report.Began, l.report.Took = l.wall(l.loadBegan), time.Duration(l.endedAt-l.loadBegan)
 	}
@@ -288,7 +277,7 @@ func (l *Traffic) finish(err error) {
 	l.report.Latency = measured("latency", "From when a message was due until its answer came.", l.latencies)
 	l.report.Lateness = measured("lateness", "How much later than due a message was sent.", l.lateness)
 	l.report.Connect = measured("connect", "From the first packet until the connection stood.", l.connects)
-	l.report.Samples = l.samples
+	l.report.Samples, l.report.Intervals = l.samples, l.series.intervals
 	// The last words of idle connections are due all at once.
 	if m := l.report.Lateness; m.N() > 0 && !l.spec.Idle && m.Quantile(0.99) > load.Bearable.Seconds() {
 		l.report.Bottleneck = fmt.Sprintf("one message in a hundred was sent %v or more after it was due",

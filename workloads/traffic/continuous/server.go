@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -52,17 +51,10 @@ func (l *Traffic) serve(i int) error {
 			return l.watch(fd, &listener{l, fd, uint32(i)}, unix.EPOLLIN)
 		})
 		if err != nil {
-			return fmt.Errorf("serve in %s: %w", placeOf(pod), err)
+			return fmt.Errorf("serve in %s: %w", load.Place(pod), err)
 		}
 	}
 	return nil
-}
-
-func placeOf(pod workloads.Key) string {
-	if pod == (workloads.Key{}) {
-		return "the node"
-	}
-	return pod.String()
 }
 
 func (s *listener) ready(uint32) {

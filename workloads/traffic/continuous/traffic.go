@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,9 +29,8 @@ import (
 )
 
 const (
-	sampleEvery = 100 * time.Millisecond
-	tidyEvery   = 10 * time.Millisecond // how often accounts are settled
-	batch       = 64                    // messages that are sent before arrivals are looked at, when late
+	tidyEvery = 10 * time.Millisecond // how often accounts are settled
+	batch     = 64                    // messages that are sent before arrivals are looked at, when late
 )
 
 // Namespaces finds the namespace of a plugged pod; *netns.Plugger does.
@@ -75,6 +75,7 @@ type Traffic struct {
 	orders chan func() // for the thread
 
 	latencies, lateness, connects *metrics.Histogram
+	series                        series
 
 	mu      sync.Mutex
 	samples []load.Sample
@@ -100,7 +101,7 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 	}
 	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(), until: math.MaxInt64,
 		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10),
-		orders: make(chan func(), 1), rand: rand.New(rand.NewPCG(spec.Seed, 0))}
+		orders: make(chan func(), 1), rand: rand.New(rand.NewPCG(spec.Seed, 0)), series: newSeries(len(spec.Servers))}
 	l.format = format{l.spec.Protocol, l.spec.Size}
 	if spec.Capacity {
 		var err error
@@ -204,11 +205,16 @@ func (l *Traffic) Wait() (load.Report, error) {
 	return l.report, l.failure
 }
 
-// Samples returns those taken so far.
-func (l *Traffic) Samples() []load.Sample {
+// Recent returns the samples of the last time, with the one before; none once the traffic is over.
+func (l *Traffic) Recent(last time.Duration) []load.Sample {
+	select {
+	case <-l.done:
+		return nil
+	default:
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]load.Sample(nil), l.samples...)
+	return slices.Clone(l.samples[max(0, len(l.samples)-int(last/load.SampleEvery)-1):])
 }
 
 func (l *Traffic) halt() {

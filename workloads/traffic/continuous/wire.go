@@ -48,7 +48,7 @@ func parseHeader(data []byte) (h header, ok bool) {
 // encodeMessage appends a message to what is to be sent.
 func (s format) encodeMessage(to []byte, h header) []byte {
 	if s.protocol == load.HTTP {
-		to = fmt.Appendf(to, "POST / load.HTTP/1.1\r\nHost: load\r\nContent-Length: %d\r\n\r\n", s.size)
+		to = fmt.Appendf(to, "POST / HTTP/1.1\r\nHost: load\r\nContent-Length: %d\r\n\r\n", s.size)
 	}
 	return append(h.append(to), make([]byte, s.size-load.MinSize)...)
 }
