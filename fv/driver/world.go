@@ -43,7 +43,10 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	e := &effects.Set{
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
-		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Inspect: inspector{d}, Known: d.known,
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Elections: elections{d}, Inspect: inspector{d}, Known: d.known,
+	}
+	if d.HasFeature(workloads.OwnWay) {
+		e.Way = d.wire.agentsWay()
 	}
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
@@ -70,7 +73,7 @@ func (d *Driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 	if err != nil {
 		return err
 	}
-	return infra.Purge(ctx, etcd, keys)
+	return infra.Purge(ctx, etcd, keys, netns.Dial)
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

@@ -21,7 +21,8 @@ func (b *Builder) Key(component string) (string, error) {
 		return "", fmt.Errorf("no component %q: %w", component, err)
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, component, runtime.GOARCH)
+	name, _ := Split(component)
+	fmt.Fprintln(h, name, runtime.GOARCH)
 	if err := hashFolder(h, folder); err != nil {
 		return "", fmt.Errorf("key of %s: %w", component, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads/load"
 )
@@ -30,9 +31,32 @@ var ErrNoLoad = errors.New("no continuous traffic can be made here")
 
 // Carrying is continuous traffic that goes on while something is done.
 type Carrying struct {
-	Name  string // what it is called in measurements, such as "established"
-	Flows []Flow
-	Spec  load.Spec
+	Name      string // what it is called in measurements, such as "established"
+	Flows     []Flow
+	Spec      load.Spec
+	Forbidden bool // by a policy: what arrives of it has leaked, see Leaked, and nothing else is measured
+}
+
+// Leaked is how much of forbidden traffic came through: messages that arrived, and connections that stood by a protocol that has such.
+func Leaked(r load.Report) (leaked uint64) {
+	leaked = r.Count.There.Arrived
+	for _, c := range r.Connections {
+		if c.Protocol != load.UDP && c.Connect > 0 {
+			leaked++
+		}
+	}
+	return leaked
+}
+
+func (c Carrying) measurements(r load.Report) []metrics.Measurement {
+	if !c.Forbidden {
+		return r.Measurements(c.Name)
+	}
+	return []metrics.Measurement{{
+		Name: "leaked", Doc: "Messages that arrived and connections that stood though a policy forbids them.",
+		Labels:  []metrics.Label{{Name: "traffic", Value: c.Name}, {Name: "protocol", Value: string(r.Spec.Protocol)}},
+		Samples: []metrics.Sample{{At: r.Began, Value: float64(Leaked(r))}},
+	}}
 }
 
 // Carry makes traffic, does it amid that, and records what became of the traffic as measurements. The reports are in the order of the
@@ -71,7 +95,7 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 		r, endErr := end()
 		err = errors.Join(err, endErr)
 		reports = append(reports, r)
-		for _, m := range r.Measurements(all[i].Name) {
+		for _, m := range all[i].measurements(r) {
 			w.Measure(m)
 		}
 	}

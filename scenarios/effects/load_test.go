@@ -20,6 +20,17 @@ func (c *counter) Stop() (load.Report, error) {
 	return load.Report{}, nil
 }
 
+func TestLeaked(t *testing.T) {
+	for want, r := range map[uint64]load.Report{
+		0: {Connections: []load.Connection{{Protocol: load.TCP, Cause: load.ConnectTimeout}, {Protocol: load.UDP, Connect: 1}}},
+		3: {Count: load.Count{There: load.Way{Arrived: 1}}, Connections: []load.Connection{{Protocol: load.TCP, Connect: 1}, {Protocol: load.HTTP, Connect: 1}}},
+	} {
+		if got := Leaked(r); got != want {
+			t.Errorf("%+v: %d", r, got)
+		}
+	}
+}
+
 func TestTrafficEndsOnceThoughWhatIsDonePanics(t *testing.T) {
 	for name, do := range map[string]func(context.Context) error{
 		"well":   func(context.Context) error { return nil },

@@ -30,6 +30,8 @@ type Set struct {
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
 	Loader     Loader     // nil: there is no continuous traffic
+	Elections  Elections  // nil: none can be held
+	Way        Way        // nil: the agent has no way of its own to the API server
 	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.
