@@ -88,7 +88,7 @@ func bear(ctx context.Context, w *engine.World, carrying []effects.Carrying, do 
 		if c := carrying[i]; c.Forbidden {
 			err = withoutLeak(c.Name, reports[i])
 		} else {
-			err = withoutLoss(c.Name, reports[i])
+			err = withoutLoss(w, c.Name, reports[i])
 		}
 	}
 	return err
@@ -155,11 +155,11 @@ func onPort(flows []effects.Flow, kind int) []effects.Flow {
 }
 
 // withoutLoss wants no message to be lost and no connection to fail. Traffic that was never made says nothing.
-func withoutLoss(name string, r load.Report) error {
+func withoutLoss(w *engine.World, name string, r load.Report) error {
 	if r.Count.There.Arrived == 0 {
 		return fmt.Errorf("%s by %s: no message arrived at all: %w", name, r.Spec.Protocol, engine.ErrBroken)
 	}
-	return effects.Within(fmt.Sprintf("%s by %s", name, r.Spec.Protocol), load.Budget{Lost: new(uint64), Failed: new(int)}, r)
+	return effects.Unharmed(w, fmt.Sprintf("%s by %s", name, r.Spec.Protocol), r)
 }
 
 // withoutLeak wants nothing of forbidden traffic to arrive. Traffic that was never made says nothing.

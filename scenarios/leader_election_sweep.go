@@ -24,7 +24,7 @@ var _ = register(func(Params) engine.Scenario {
 			}},
 			{Name: "client-go's own timings", Do: func(ctx context.Context, w *engine.World) error {
 				usual := effects.Timings{Lease: 15 * time.Second, Renew: 10 * time.Second, Retry: 2 * time.Second}
-				return electAll(ctx, w, usual, 4*time.Minute, badWays(0, 500*time.Millisecond, time.Second, 2*time.Second, 3*time.Second, 6*time.Second))
+				return electAll(ctx, w, usual, 2*time.Minute, badWays(0, 500*time.Millisecond, time.Second, 2*time.Second, 3*time.Second, 6*time.Second))
 			}},
 		},
 	}

@@ -41,13 +41,12 @@ func (w *Wire) chosen(o ImpairOrder) ([]workloads.Key, error) {
 
 // end is where packets of a link are met: a namespace and a device in it.
 func (w *Wire) end(of workloads.Key) (*netns.Namespace, string, error) {
-	node := w.prober.Node()
 	switch of {
 	case uplink.Pod:
-		return node, uplink.Device, nil
+		return w.prober.Node(), uplink.Device, nil
 	case uplinkKey:
-		device, err := deviceWith(node, w.addr)
-		return node, device, err
+		device, err := deviceWith(w.prober.Node(), w.addr)
+		return w.prober.Node(), device, err
 	}
 	ns, ok := w.plugger.Namespace(of)
 	if !ok {

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/netip"
@@ -68,7 +69,7 @@ func TestOwnConnectionsStayOut(t *testing.T) {
 // TestUplink impairs the node's link to pods of other nodes as well, whose lost packets are then nobody's fault.
 func TestUplink(t *testing.T) {
 	w, _ := nodeWire(t)
-	reports, err := w.obey(ImpairOrder{Do: "set", Pod: Uplink, Asked: json.RawMessage(`{"delay":1000000}`)})
+	reports, err := w.obey(ImpairOrder{Do: "set", Pod: Uplink, Asked: json.RawMessage(`{"loss":{"share":0.1}}`)})
 	if err != nil || len(reports) != 2 || reports[0].Pod != uplink.Pod.String() || reports[1].Pod != Uplink {
 		t.Fatalf("%+v, %v", reports, err)
 	}
@@ -102,7 +103,7 @@ func nodeWire(t *testing.T) (*Wire, netip.AddrPort) {
 		plugs: map[workloads.Key]workloads.Plug{}, links: map[workloads.Key]*impair.Link{},
 	}
 	t.Cleanup(func() {
-		for _, err := range []error{w.mendAll(), listener.Close(), prober.Close(), fabric.Close(t.Context())} {
+		for _, err := range []error{w.mendAll(), listener.Close(), prober.Close(), fabric.Close(context.WithoutCancel(t.Context()))} {
 			if err != nil {
 				t.Error(err)
 			}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads/load"
 )
@@ -50,7 +54,11 @@ func Leaked(r load.Report) (leaked uint64) {
 
 func (c Carrying) measurements(r load.Report) []metrics.Measurement {
 	if !c.Forbidden {
-		return r.Measurements(c.Name)
+		all := r.Measurements(c.Name)
+		if r.Spec.Rate > 0 && r.Count.Due <= uint64(r.Spec.Connections) { // a connection of one message has no hole
+			all = slices.DeleteFunc(all, func(m metrics.Measurement) bool { return m.Name == "longest hole" })
+		}
+		return all
 	}
 	return []metrics.Measurement{{
 		Name: "leaked", Doc: "Messages that arrived and connections that stood though a policy forbids them.",
@@ -100,6 +108,40 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 		}
 	}
 	return reports, err
+}
+
+// Unharmed wants no message of traffic to be lost and no connection to fail. Losses that a known issue of the SUT's release explains are
+// excused, and shown.
+func Unharmed(w *engine.World, name string, r load.Report) error {
+	f := report.Finding{Kind: report.Expectation, Name: name, Facts: len(r.Connections)}
+	for _, c := range r.Connections {
+		if c.Lost() > 0 {
+			f.Violated(lossOf(c), engine.MaxDifferences)
+		}
+	}
+	f = f.Excuse(Of(w).Known)
+	w.Note(f)
+	if f.Differing > 0 {
+		return fmt.Errorf("%s: %d connections lost messages: %w", name, f.Differing, engine.ErrBroken)
+	}
+	return Within(name, load.Budget{Failed: new(int)}, r)
+}
+
+// lossOf is what a connection lost, as a violation.
+func lossOf(c load.Connection) report.Difference {
+	class := report.ViolationClass{Family: report.IPv4, Protocol: string(corev1.ProtocolTCP), Met: report.Dropped}
+	if c.Remote.Addr().Is6() {
+		class.Family = report.IPv6
+	}
+	if c.Protocol == load.UDP {
+		class.Protocol = string(corev1.ProtocolUDP)
+	}
+	until := c.Hole.At.Add(c.Hole.Took)
+	return report.Difference{
+		Fact: fmt.Sprintf("%s from %s to %s", c.Protocol, c.Local, c.Remote), Want: "no message is lost",
+		Got: fmt.Sprintf("%d lost, the longest hole %v", c.Lost(), c.Hole.Took), From: c.Hole.At, Until: until,
+		Violation: &report.Violation{ViolationClass: class, Legal: report.Passed, Packets: int(c.Lost())},
+	}
 }
 
 // Within is an error that wraps ErrBroken if traffic was worse than a budget allows.

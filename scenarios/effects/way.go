@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,10 +102,11 @@ func AmidWorse(ctx context.Context, w *engine.World, worse Worse, do func(contex
 	return err
 }
 
-// Disproved is why what was asked is not known to have been in force; nil: it was.
+// Disproved is why what was asked is not known to have been in force; nil: it was. Where nothing is heard any more, nothing may be said.
 func (w Worse) Disproved(met []Met) error {
+	silent := w.Loss == 1 && w.Only == "" && slices.ContainsFunc(met, func(m Met) bool { return m.Packets > 0 })
 	for _, m := range met {
-		if !w.suffers(m.Heading) {
+		if !w.suffers(m.Heading) || silent && m.Packets == 0 {
 			continue
 		}
 		wrong := m.Wrong
@@ -115,7 +117,7 @@ func (w Worse) Disproved(met []Met) error {
 			}
 		}
 		if m.Packets == 0 {
-			wrong = "the agent sent nothing that could meet it"
+			wrong = "there was no packet that could meet it"
 		}
 		if wrong != "" {
 			return fmt.Errorf("%s was not in force %s: %s", w, m.Heading, wrong)

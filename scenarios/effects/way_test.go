@@ -34,14 +34,16 @@ func TestWhatWasNotInForceSaysNothing(t *testing.T) {
 		says   string
 		broken bool
 	}{
-		"in force":                   {slow, Met{Packets: 30}, Met{Packets: 30}, good, "", false},
-		"in force, and broken":       {slow, Met{Packets: 30}, Met{Packets: 30}, broken, "does not hold", true},
-		"off in one direction":       {slow, Met{Packets: 30}, Met{Packets: 30, Wrong: "delay: 3 s"}, broken, "not in force from the API server: delay: 3 s", false},
-		"nobody there":               {slow, Met{}, Met{Packets: 30}, good, "sent nothing", false},
-		"cut, by few packets":        {cut, Met{Packets: 3, Lost: 3, Wrong: "few"}, Met{Packets: 2, Lost: 2, Wrong: "few"}, good, "", false},
-		"cut, and one came through":  {cut, Met{Packets: 3, Lost: 3}, Met{Packets: 3, Lost: 2}, good, "2 of 3", false},
-		"half, other one is as ever": {half, Met{Packets: 3, Lost: 3}, Met{}, good, "", false},
-		"asked for nothing":          {Worse{}, Met{}, Met{}, good, "", false},
+		"in force":                    {slow, Met{Packets: 30}, Met{Packets: 30}, good, "", false},
+		"in force, and broken":        {slow, Met{Packets: 30}, Met{Packets: 30}, broken, "does not hold", true},
+		"off in one direction":        {slow, Met{Packets: 30}, Met{Packets: 30, Wrong: "delay: 3 s"}, broken, "not in force from the API server: delay: 3 s", false},
+		"nobody there":                {slow, Met{}, Met{Packets: 30}, good, "no packet", false},
+		"cut, and so nothing is said": {cut, Met{Packets: 3, Lost: 3}, Met{}, good, "", false},
+		"cut, and nobody there":       {cut, Met{}, Met{}, good, "no packet", false},
+		"cut, by few packets":         {cut, Met{Packets: 3, Lost: 3, Wrong: "few"}, Met{Packets: 2, Lost: 2, Wrong: "few"}, good, "", false},
+		"cut, and one came through":   {cut, Met{Packets: 3, Lost: 3}, Met{Packets: 3, Lost: 2}, good, "2 of 3", false},
+		"half, other one is as ever":  {half, Met{Packets: 3, Lost: 3}, Met{}, good, "", false},
+		"asked for nothing":           {Worse{}, Met{}, Met{}, good, "", false},
 	} {
 		c.to.Heading, c.from.Heading = ToAPI, FromAPI
 		way := &pretended{met: []Met{c.to, c.from}}
