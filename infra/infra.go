@@ -57,6 +57,10 @@ type Spec struct {
 	CPUs      float64           // limit in cores, 0: none
 	Shares    int64             // of the processors where they are scarce, up to MostShares, if the machine lets that be asked for; 0: the kernel's default, 1024
 
+	// Streams are where its output goes and its input comes from; nil: its output is its log, and it has no input. With them, Wait also waits
+	// until all output has been passed on, and Logs are empty.
+	Streams *Streams `json:"-"`
+
 	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
 	// nothing waits for it.
 	Ready func(ctx context.Context, client *http.Client, addr netip.Addr) error `json:"-"`

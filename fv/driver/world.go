@@ -31,7 +31,6 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
-	d.follow(fleet)
 	var backend kernel.Backend
 	programmer, ok := d.target.(targets.Programmer)
 	if ok {
@@ -48,6 +47,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.HasFeature(workloads.OwnWay) {
 		e.Way = d.wire.agentsWay()
 	}
+	e.Spreader, e.Lossy, e.Sockets = d.wire, d.wire, d.wire
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
 	}
@@ -57,6 +57,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}
+	d.follow(w)
 	return w, nil
 }
 

@@ -11,15 +11,6 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
-// group begins a part of a log that GitHub Actions folds, until the function that it returns is called; elsewhere it does nothing.
-func (s Screen) group(out io.Writer, title string) (end func()) {
-	if !s.Actions {
-		return func() {}
-	}
-	fmt.Fprintf(out, "::group::%s\n", escapedData(title))
-	return func() { fmt.Fprintln(out, "::endgroup::") }
-}
-
 // annotate tells GitHub Actions what did not pass and where that is written, and adds the run's summary to that of the job.
 func (s Screen) annotate(out io.Writer, rec report.Record) error {
 	if !s.Actions {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/leak"
@@ -19,9 +20,13 @@ func TestLeaksAreTold(t *testing.T) {
 		}
 		return s
 	}
+	few := leak.Series{Gauge: "live_objects", Quantum: 1, See: 1} // too few readings for a verdict, which its remark says
+	few.Add(1, 40)
 	trial := leak.Trial{
 		Churn: "local-pods", Thing: "pod", Churned: 50, Identities: "fresh", Cycles: 10, Exact: true,
-		Gauges:   []leak.Series{series(metrics.Goroutines, 50), series("kernel chains", 0)},
+		Gauges: []leak.Series{
+			series(metrics.Goroutines, 50), series("kernel chains", 0), series("kernel sets of a family and a table with long names", 12345678), few,
+		},
 		Sites:    []leak.Place{{Kind: "heap", Site: "agent.keep (agent/index.go:12)", Bytes: 12800, Of: 100, Stack: []string{"agent.keep", "agent.main"}, Series: series("objects", 50)}},
 		Left:     []string{"left in chains: stale"},
 		Profiles: []string{"heap-early.pb.gz", "heap-late.pb.gz"},
@@ -33,6 +38,11 @@ func TestLeaksAreTold(t *testing.T) {
 	}
 	if err := Table(&table, rec, ""); err != nil {
 		t.Fatal(err)
+	}
+	for line := range strings.Lines(table.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, " \n")); n > tableWidth && !strings.Contains(line, "go tool pprof") { // which is to be copied
+			t.Errorf("%d columns: %s", n, line)
+		}
 	}
 	for name, text := range map[string]string{"summary": strings.ReplaceAll(summary.String(), "\\", ""), "table": table.String()} {
 		for _, want := range []string{

@@ -31,13 +31,19 @@ func Table(w io.Writer, rec Record, dir string) error {
 			tableFailure(&out, rec, sc, dir)
 		}
 	}
-	out.WriteString("\n" + wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
+	if out.Len() > 0 {
+		out.WriteString("\n")
+	}
+	out.WriteString(wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
 // tableRows writes a line per scenario, and below it what else should be known of it.
 func tableRows(out *bytes.Buffer, rec Record) {
+	if len(rec.Scenarios) == 0 { // it was cut short before the first
+		return
+	}
 	var rows bytes.Buffer
 	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tSCENARIO\tTIME\tFACTS\tPEAK HEAP\tPEAK RSS\tCPU")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -12,12 +13,14 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // Loader makes continuous traffic.
 type Loader interface {
-	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all.
+	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all. Unless the spec names
+	// the servers, they are the pods that the flows are to.
 	Load(ctx context.Context, flows []Flow, spec load.Spec) (Load, error)
 }
 
@@ -25,6 +28,13 @@ type Loader interface {
 type Load interface {
 	Wait() (load.Report, error) // waits for its end
 	Stop() (load.Report, error) // ends it
+}
+
+// Pool is a Load whose servers can be taken away while it is under way.
+type Pool interface {
+	// Retire closes a server's connections in order, and lets none be begun to it; then its pod may go. Serve undoes that.
+	Retire(server workloads.Key, addresses ...netip.Addr) error
+	Serve(server workloads.Key, addresses ...netip.Addr) error
 }
 
 // LoadPort is the port that continuous traffic is to: the prober listens on others.
@@ -38,7 +48,8 @@ type Carrying struct {
 	Name      string // what it is called in measurements, such as "established"
 	Flows     []Flow
 	Spec      load.Spec
-	Forbidden bool // by a policy: what arrives of it has leaked, see Leaked, and nothing else is measured
+	Begun     func(Load) // is told of it once it is under way; nil: nobody is
+	Forbidden bool       // by a policy: what arrives of it has leaked, see Leaked, and nothing else is measured
 }
 
 // Leaked is how much of forbidden traffic came through: messages that arrived, and connections that stood by a protocol that has such.
@@ -89,6 +100,9 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 			break
 		}
 		under = append(under, l)
+		if c.Begun != nil {
+			c.Begun(l)
+		}
 	}
 	if err == nil {
 		err = do(ctx)

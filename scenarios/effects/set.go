@@ -30,6 +30,9 @@ type Set struct {
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
 	Loader     Loader     // nil: there is no continuous traffic
+	Spreader   Spreader   // nil: nobody spreads an address over pods
+	Lossy      Lossy      // nil: no packets of pods can be lost
+	Sockets    Sockets    // nil: pods have no sockets of their own
 	Elections  Elections  // nil: none can be held
 	Way        Way        // nil: the agent has no way of its own to the API server
 	Inspect    Inspector  // nil: nobody looks into the SUT

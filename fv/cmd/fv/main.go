@@ -124,6 +124,7 @@ func signalContext() (context.Context, func()) {
 		cause := signalError{s.(syscall.Signal)}
 		cancel(cause)
 		<-signals
+		taken.release()
 		fmt.Fprintln(os.Stderr, "fv: stopped at once; the next run removes what is left"+underWay.advice())
 		os.Exit(cause.code())
 	}()
@@ -146,7 +147,7 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), psCommand(), newCommand(), listCommand(),
-		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), versionCommand())
+		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), sweepCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), versionCommand())
 	checkArguments(root)
 	nameValues(root)
 	completeValues(root)

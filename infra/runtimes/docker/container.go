@@ -26,6 +26,8 @@ type dockerContainer struct {
 	client   *client.Client
 	id, name string
 	addr     netip.Addr
+
+	streaming *streaming // of its program, if this process started it so
 }
 
 func newContainer(c *client.Client, info container.InspectResponse) *dockerContainer {
@@ -114,6 +116,7 @@ func (d *dockerContainer) Wait(ctx context.Context) (infra.Exit, error) {
 	case err := <-failed:
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", d.name, err)
 	case response := <-ended:
+		d.streaming.wait()
 		exit := infra.Exit{Code: int(response.StatusCode)}
 		if info, err := d.client.ContainerInspect(ctx, d.id); err == nil {
 			exit.OOM = info.State.OOMKilled

@@ -24,7 +24,8 @@ import (
 type container struct {
 	dir, run, role string
 	addr           netip.Addr
-	processes      processes // zero if its start did not get that far
+	processes      processes  // zero if its start did not get that far
+	streaming      *streaming // of its program, if this process started it so
 }
 
 // openContainer reads a container's folder.
@@ -190,6 +191,7 @@ func (c *container) Wait(ctx context.Context) (infra.Exit, error) {
 	if err := await(ctx, c.processes); err != nil {
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", c.Name(), err)
 	}
+	c.streaming.wait()
 	exit, err := load[infra.Exit](filepath.Join(c.dir, exitFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return infra.Exit{Code: 128 + int(unix.SIGKILL)}, nil

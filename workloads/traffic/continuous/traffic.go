@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -67,6 +69,10 @@ type Traffic struct {
 	standing        int
 	failed          int
 	buffer, scratch []byte
+	away            []netip.Addr // of servers that were retired
+	rand            *rand.Rand
+
+	orders chan func() // for the thread
 
 	latencies, lateness, connects *metrics.Histogram
 
@@ -93,7 +99,8 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 		return nil, err
 	}
 	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(), until: math.MaxInt64,
-		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10)}
+		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10),
+		orders: make(chan func(), 1), rand: rand.New(rand.NewPCG(spec.Seed, 0))}
 	l.format = format{l.spec.Protocol, l.spec.Size}
 	if spec.Capacity {
 		var err error
@@ -154,12 +161,13 @@ func (l *Traffic) open() (err error) {
 		return fmt.Errorf("open eventfd: %w", err)
 	}
 	l.slots = make([]*client, l.spec.Connections)
-	return l.watch(l.wake, waker{}, unix.EPOLLIN)
+	return l.watch(l.wake, waker(l.wake), unix.EPOLLIN)
 }
 
-type waker struct{}
+// waker is the eventfd, which rouses once for each time that it is written to.
+type waker int
 
-func (waker) ready(uint32) {}
+func (w waker) ready(uint32) { _, _ = unix.Read(int(w), make([]byte, 8)) }
 
 // Run makes traffic until its duration is over or ctx is done, and says what became of it.
 func Run(ctx context.Context, pods Namespaces, spec load.Spec) (load.Report, error) {
@@ -205,8 +213,15 @@ func (l *Traffic) Samples() []load.Sample {
 
 func (l *Traffic) halt() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.stop = true
+	l.mu.Unlock()
+	l.rouse()
+}
+
+// rouse has the thread look at what it is to do.
+func (l *Traffic) rouse() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !l.closed { // else its number may be another file's
 		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
 	}
