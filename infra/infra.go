@@ -140,6 +140,12 @@ type Container interface {
 	Stop(ctx context.Context) error         // ends and removes it; idempotent; not found is success
 }
 
+// Metered is a Container that tells what it has used of the processors.
+type Metered interface {
+	// CPU returns the time that its programs have used since it started, of all processors; it wraps os.ErrNotExist once it has ended.
+	CPU(ctx context.Context) (time.Duration, error)
+}
+
 // Command is a program to run inside a container.
 type Command struct {
 	Args           []string

@@ -11,7 +11,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
-// annotate tells GitHub Actions what did not pass and where that is written, and adds the run's summary to that of the job.
+// annotate tells GitHub Actions what did not pass and where that is written, whose figures are not to be believed, and adds the run's summary to that of the job.
 func (s Screen) annotate(out io.Writer, rec report.Record) error {
 	if !s.Actions {
 		return nil
@@ -25,6 +25,11 @@ func (s Screen) annotate(out io.Writer, rec report.Record) error {
 			where = fmt.Sprintf("file=%s,line=%s,", escapedProperty(file), escapedProperty(line))
 		}
 		fmt.Fprintf(out, "::error %stitle=%s::%s\n", where, escapedProperty(sc.Verdict.String()+": "+sc.Name), escapedData(sc.Reason))
+	}
+	for _, sc := range rec.Scenarios {
+		if report.Degraded(sc.Validity) {
+			fmt.Fprintf(out, "::warning title=%s::%s\n", escapedProperty("figures of "+sc.Name), escapedData(sc.Validity))
+		}
 	}
 	if s.Summary == "" {
 		return nil

@@ -547,11 +547,15 @@ func TestLimits(t *testing.T) {
 		spec = shell(run, infra.RoleNode, "while :; do :; done")
 		spec.CPUs = 0.1
 		c := start(t, rt, spec)
-		before := cpu(t, c)
+		before, metered := cpu(t, c), used(t, c)
 		const span = 2 * time.Second
 		<-time.After(span)
-		if share := (cpu(t, c) - before) / span.Seconds(); share > 0.2 || share < 0.02 {
+		spent := cpu(t, c) - before
+		if share := spent / span.Seconds(); share > 0.2 || share < 0.02 {
 			t.Errorf("it has %.2f cores, want 0.1", share)
+		}
+		if told := used(t, c) - metered; told < spent-0.05 || told > 2*spent+0.05 {
+			t.Errorf("it tells that it used %.2f s, and used %.2f s", told, spent)
 		}
 	})
 }
@@ -579,6 +583,16 @@ func cpu(t *testing.T, c infra.Container) float64 {
 		t.Fatal(err)
 	}
 	return (user + system) / 100
+}
+
+// used returns the seconds that a container says it has used.
+func used(t *testing.T, c infra.Container) float64 {
+	t.Helper()
+	spent, err := c.(infra.Metered).CPU(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spent.Seconds()
 }
 
 func TestTwoRunsAtOnce(t *testing.T) {

@@ -57,11 +57,17 @@ func leakPlaces(t leak.Trial) []string {
 	var lines []string
 	places, answers := t.Growing()
 	for i, p := range places {
-		lines = append(lines, fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing))
+		lines = append(lines, plain(fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing)))
 		for _, frame := range p.Stack {
-			lines = append(lines, "    "+frame)
+			lines = append(lines, "    "+plain(frame))
 		}
 	}
+	return append(lines, leakRest(t)...)
+}
+
+// leakRest tells what is left in the kernel, and how to look at the profiles, a line each.
+func leakRest(t leak.Trial) []string {
+	var lines []string
 	for _, l := range t.Left {
 		lines = append(lines, "kernel: "+l)
 	}

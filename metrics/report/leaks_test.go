@@ -57,4 +57,16 @@ func TestLeaksAreTold(t *testing.T) {
 			t.Errorf("the %s: kernel chains shown: %v", name, shown)
 		}
 	}
+	var html bytes.Buffer
+	if err := (HTML{}).Write(&html, rec); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"<title>goroutines: LEAK: leak: grows by 50 per cycle", ">agent.keep (agent/index.go:12)", "1.00 objects, 256 B", "<title>Flame graph of what grows</title>",
+		"<title>agent.keep 1.00 objects, 256 B</title>", "<title>agent.main</title>", "kernel: left in chains: stale",
+	} {
+		if !strings.Contains(html.String(), want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
 }

@@ -31,6 +31,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 			tableFailure(&out, rec, sc, dir)
 		}
 	}
+	tableDegraded(&out, rec)
 	if out.Len() > 0 {
 		out.WriteString("\n")
 	}
@@ -52,7 +53,11 @@ func tableRows(out *bytes.Buffer, rec Record) {
 		if n := sc.facts(); n > 0 {
 			facts = fmt.Sprint(n)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), facts,
+		verdict := sc.Verdict.String()
+		if Degraded(sc.Validity) {
+			verdict += ", degraded"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", verdict, plain(sc.Name), short(sc.Duration()), facts,
 			reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds))
 	}
 	_ = t.Flush() // a buffer takes all
@@ -81,6 +86,22 @@ func tableExcused(out *bytes.Buffer, rec Record) {
 		for i, part := range slices.Collect(strings.Lines(wrapped(line, tableWidth-2))) {
 			out.WriteString([]string{"- ", "  "}[min(i, 1)] + part)
 		}
+	}
+}
+
+// tableDegraded says which scenarios are degraded, and of the first of them why.
+func tableDegraded(out *bytes.Buffer, rec Record) {
+	const most = 3
+	if !Degraded(rec.Validity) {
+		return
+	}
+	out.WriteString("\n" + wrapped(plain(rec.degradedRun()), tableWidth))
+	lines := rec.degradations()
+	for _, line := range lines[:min(len(lines), most)] {
+		indented(out, "  ", line)
+	}
+	if more := len(lines) - most; more > 0 {
+		fmt.Fprintf(out, "  and %d more in summary.md\n", more)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -123,6 +125,26 @@ func (d *dockerContainer) Wait(ctx context.Context) (infra.Exit, error) {
 		}
 		return exit, nil
 	}
+}
+
+// CPU asks the engine. An engine that knows no single reading answers after a second.
+func (d *dockerContainer) CPU(ctx context.Context) (time.Duration, error) {
+	response, err := d.client.ContainerStatsOneShot(ctx, d.id)
+	if err != nil {
+		if cerrdefs.IsNotFound(err) {
+			err = errors.Join(err, os.ErrNotExist)
+		}
+		return 0, fmt.Errorf("read what %s used: %w", d.name, err)
+	}
+	defer response.Body.Close()
+	var stats container.StatsResponse
+	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", d.name, err)
+	}
+	if stats.Read.IsZero() {
+		return 0, fmt.Errorf("read what %s used: it has ended: %w", d.name, os.ErrNotExist)
+	}
+	return time.Duration(stats.CPUStats.CPUUsage.TotalUsage), nil
 }
 
 // Stop is for containers whose state nobody needs any more: it kills and removes in one call.

@@ -82,6 +82,19 @@ func (c *container) Exec(ctx context.Context, command infra.Command) error {
 	return nil
 }
 
+// CPU reads the container's cgroup.
+func (c *container) CPU(ctx context.Context) (time.Duration, error) {
+	all, err := writableHierarchies()
+	if err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", c.Name(), err)
+	}
+	used, err := cgroups{all, c.Name()}.cpu()
+	if err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", c.Name(), err)
+	}
+	return used, ctx.Err()
+}
+
 // startInside starts a command in the container's namespaces, of which the calling thread does not come back.
 func (c *container) startInside(cmd *exec.Cmd, p plan) (err error) {
 	init, err := hold(c.processes.Init)
