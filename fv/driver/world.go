@@ -42,14 +42,15 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	e := &effects.Set{
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
-		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Elections: elections{d}, Inspect: inspector{d}, Known: d.known,
-	}
-	if d.HasFeature(workloads.OwnWay) {
-		e.Way = d.wire.agentsWay()
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Inspect: inspector{d}, Known: d.known,
 	}
 	e.Spreader, e.Lossy, e.Sockets = d.wire, d.wire, d.wire
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
+	}
+	e.Elections = elections{d}
+	if d.HasFeature(workloads.OwnWay) {
+		e.Way = d.wire.agentsWay()
 	}
 	w := &engine.World{
 		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
