@@ -30,18 +30,18 @@ const done = "done"
 
 // AskRestart asks the harness to kill a part of the environment (agent, etcd or apiserver) and to start it again, and returns once it
 // is ready. It is for the driver: out is its standard output, dir its record's folder. One request at a time.
-func AskRestart(ctx context.Context, out io.Writer, dir, role string) error {
-	_, err := request(ctx, out, dir, "restart of "+role, role)
+func AskRestart(ctx context.Context, out io.Writer, dir string, role Role) error {
+	_, err := request(ctx, out, dir, "restart of "+string(role), string(role))
 	return err
 }
 
 // The requests that concern the agent alone; every other is the role of a part to restart.
 const (
-	stopAgent  = "stop " + RoleAgent
-	startAgent = "start " + RoleAgent
-	endAgent   = "end " + RoleAgent
+	stopAgent  = "stop " + string(RoleAgent)
+	startAgent = "start " + string(RoleAgent)
+	endAgent   = "end " + string(RoleAgent)
 	// What follows these is a release.
-	makeRelease  = "make " + RoleAgent + " "
+	makeRelease  = "make " + string(RoleAgent) + " "
 	startRelease = startAgent + " "
 )
 
@@ -187,7 +187,7 @@ func (e *Environment) obey(ctx context.Context, request string) error {
 	if release, ok := strings.CutPrefix(request, startRelease); ok {
 		return e.startRelease(ctx, release)
 	}
-	return e.restartAsked(ctx, request)
+	return e.restartAsked(ctx, Role(request))
 }
 
 // endBound is how long an agent that was asked to end may take.
@@ -273,7 +273,7 @@ func (e *Environment) awaitAgent(ctx context.Context, old Container) error {
 	})
 }
 
-func (e *Environment) restartAsked(ctx context.Context, role string) error {
+func (e *Environment) restartAsked(ctx context.Context, role Role) error {
 	c := e.container(role)
 	if c == nil {
 		return fmt.Errorf("there is no %s to restart", role)
@@ -292,7 +292,7 @@ func (e *Environment) restartAsked(ctx context.Context, role string) error {
 			return err
 		}
 		// A part that is back before its absence was seen was restarted all the same.
-		_ = lifecycle.Wait(ctx, "end of "+role, time.Second, func(ctx context.Context) error {
+		_ = lifecycle.Wait(ctx, "end of "+string(role), time.Second, func(ctx context.Context) error {
 			if e.serving(ctx) == nil {
 				return errors.New("it answers")
 			}
@@ -318,7 +318,7 @@ func (e *Environment) death(ctx context.Context) (why string, err error) {
 }
 
 // expectedExit reports whether the exit of a container was asked for, once per request.
-func (e *Environment) expectedExit(role string) bool {
+func (e *Environment) expectedExit(role Role) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if role != RoleAgent || e.expected == 0 {

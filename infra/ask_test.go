@@ -69,7 +69,7 @@ func TestRestartOfTheAgentIsNoDeath(t *testing.T) {
 		})
 	})
 	dir := t.TempDir()
-	e.answer(ctx, dir, RoleAgent)
+	e.answer(ctx, dir, string(RoleAgent))
 	cancel()
 	watch.Wait()
 	said, err := os.ReadFile(filepath.Join(dir, "answer"))
@@ -120,7 +120,7 @@ func TestDeathsThatAreAskedFor(t *testing.T) {
 func TestRestartThatCanNotBe(t *testing.T) {
 	rt := newFakeRuntime(t)
 	e := up(t, config(t, rt, fakeTarget{}))
-	for role, want := range map[string]string{"typha": "there is no typha", RoleEtcd: "not started so that it can be restarted", RoleNode: "can't be restarted"} {
+	for role, want := range map[Role]string{"typha": "there is no typha", RoleEtcd: "not started so that it can be restarted", RoleNode: "can't be restarted"} {
 		if err := e.restartAsked(t.Context(), role); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", role, err)
 		}

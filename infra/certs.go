@@ -96,23 +96,23 @@ func template(commonName string, groups ...string) (*x509.Certificate, error) {
 // serving is a server's certificate, which is issued anew once its address is known.
 type serving struct {
 	authority *authority
-	role      string
+	role      Role
 	uses      []x509.ExtKeyUsage
 	key       *ecdsa.PrivateKey
 }
 
 // server makes a server's key. It is known by its role, at the loopback and at the addresses that its certificate is issued for.
-func (a *authority) server(role string, uses ...x509.ExtKeyUsage) (serving, error) {
+func (a *authority) server(role Role, uses ...x509.ExtKeyUsage) (serving, error) {
 	key, err := newKey()
 	return serving{a, role, append(uses, x509.ExtKeyUsageServerAuth), key}, err
 }
 
 func (s serving) at(addrs ...netip.Addr) (pair, error) {
-	t, err := template(s.role)
+	t, err := template(string(s.role))
 	if err != nil {
 		return pair{}, err
 	}
-	t.DNSNames, t.IPAddresses = []string{s.role, "localhost", "kubernetes.default.svc"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	t.DNSNames, t.IPAddresses = []string{string(s.role), "localhost", "kubernetes.default.svc"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 	for _, addr := range addrs {
 		t.IPAddresses = append(t.IPAddresses, addr.AsSlice())
 	}

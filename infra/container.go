@@ -27,7 +27,7 @@ func (e *ExitError) Error() string {
 
 // DiedError is the end of a part of the environment that nobody asked for.
 type DiedError struct {
-	Role  string
+	Role  Role
 	Exit  Exit
 	Cause string   // as far as its log tells
 	Log   []string // its last lines

@@ -2,9 +2,11 @@ package infra
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -31,6 +33,9 @@ const controlPlaneShares = 8 * 1024
 const secrets = "/etc/fv/"
 
 const certFile = secrets + "tls.crt"
+
+// apiserverPort is where the API server serves.
+const apiserverPort = 6443
 
 func secret(name string, data []byte) File {
 	return File{Path: secrets + name, Mode: 0o600, Data: data}
@@ -62,7 +67,7 @@ func apiserverSpec(run string, etcd EtcdAccess, ca *authority, p pair) Spec {
 		Command: []string{"kube-apiserver",
 			"--etcd-servers=https://" + etcd.Addr.String(), "--etcd-cafile=" + secrets + "etcd-ca.crt", "--etcd-certfile=" + secrets + "etcd.crt",
 			"--etcd-keyfile=" + secrets + "etcd.key",
-			"--secure-port=6443", "--tls-cert-file=" + certFile, "--tls-private-key-file=" + secrets + "tls.key", "--client-ca-file=" + secrets + "ca.crt",
+			fmt.Sprintf("--secure-port=%d", apiserverPort), "--tls-cert-file=" + certFile, "--tls-private-key-file=" + secrets + "tls.key", "--client-ca-file=" + secrets + "ca.crt",
 			"--anonymous-auth=false",
 			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + secrets + "tls.key",
 			"--service-account-signing-key-file=" + secrets + "tls.key",
@@ -88,7 +93,7 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	e.server = "https://" + netip.AddrPortFrom(apiserver.Addr(), 6443).String()
+	e.server = "https://" + netip.AddrPortFrom(apiserver.Addr(), apiserverPort).String()
 	admin, err := e.ca.kubeconfig(e.server, "admin", "system:masters")
 	if err != nil {
 		return err
@@ -123,7 +128,7 @@ func (e *Environment) startEtcd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.startServer(ctx, server, func(p pair) Spec { return etcdSpec(e.run, ca, p) })
+	c, err := e.startServer(ctx, server, etcdPort, func(p pair) Spec { return etcdSpec(e.run, ca, p) })
 	if err != nil {
 		return err
 	}
@@ -136,12 +141,13 @@ func (e *Environment) startAPIServer(ctx context.Context) (Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.startServer(ctx, server, func(p pair) Spec { return apiserverSpec(e.run, e.etcd, e.ca, p) })
+	return e.startServer(ctx, server, apiserverPort, func(p pair) Spec { return apiserverSpec(e.run, e.etcd, e.ca, p) })
 }
 
 // startServer starts a server and gives it a certificate for its address, which nobody knows before. Both etcd and the API server take
-// another certificate when there is one.
-func (e *Environment) startServer(ctx context.Context, s serving, spec func(pair) Spec) (Container, error) {
+// another certificate when there is one, once they serve; but Docker takes the old file away before it puts the new one there, and a server that
+// finds none while it starts ends ("open /etc/fv/tls.crt: no such file").
+func (e *Environment) startServer(ctx context.Context, s serving, port uint16, spec func(pair) Spec) (Container, error) {
 	p, err := s.at()
 	if err != nil {
 		return nil, err
@@ -153,7 +159,27 @@ func (e *Environment) startServer(ctx context.Context, s serving, spec func(pair
 	if p, err = s.at(c.Addr()); err != nil {
 		return nil, err
 	}
+	at := netip.AddrPortFrom(c.Addr(), port)
+	if err := e.awaitReady(ctx, c, string(s.role), func(ctx context.Context) error { return e.shakeHands(ctx, at) }); err != nil {
+		return nil, err
+	}
 	return c, c.Put(ctx, secret("tls.crt", p.cert))
+}
+
+// shakeHands is nil if a server answers with a certificate, whatever that is of. Nothing is sent to it.
+func (e *Environment) shakeHands(ctx context.Context, at netip.AddrPort) error {
+	dial := dialOf(e.runtime, e.run)
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", at.String())
+	if err != nil {
+		return err
+	}
+	hands := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	err = hands.HandshakeContext(ctx)
+	_ = hands.Close() // nothing was sent
+	return err
 }
 
 // serving is nil while the API server, and etcd behind it, answer.

@@ -29,8 +29,13 @@ const (
 // InterruptSignal asks the driver to end in order. It is not the one of a terminal, for Ginkgo answers that with the stacks of all goroutines.
 const InterruptSignal = syscall.SIGUSR2
 
-// stopBound is how long an interrupted driver may take to undo what it made.
-const stopBound = 8 * time.Second
+// stopBound is how long an interrupted driver may take to undo what it made, and removeBound how long the runtime may take to remove one.
+const (
+	stopBound   = 8 * time.Second
+	removeBound = 20 * time.Second
+)
+
+var errNotRemoved = fmt.Errorf("it was interrupted, and the runtime did not remove it within %v", stopBound+removeBound)
 
 // driverCaps is what namespaces, veths, netlink and a look at the agent's process need.
 var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
@@ -69,8 +74,13 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 // Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
 // environment: KUBECONFIG (the administrator's), FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL. Its output goes to out, or where spec.Streams say.
 func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
+	release, err := e.use() // so that nobody removes it meanwhile
+	if err != nil {
+		return Exit{}, err
+	}
+	defer func() { _ = release() }() // the end of this process would do
 	node := e.container(RoleNode).Addr()
-	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
+	spec.Role = Role(fmt.Sprintf("%s-%d", RoleExec, os.Getpid()))
 	env := map[string]string{
 		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.facts().metricsURL(node),
 	}
@@ -102,15 +112,16 @@ func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, 
 	if err != nil {
 		return Exit{}, err
 	}
-	detached := context.WithoutCancel(ctx)
-	defer func() { _ = c.Stop(detached) }() // Down would remove it as well
+	held, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	defer removeWithin(held, c)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if spec.Streams == nil {
-			_ = c.Logs(detached, out, true) // the log is in the record as well
+			_ = c.Logs(held, out, true) // the log is in the record as well
 		} else {
-			_, _ = c.Wait(detached) // that below reports the error
+			_, _ = c.Wait(held) // that below reports the error
 		}
 	}()
 	progress := make(chan os.Signal, 1) // Ginkgo answers SIGUSR1 by telling what it does
@@ -120,18 +131,13 @@ func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, 
 		for {
 			select {
 			case s := <-progress:
-				_ = c.Signal(detached, s) // it may have ended
+				_ = c.Signal(held, s) // it may have ended
 			case <-ended:
 				return
 			}
 		}
 	}()
-	interrupted := context.AfterFunc(ctx, func() {
-		_ = c.Signal(detached, interrupt) // it may have ended
-		time.AfterFunc(stopBound, func() { _ = c.Stop(detached) })
-	})
-	defer interrupted()
-	exit, err := c.Wait(detached)
+	exit, err := await(ctx, held, giveUp, c, interrupt)
 	if err != nil {
 		return exit, fmt.Errorf("%s: %w", spec.Role, err)
 	}
@@ -142,8 +148,30 @@ func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, 
 	return exit, nil
 }
 
+// await waits until a container has ended. When ctx ends it is sent the signal, then it is removed, and then nobody waits for it: held ends.
+func await(ctx, held context.Context, giveUp context.CancelCauseFunc, c Container, interrupt os.Signal) (Exit, error) {
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(stopBound, func() { removeWithin(held, c) })
+		time.AfterFunc(stopBound+removeBound, func() { giveUp(errNotRemoved) })
+		_ = c.Signal(held, interrupt) // it may have ended
+	})
+	defer stop()
+	exit, err := c.Wait(held)
+	if cause := context.Cause(held); err != nil && cause != nil {
+		err = cause
+	}
+	return exit, err
+}
+
+// removeWithin removes a container if that can be done in time; else Down does.
+func removeWithin(ctx context.Context, c Container) {
+	ctx, cancel := context.WithTimeout(ctx, removeBound)
+	defer cancel()
+	_ = c.Stop(ctx)
+}
+
 // vacate removes what a command that was killed left in a role; it refuses while that is still at work.
-func (e *Environment) vacate(ctx context.Context, role string) error {
+func (e *Environment) vacate(ctx context.Context, role Role) error {
 	c, err := e.runtime.Find(ctx, e.run, role)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -193,11 +221,11 @@ func (e *Environment) Watch(ctx context.Context, tell func(report.Event)) {
 	}
 }
 
-func (e *Environment) watchable() map[string]Container {
+func (e *Environment) watchable() map[Role]Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	roles := map[string]Container{}
-	for _, role := range append([]string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}, e.target.Facts().Extras...) {
+	roles := map[Role]Container{}
+	for _, role := range e.target.Facts().Roles() {
 		if c, ok := e.containers[role]; ok {
 			roles[role] = c
 		}
@@ -205,7 +233,7 @@ func (e *Environment) watchable() map[string]Container {
 	return roles
 }
 
-func (e *Environment) watch(ctx context.Context, role string, c Container, tell func(report.Event)) {
+func (e *Environment) watch(ctx context.Context, role Role, c Container, tell func(report.Event)) {
 	for restarts := 0; ; {
 		exit, err := c.Wait(ctx)
 		if err != nil {
@@ -217,8 +245,8 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 		e.mu.Unlock()
 		words := lastWords(context.WithoutCancel(ctx), c)
 		event := report.Event{
-			At: at, Container: role, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
-			Extra: slices.Contains(e.target.Facts().Extras, role),
+			At: at, Container: string(role), What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Asked: asked, Cause: words.Cause(), Log: words.Lines(),
+			Extra: slices.Contains(e.target.Facts().Extras, string(role)),
 		}
 		tell(event)
 		if role != RoleAgent || restarts == maxRestarts {
@@ -243,7 +271,7 @@ func (e *Environment) watch(ctx context.Context, role string, c Container, tell 
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})
 			return
 		}
-		tell(report.Event{At: time.Now(), Container: role, What: "restarted", Asked: true})
+		tell(report.Event{At: time.Now(), Container: string(role), What: "restarted", Asked: true})
 		if !killed {
 			e.mu.Lock()
 			e.died = event.Describe(e.target.Name())

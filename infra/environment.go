@@ -54,8 +54,8 @@ type Environment struct {
 	logs    sync.WaitGroup
 
 	mu         sync.Mutex
-	containers map[string]Container
-	specs      map[string]Spec
+	containers map[Role]Container
+	specs      map[Role]Spec
 	unfollow   []context.CancelCauseFunc
 	expected   int           // ends of the agent that were asked for
 	version    string        // of the agent, as it says itself
@@ -74,7 +74,7 @@ func Up(ctx context.Context, cfg Config) (e *Environment, err error) {
 	if report == nil {
 		report = func(string) {}
 	}
-	e = &Environment{cfg: cfg, runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[string]Container{}, specs: map[string]Spec{}}
+	e = &Environment{cfg: cfg, runtime: cfg.Runtime, target: cfg.Target, run: cfg.Run, out: cfg.Out, containers: map[Role]Container{}, specs: map[Role]Spec{}}
 	defer func() {
 		if err == nil {
 			return
@@ -130,10 +130,15 @@ func (e *Environment) prepareFolders() error {
 	return e.saveFacts()
 }
 
-// pushRemoval makes Down remove the run, by its labels: also what a start left that was cut short.
+// pushRemoval makes Down remove the run, by its labels: also what a start left that was cut short. A run of which something is left is not
+// forgotten: a later command is to find it.
 func (e *Environment) pushRemoval() {
-	e.undo.Push("forget the run", func(context.Context) error { return Forget(e.run) })
-	e.undo.Push("sweep", func(ctx context.Context) error { return e.runtime.Sweep(ctx, e.run) })
+	e.undo.Push("sweep", func(ctx context.Context) error {
+		if err := e.runtime.Sweep(ctx, e.run); err != nil {
+			return err
+		}
+		return Forget(e.run)
+	})
 }
 
 // startNode starts the container that owns the namespaces which agent and driver join.
@@ -184,7 +189,7 @@ func (e *Environment) startTarget(ctx context.Context, cp ControlPlane, node Nod
 		if spec.Ready == nil {
 			continue
 		}
-		if err := e.awaitReady(ctx, agent, spec.Role, func(ctx context.Context) error { return spec.Ready(ctx, client, agent.Addr()) }); err != nil {
+		if err := e.awaitReady(ctx, agent, string(spec.Role), func(ctx context.Context) error { return spec.Ready(ctx, client, agent.Addr()) }); err != nil {
 			return err
 		}
 	}
@@ -209,7 +214,7 @@ func (e *Environment) controlPlane() ControlPlane {
 	return ControlPlane{
 		Run: e.run, Server: e.server, Config: e.config,
 		Kubeconfig: func(name string, groups ...string) ([]byte, error) { return e.ca.kubeconfig(e.server, name, groups...) },
-		Addr: func(role string) (netip.Addr, bool) {
+		Addr: func(role Role) (netip.Addr, bool) {
 			c := e.container(role)
 			if c == nil {
 				return netip.Addr{}, false
@@ -238,24 +243,24 @@ func (e *Environment) start(ctx context.Context, spec Spec) (Container, error) {
 }
 
 // container returns the container of a role, or nil.
-func (e *Environment) container(role string) Container {
+func (e *Environment) container(role Role) Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.containers[role]
 }
 
 // follow appends a container's log to the record until the container ends or Down gives up.
-func (e *Environment) follow(ctx context.Context, c Container, role string) error {
+func (e *Environment) follow(ctx context.Context, c Container, role Role) error {
 	return e.followFrom(ctx, c, role, 0)
 }
 
 // followFrom leaves out so many bytes at the beginning of the log.
-func (e *Environment) followFrom(ctx context.Context, c Container, role string, from int64) error {
+func (e *Environment) followFrom(ctx context.Context, c Container, role Role, from int64) error {
 	dir := filepath.Join(e.out, "logs")
 	if err := os.MkdirAll(dir, 0o755); err != nil { // the folder of a kept environment may have been cleared
 		return fmt.Errorf("make a folder for logs: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, role+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(filepath.Join(dir, string(role)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", role, err)
 	}

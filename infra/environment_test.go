@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -45,7 +46,7 @@ func TestUpThatFailsLeavesNothing(t *testing.T) {
 		want  string
 	}{
 		{"etcd does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleEtcd }, "start etcd: no space left"},
-		{"etcd exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleEtcd] = 1 }, "apiserver: etcd exited with code 3; last log lines:\n  etcd says hello"},
+		{"etcd exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleEtcd] = 1 }, "etcd: etcd exited with code 3; last log lines:\n  etcd says hello"},
 		{"API server does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleAPIServer }, "start apiserver: no space left"},
 		{"API server exits", func(r *fakeRuntime, _ *fakeTarget) { r.dies[RoleAPIServer] = 1 }, "apiserver: apiserver exited with code 3"},
 		{"node does not start", func(r *fakeRuntime, _ *fakeTarget) { r.refuse = RoleNode }, "start node: no space left"},
@@ -95,7 +96,7 @@ func TestUpAndDown(t *testing.T) {
 	cfg := config(t, rt, fakeTarget{})
 	cfg.Report = func(step string) { steps = append(steps, step) }
 	e := up(t, cfg)
-	if want := []string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}; !slices.Equal(rt.roles(), want) {
+	if want := []Role{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}; !slices.Equal(rt.roles(), want) {
 		t.Errorf("started %v, want %v", rt.roles(), want)
 	}
 	if want := []string{"API server is ready", "CRDs and roles are installed", "sut is ready"}; !slices.Equal(steps, want) {
@@ -122,6 +123,9 @@ func TestDownEndsThoughNothingCanBeRemoved(t *testing.T) {
 	if err := e.Down(t.Context()); !errors.Is(err, rt.stuck) { // it would hang on the logs
 		t.Errorf("error %v", err)
 	}
+	if _, err := ReadFacts(e.run); err != nil {
+		t.Errorf("forgotten, though all of it is there: %v", err)
+	}
 }
 
 // watchAll gathers what Watch tells of an agent that dies each time, until it is left dead.
@@ -134,9 +138,9 @@ func watchAll(t *testing.T, e *Environment) (exited, restarted int) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case ev.Container == RoleAgent && ev.What == "exited" && ev.ExitCode == 3 && !ev.Asked:
+		case ev.Container == string(RoleAgent) && ev.What == "exited" && ev.ExitCode == 3 && !ev.Asked:
 			exited++
-		case ev.Container == RoleAgent && ev.What == "restarted" && ev.Asked:
+		case ev.Container == string(RoleAgent) && ev.What == "restarted" && ev.Asked:
 			restarted++
 		default:
 			t.Errorf("event %+v", ev)
@@ -239,6 +243,24 @@ func TestDriveInterrupted(t *testing.T) {
 	if left := rt.left(); slices.Contains(left, RoleDriver) {
 		t.Errorf("left %v", left)
 	}
+}
+
+// TestDriveInterruptedWithoutAnEnd wants an interrupted command to end though the runtime neither ends nor removes its container.
+func TestDriveInterruptedWithoutAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFakeRuntime(t)
+		rt.deaf = RoleDriver
+		c, err := rt.Start(t.Context(), Spec{Role: RoleDriver})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		held, giveUp := context.WithCancelCause(context.Background())
+		if _, err := await(ctx, held, giveUp, c, InterruptSignal); !errors.Is(err, errNotRemoved) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 func TestDriveBesideAnother(t *testing.T) {

@@ -23,22 +23,23 @@ import (
 // fakeRuntime has containers without programs; that of the API server answers as one that demands client certificates.
 type fakeRuntime struct {
 	t       testing.TB
-	refuse  string                          // Start of this role fails
-	dies    map[string]int                  // containers of these roles exit as soon as they start, this often
-	exits   map[string]Exit                 // what a role does of itself
+	refuse  Role                            // Start of this role fails
+	dies    map[Role]int                    // containers of these roles exit as soon as they start, this often
+	exits   map[Role]Exit                   // what a role does of itself
+	deaf    Role                            // what is asked of this role's container hangs until the caller gives up
 	stuck   error                           // Sweep fails
 	addr    netip.Addr                      // of every container
 	server  *httptest.Server                // of the API server
 	key     []byte                          // its own
 	serving atomic.Pointer[tls.Certificate] // its certificate
 	mu      sync.Mutex                      // guards what is below
-	alive   map[string]*fakeCont            // by role
+	alive   map[Role]*fakeCont              // by role
 	begun   []Spec
 }
 
 type fakeCont struct {
 	rt    *fakeRuntime
-	role  string
+	role  Role
 	ended chan struct{}
 	once  sync.Once
 	exit  Exit
@@ -46,7 +47,7 @@ type fakeCont struct {
 }
 
 func newFakeRuntime(t testing.TB) *fakeRuntime {
-	return &fakeRuntime{t: t, alive: map[string]*fakeCont{}, dies: map[string]int{}, exits: map[string]Exit{}, addr: netip.MustParseAddr("127.0.0.1")}
+	return &fakeRuntime{t: t, alive: map[Role]*fakeCont{}, dies: map[Role]int{}, exits: map[Role]Exit{}, addr: netip.MustParseAddr("127.0.0.1")}
 }
 
 func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
@@ -61,11 +62,17 @@ func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
 	if r.alive[spec.Role] != nil {
 		return nil, fmt.Errorf("the name %s is in use", spec.Role)
 	}
-	c := &fakeCont{rt: r, role: spec.Role, ended: make(chan struct{}), log: spec.Role + " says hello\n"}
-	if spec.Role == RoleAPIServer && r.dies[spec.Role] == 0 {
-		if err := r.serve(spec); err != nil {
-			return nil, err
-		}
+	c := &fakeCont{rt: r, role: spec.Role, ended: make(chan struct{}), log: string(spec.Role) + " says hello\n"}
+	var err error
+	switch {
+	case r.dies[spec.Role] > 0:
+	case spec.Role == RoleAPIServer:
+		err = r.serve(spec)
+	case spec.Role == RoleEtcd:
+		err = r.shake(spec)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r.alive[spec.Role] = c
 	r.begun = append(r.begun, spec)
@@ -77,6 +84,39 @@ func (r *fakeRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
 		c.end(exit)
 	}
 	return c, nil
+}
+
+// listen takes a port of a loopback address of its own.
+func (r *fakeRuntime) listen(port uint16) (l net.Listener, err error) {
+	for i := range 50 {
+		r.addr = netip.AddrFrom4([4]byte{127, 66, byte(os.Getpid()), byte(1 + i)})
+		if l, err = net.Listen("tcp", netip.AddrPortFrom(r.addr, port).String()); err == nil {
+			break
+		}
+	}
+	return l, err
+}
+
+// shake answers on etcd's port with its certificate, and with nothing else.
+func (r *fakeRuntime) shake(spec Spec) error {
+	files := map[string][]byte{}
+	for _, f := range spec.Files {
+		files[f.Path] = f.Data
+	}
+	cert, err := tls.X509KeyPair(files["/etc/fv/tls.crt"], files["/etc/fv/tls.key"])
+	if err != nil {
+		return err
+	}
+	l, err := r.listen(etcdPort)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Listener.Close()
+	server.Listener, server.TLS = l, &tls.Config{Certificates: []tls.Certificate{cert}}
+	server.StartTLS()
+	r.t.Cleanup(server.Close)
+	return nil
 }
 
 // serve answers on the API server's port of a loopback address of its own.
@@ -93,13 +133,7 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	r.serving.Store(&cert)
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM(files["/etc/fv/ca.crt"])
-	var l net.Listener
-	for i := range 50 {
-		r.addr = netip.AddrFrom4([4]byte{127, 66, byte(os.Getpid()), byte(1 + i)})
-		if l, err = net.Listen("tcp", netip.AddrPortFrom(r.addr, 6443).String()); err == nil {
-			break
-		}
-	}
+	l, err := r.listen(apiserverPort)
 	if err != nil {
 		return err
 	}
@@ -122,7 +156,7 @@ func (r *fakeRuntime) serve(spec Spec) error {
 	return nil
 }
 
-func (r *fakeRuntime) Find(_ context.Context, _, role string) (Container, error) {
+func (r *fakeRuntime) Find(_ context.Context, _ string, role Role) (Container, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.alive[role]; c != nil {
@@ -150,16 +184,16 @@ func (r *fakeRuntime) Sweep(ctx context.Context, _ string) error {
 	return nil
 }
 
-func (r *fakeRuntime) left() []string {
+func (r *fakeRuntime) left() []Role {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Sorted(maps.Keys(r.alive))
 }
 
-func (r *fakeRuntime) roles() []string {
+func (r *fakeRuntime) roles() []Role {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var roles []string
+	var roles []Role
 	for _, s := range r.begun {
 		roles = append(roles, s.Role)
 	}
@@ -168,10 +202,18 @@ func (r *fakeRuntime) roles() []string {
 
 func (c *fakeCont) end(exit Exit) { c.once.Do(func() { c.exit = exit; close(c.ended) }) }
 
-func (c *fakeCont) Name() string                                { return "fake-" + c.role }
-func (c *fakeCont) Addr() netip.Addr                            { return c.rt.addr }
-func (c *fakeCont) Exec(context.Context, Command) error         { return nil }
-func (c *fakeCont) Signal(_ context.Context, s os.Signal) error { c.end(codeOf(s)); return nil }
+func (c *fakeCont) Name() string                        { return "fake-" + string(c.role) }
+func (c *fakeCont) Addr() netip.Addr                    { return c.rt.addr }
+func (c *fakeCont) Exec(context.Context, Command) error { return nil }
+
+func (c *fakeCont) Signal(ctx context.Context, s os.Signal) error {
+	if c.rt.deaf == c.role {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	c.end(codeOf(s))
+	return nil
+}
 
 // Put takes the API server's certificate; etcd is never asked.
 func (c *fakeCont) Put(_ context.Context, f File) error {
@@ -210,7 +252,11 @@ func (c *fakeCont) Wait(ctx context.Context) (Exit, error) {
 	}
 }
 
-func (c *fakeCont) Stop(context.Context) error {
+func (c *fakeCont) Stop(ctx context.Context) error {
+	if c.rt.deaf == c.role {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	c.end(Exit{Code: 137})
 	c.rt.mu.Lock()
 	defer c.rt.mu.Unlock()

@@ -21,14 +21,17 @@ import (
 	"github.com/nodefv/nodefv/infra/lifecycle"
 )
 
-// Roles of the containers of a run; they stand in the label fv.role and in the names.
+// Role is what a container of a run is for; it stands in the label fv.role and in the name.
+type Role string
+
+// The roles of every run; a target may have more.
 const (
-	RoleEtcd      = "etcd"
-	RoleAPIServer = "apiserver"
-	RoleNode      = "node"
-	RoleAgent     = "agent"
-	RoleDriver    = "driver"
-	RoleExec      = "exec"
+	RoleEtcd      Role = "etcd"
+	RoleAPIServer Role = "apiserver"
+	RoleNode      Role = "node"
+	RoleAgent     Role = "agent"
+	RoleDriver    Role = "driver"
+	RoleExec      Role = "exec"
 )
 
 // File is put into a container before it starts.
@@ -42,14 +45,14 @@ type File struct {
 // Spec says what to start.
 type Spec struct {
 	Run       string   // the run it belongs to
-	Role      string   // its role, unique among a run's running containers
+	Role      Role     // unique among a run's running containers
 	Component string   // what it is made from: a name of infra/build; the runtime resolves it
 	Command   []string // replaces the image's own; Command[0] is looked up in PATH
 	Env       map[string]string
 	Files     []File
 	Binds     map[string]string // host directory to path in the container, writable
 	Tmpfs     []string          // paths that are kept in memory
-	Join      string            // role of the container whose network and process namespaces it joins; empty: its own, on the run's bridge
+	Join      Role              // of the container whose network and process namespaces it joins; empty: its own, on the run's bridge
 	Caps      []string          // capabilities, such as NET_ADMIN, beyond the runtime's default
 	Sysctls   map[string]string // only where it has a network namespace of its own
 	RawSystem bool              // unmasked, writable /proc/sys, no seccomp or AppArmor profile: what a node agent needs
@@ -78,7 +81,7 @@ type Runtime interface {
 	// Start returns once the container runs, not once it is ready. It wraps ErrNoProgram if Command[0] is not to be found.
 	Start(ctx context.Context, spec Spec) (Container, error)
 	// Find returns the container of a role in a run, whoever started it; it wraps os.ErrNotExist if there is none.
-	Find(ctx context.Context, run, role string) (Container, error)
+	Find(ctx context.Context, run string, role Role) (Container, error)
 	// Runs lists the runs that have anything left on this machine.
 	Runs(ctx context.Context) ([]RunInfo, error)
 	// Sweep removes what a run left behind, or what every run left behind if run is empty. Nothing left is success.
@@ -163,7 +166,7 @@ type ControlPlane struct {
 	// the bridge.
 	Kubeconfig func(commonName string, groups ...string) ([]byte, error)
 	// Addr returns where a role's container is on the bridge, once it runs.
-	Addr func(role string) (netip.Addr, bool)
+	Addr func(Role) (netip.Addr, bool)
 }
 
 // NodeInfo is the local node.
@@ -192,6 +195,15 @@ type LogReader interface {
 	LacksIn(log []byte) string
 }
 
+// Roles are those that run as long as the environment does: the driver's comes and goes.
+func (f TargetFacts) Roles() []Role {
+	roles := []Role{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}
+	for _, extra := range f.Extras {
+		roles = append(roles, Role(extra))
+	}
+	return roles
+}
+
 // TargetFacts is what the driver must know of a target; it travels in the handoff.
 type TargetFacts struct {
 	Name        string   `json:"name"`
@@ -201,5 +213,5 @@ type TargetFacts struct {
 	DebugPort   int      `json:"debug_port"` // net/http/pprof
 	DataPlane   string   `json:"data_plane"`
 	Version     string   `json:"version,omitempty"` // as the agent itself says it; empty: it does not
-	Extras      []string `json:"extras,omitempty"`  // roles that the target starts besides the agent
+	Extras      []string `json:"extras,omitempty"`  // words, and roles, of what the target starts besides the agent
 }

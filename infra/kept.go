@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -141,24 +142,39 @@ type Choice struct {
 	CRDs      string `json:"crds,omitempty"`   // folder or file, an absolute path, or "image:" and a path in the agent's image
 }
 
-const driveFile = "drive"
+// The files whose locks say that a process is at work in an environment: the one that drives it, and, each by a file that its number
+// ends, those that run a program in it.
+const (
+	driveFile = "drive"
+	useFiles  = "use-"
+)
 
 // ErrDriven is what taking an environment is that another process drives.
 var ErrDriven = errors.New("another command is at work in it")
 
 // Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
 func (e *Environment) Take() (release func() error, err error) {
-	if release, err = takeIn(e.state); err != nil {
+	if release, err = lock(e.state, driveFile, unix.LOCK_NB); err != nil {
 		return nil, fmt.Errorf("run %s: %w", e.run, err)
 	}
 	return release, nil
+}
+
+// use makes others see that this process runs a program in the environment, until release is called or it ends.
+func (e *Environment) use() (release func() error, err error) {
+	name := useFiles + strconv.Itoa(os.Getpid())
+	unlock, err := lock(e.state, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(os.Remove(filepath.Join(e.state, name)), unlock()) }, nil
 }
 
 // Take is as Environment.Take, for one that need not be attached to. It does nothing where that can't be known from here.
 func (r RunInfo) Take() (release func() error, err error) {
 	state, err := r.state()
 	if err == nil {
-		release, err = takeIn(state)
+		release, err = lock(state, driveFile, unix.LOCK_NB)
 	}
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return func() error { return nil }, nil
@@ -166,12 +182,13 @@ func (r RunInfo) Take() (release func() error, err error) {
 	return release, err
 }
 
-func takeIn(state string) (release func() error, err error) {
-	file, err := os.OpenFile(filepath.Join(state, driveFile), os.O_CREATE|os.O_RDWR, 0o600)
+// lock locks a file in a run's state folder; with LOCK_NB, ErrDriven if another process has.
+func lock(state, name string, how int) (release func() error, err error) {
+	file, err := os.OpenFile(filepath.Join(state, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("take the environment: %w", err)
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|how)
 	if err == nil {
 		return file.Close, nil
 	}
@@ -182,13 +199,18 @@ func takeIn(state string) (release func() error, err error) {
 	return nil, err
 }
 
-// Driven reports whether a process has taken the run's environment, see Take; false if that can't be known from here.
-func (r RunInfo) Driven() bool {
+// AtWork reports whether a process has taken the run's environment, see Take, or runs a program in it; false if that can't be known from here.
+func (r RunInfo) AtWork() bool {
 	state, err := r.state()
 	if err != nil {
 		return false
 	}
-	file, err := os.Open(filepath.Join(state, driveFile))
+	files, _ := filepath.Glob(filepath.Join(state, useFiles+"*")) // the pattern is right
+	return slices.ContainsFunc(append(files, filepath.Join(state, driveFile)), locked)
+}
+
+func locked(path string) bool {
+	file, err := os.Open(path)
 	if err != nil {
 		return false // nobody ever has
 	}
@@ -271,12 +293,12 @@ func Attach(ctx context.Context, rt Runtime, target Target, run string) (*Enviro
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{runtime: rt, target: target, version: facts.Version, run: run, out: string(out), state: state, containers: map[string]Container{}, specs: map[string]Spec{}}
+	e := &Environment{runtime: rt, target: target, version: facts.Version, run: run, out: string(out), state: state, containers: map[Role]Container{}, specs: map[Role]Spec{}}
 	if err := errors.Join(e.loadConfig(), e.loadAgent()); err != nil {
 		return nil, fmt.Errorf("attach to run %s: %w", run, err)
 	}
 	e.pushRemoval()
-	for _, role := range append([]string{RoleEtcd, RoleAPIServer, RoleNode, RoleAgent}, facts.Extras...) {
+	for _, role := range facts.Roles() {
 		c, err := rt.Find(ctx, run, role)
 		if err != nil {
 			return nil, fmt.Errorf("attach to run %s: %w", run, err)

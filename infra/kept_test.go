@@ -39,7 +39,7 @@ func TestKeptLooksWhereTheRunWasMade(t *testing.T) {
 func TestTake(t *testing.T) {
 	e := &Environment{run: "run", state: t.TempDir()}
 	r := RunInfo{Run: "run", State: e.state}
-	if r.Driven() {
+	if r.AtWork() {
 		t.Error("driven, though nobody has taken it")
 	}
 	release, err := e.Take()
@@ -49,10 +49,10 @@ func TestTake(t *testing.T) {
 	if _, err := e.Take(); !errors.Is(err, ErrDriven) {
 		t.Errorf("taken twice: %v", err)
 	}
-	if !r.Driven() {
+	if !r.AtWork() {
 		t.Error("taken, and not driven")
 	}
-	if err := release(); err != nil || r.Driven() {
+	if err := release(); err != nil || r.AtWork() {
 		t.Errorf("driven after its release, %v", err)
 	}
 	again, err := e.Take()
@@ -61,5 +61,28 @@ func TestTake(t *testing.T) {
 	}
 	if err := again(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUse wants whoever runs a program in an environment to be seen, beside one who drives it, and to leave nothing.
+func TestUse(t *testing.T) {
+	e := &Environment{run: "run", state: t.TempDir()}
+	r := RunInfo{Run: "run", State: e.state}
+	release, err := e.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.AtWork() {
+		t.Error("used, and nobody is at work")
+	}
+	driven, err := e.Take()
+	if err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(driven(), release()); err != nil || r.AtWork() {
+		t.Errorf("at work after its release, %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(e.state, useFiles+"*")); len(left) > 0 || err != nil {
+		t.Errorf("left %v, %v", left, err)
 	}
 }

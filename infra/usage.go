@@ -30,7 +30,7 @@ func (e *Environment) CPU(ctx context.Context) (map[string]time.Duration, error)
 			if errors.Is(err, os.ErrNotExist) { // it is being restarted, or is over
 				return
 			}
-			used[role], failed = cpu, append(failed, err)
+			used[string(role)], failed = cpu, append(failed, err)
 		})
 	}
 	wg.Wait()

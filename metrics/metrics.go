@@ -29,8 +29,9 @@ const (
 	LiveBytes      Gauge = "live_bytes"      // what a garbage collection left of the heap, by a profile that counts every allocation
 	LiveObjects    Gauge = "live_objects"    // likewise
 	Goroutines     Gauge = "goroutines"
-	RSSBytes       Gauge = "rss_bytes" // resident set of the agent's process
-	PSSBytes       Gauge = "pss_bytes" // proportional set; read at most every ten seconds, it stalls the process
+	Leaked         Gauge = "leaked_goroutines" // those that nothing can wake, by the SUT's own profile of them
+	RSSBytes       Gauge = "rss_bytes"         // resident set of the agent's process
+	PSSBytes       Gauge = "pss_bytes"         // proportional set; read at most every ten seconds, it stalls the process
 	Threads        Gauge = "threads"
 	FDs            Gauge = "fds"
 	CgroupBytes    Gauge = "cgroup_bytes"        // memory charged to the SUT's cgroup, page cache included

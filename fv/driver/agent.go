@@ -77,7 +77,7 @@ func (d *Driver) awaitBack(ctx context.Context) {
 }
 
 // restart has the harness restart a part of the environment.
-func (d *Driver) restart(ctx context.Context, role string) error {
+func (d *Driver) restart(ctx context.Context, role infra.Role) error {
 	if role == infra.RoleAgent {
 		d.restarting.Store(true)
 		defer d.restarted()

@@ -132,7 +132,7 @@ func (d *Driver) cannotBegin(err error) {
 		infra.Told{Remark: "the driver " + what}.Tell(d.out)
 		return
 	}
-	d.write(report.Entry{Event: &report.Event{At: time.Now(), Container: infra.RoleDriver, What: what}})
+	d.write(report.Entry{Event: &report.Event{At: time.Now(), Container: string(infra.RoleDriver), What: what}})
 }
 
 func (d *Driver) openAPI(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/faults"
@@ -51,7 +52,12 @@ func (s saboteur) Signal(sig syscall.Signal) error {
 	return syscall.Kill(pid, sig)
 }
 
-func (s saboteur) Restart(ctx context.Context, role string) error { return s.restart(ctx, role) }
+// roles are the parts that a saboteur may restart.
+var roles = map[faults.Part]infra.Role{faults.Agent: infra.RoleAgent, faults.APIServer: infra.RoleAPIServer, faults.Etcd: infra.RoleEtcd}
+
+func (s saboteur) Restart(ctx context.Context, part faults.Part) error {
+	return s.restart(ctx, roles[part])
+}
 
 // Lie puts a proxy in front of the SUT's metrics that adds to one of them.
 func (s saboteur) Lie(ctx context.Context, g metrics.Gauge, more float64) error {

@@ -38,7 +38,7 @@ func (w *Wire) Drain() error {
 	if w.stream == nil {
 		return nil
 	}
-	return w.stream.Settle()
+	return w.stream.Drain()
 }
 
 // Converse establishes flows and lets both ends talk.

@@ -181,6 +181,14 @@ func (w *Wire) reroute(pods []workloads.Plug) error {
 	return failed
 }
 
+// Retire takes what makes addresses real from those that have gone; they are made real again when they are talked to.
+func (w *Wire) Retire(gone func(netip.Addr) bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	retired := slices.DeleteFunc(w.fabric.Wired(), func(a netip.Addr) bool { return !gone(a) })
+	return w.fabric.Unwire(retired...)
+}
+
 // Ready makes an end of a flow real, and lets it listen on these ports.
 func (w *Wire) Ready(e effects.End, ports ...uint16) error {
 	w.mu.Lock()

@@ -218,7 +218,7 @@ func (e *Env) Logs() string { return filepath.Join(e.out, "logs") }
 // lastLines are the last of the agent's log.
 func (e *Env) lastLines() string {
 	const lines = 20
-	log, err := os.ReadFile(filepath.Join(e.Logs(), infra.RoleAgent+".log"))
+	log, err := os.ReadFile(filepath.Join(e.Logs(), string(infra.RoleAgent)+".log"))
 	if err != nil {
 		return err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/scenarios/faults"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 func TestFaultsAskForSettingsThatTheTargetKnows(t *testing.T) {
@@ -13,7 +14,7 @@ func TestFaultsAskForSettingsThatTheTargetKnows(t *testing.T) {
 			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
-	if _, err := targets.New("felix", targets.Options{Settings: []string{"no such word"}}); err == nil {
+	if _, err := targets.New("felix", targets.Options{Settings: []workloads.Setting{"no such word"}}); err == nil {
 		t.Error("felix knows every word")
 	}
 }

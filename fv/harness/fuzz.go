@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Fuzz carries an order to draw operations out in an environment of its own, which is removed.
 func (h *Harness) Fuzz(ctx context.Context, o Options, seed uint64, order fuzz.Order) (metrics.Verdict, error) {
 	command := repeatFuzz(o, seed, order)
-	o.Settings = []string{targets.NoResync}
+	o.Settings = []workloads.Setting{workloads.NoResync}
 	dir, verdict, err := h.order(ctx, o, seed, &order, command)
 	if err != nil || verdict == metrics.Pass {
 		return verdict, err

@@ -118,6 +118,7 @@ func (h *Harness) Test(ctx context.Context, run, out string, s Suite, times int)
 		if err != nil {
 			return metrics.Inconclusive, err
 		}
+		sess.announce()
 		v, err := sess.driveKept(ctx, env)
 		if err != nil {
 			return metrics.Inconclusive, err

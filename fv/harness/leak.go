@@ -5,15 +5,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/leak"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Leak carries an order to look for leaks out in an environment of its own, which is removed. The agent counts every allocation.
 func (h *Harness) Leak(ctx context.Context, o Options, seed uint64, order leak.Order) (metrics.Verdict, error) {
 	command := repeatLeak(o, seed, order)
-	o.Settings, o.Restartable = []string{targets.CountsAll}, true
+	o.Settings, o.Restartable = []workloads.Setting{workloads.CountsAll}, true
 	_, verdict, err := h.carry(ctx, o, seed, func(s *session) { s.leak, s.command = &order, command })
 	return verdict, err
 }

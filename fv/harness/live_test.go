@@ -98,3 +98,14 @@ func TestScreenOfAFile(t *testing.T) {
 		t.Errorf("in colours: %q", got)
 	}
 }
+
+func TestLastLines(t *testing.T) {
+	log := []string{"1", "2", "3", "4", "5", strings.Repeat("wörd ", 30)}
+	got := lastLines(log)
+	if len(got) != 5 || got[0] != "2" || len([]rune(got[4])) > 75 || !strings.HasSuffix(got[4], "…") {
+		t.Errorf("got %q", got)
+	}
+	if got := lastLines(nil); len(got) != 0 {
+		t.Errorf("of nothing: %q", got)
+	}
+}

@@ -18,10 +18,10 @@ import (
 
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/mutants"
-	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // mutantTable is a table that is being made.
@@ -174,7 +174,7 @@ func (m *mutantTable) try(ctx context.Context, row *mutants.Row, mutant mutants.
 // stage runs a stage on a mutant in an environment of its own.
 func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
 	o, s := m.o.Options, Suite{Seed: m.o.Seed}
-	o.Settings = []string{targets.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
+	o.Settings = []workloads.Setting{workloads.NoResync} // else it mends now and then what the bug has broken, and what is seen is a matter of time
 	if mutant.Name != mutants.Control {
 		o.Env = map[string]string{mutants.Variable: mutant.Name}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // Options choose what is started.
@@ -25,7 +26,7 @@ type Options struct {
 	Binaries  map[string]string // the user's own, by component
 	Agent     infra.Choice
 
-	Settings []string          // words for the agent's behaviour
+	Settings []workloads.Setting
 	Env      map[string]string // more of the agent's environment
 	Memory   int64             // limit on the agent's memory
 

@@ -142,7 +142,7 @@ func (s *session) record(ctx context.Context, cause error) (metrics.Verdict, err
 	event := report.Event{At: time.Now(), Container: "environment", What: "did not come up: " + oneLine(cause)}
 	var died *infra.DiedError
 	if errors.As(cause, &died) && context.Cause(ctx) == nil {
-		event = report.Event{At: event.At, Container: died.Role, What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Cause: died.Cause, Log: died.Log}
+		event = report.Event{At: event.At, Container: string(died.Role), What: "exited", ExitCode: died.Exit.Code, OOM: died.Exit.OOM, Cause: died.Cause, Log: died.Log}
 	}
 	err = errors.Join(err, s.journal.Write(report.Entry{Event: &event}))
 	verdict, finishErr := s.finish()

@@ -29,7 +29,7 @@ func (h *Harness) Run(ctx context.Context, o Options, s Suite, keep string) (met
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	fmt.Fprintf(h.cfg.Progress, "run %s: seed %d, record in %s\n", sess.id, s.Seed, fromHere(sess.dir))
+	sess.announce()
 	env, err := h.Up(ctx, target, o, sess.id, sess.dir, keep == KeepAlways)
 	grouped()
 	if err != nil {

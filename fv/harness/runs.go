@@ -16,6 +16,14 @@ type placedRun struct {
 	provider provider
 }
 
+// sweep removes all of the run. If something is left, the run is not forgotten: a later command is to find it.
+func (r placedRun) sweep(ctx context.Context) error {
+	if err := r.provider.Sweep(ctx, r.Run); err != nil {
+		return err
+	}
+	return infra.Forget(r.Run)
+}
+
 // runs lists the runs of all runtimes.
 func (h *Harness) runs(ctx context.Context) ([]placedRun, error) {
 	var all []placedRun
@@ -55,7 +63,7 @@ func (h *Harness) sweepOrphans(ctx context.Context) error {
 			continue
 		}
 		fmt.Fprintf(h.cfg.Progress, "removing what run %s left behind (%d containers)\n", r.Run, r.Containers)
-		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
+		if err := r.sweep(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,11 +118,11 @@ func (r placedRun) remove(ctx context.Context, force bool) error {
 		}
 		defer func() { _ = release() }() // its file is gone by then
 	}
-	return errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run))
+	return r.sweep(ctx)
 }
 
-// atWork reports whether a command is at work in the environment: the one that makes it, or one that drives what was kept.
-func (r placedRun) atWork() bool { return r.state() == UnderWay || r.Driven() }
+// atWork reports whether a command is at work in the environment: the one that makes it, or one that uses what was kept.
+func (r placedRun) atWork() bool { return r.state() == UnderWay || r.AtWork() }
 
 // choose returns the runs to remove.
 func (r Removal) choose(runs []placedRun) (chosen []placedRun, err error) {

@@ -61,6 +61,11 @@ func (h *Harness) newSession(o Options, s Suite) (*session, error) {
 	return &session{h: h, id: id, dir: dir, options: o, suite: s, journal: journal, out: h.cfg.Out, complaints: h.cfg.Progress, screen: h.cfg.Screen}, nil
 }
 
+// announce tells that a run begins, and where its record will be.
+func (s *session) announce() {
+	fmt.Fprintf(s.h.cfg.Progress, "run %s: seed %d, record in %s\n", s.id, s.suite.Seed, fromHere(s.dir))
+}
+
 // errPartDied interrupts a driver whose environment is no longer whole.
 var errPartDied = errors.New("a part of the environment died")
 
@@ -108,7 +113,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	}
 	if err == nil && driving.Err() == nil && exit.Code != 0 && exit.Code != 1 {
 		// The verdict says so.
-		died := report.Event{At: time.Now(), Container: infra.RoleDriver, What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
+		died := report.Event{At: time.Now(), Container: string(infra.RoleDriver), What: "exited", ExitCode: exit.Code, OOM: exit.OOM, Cause: words.Cause(), Log: words.Lines()}
 		_ = s.journal.Write(report.Entry{Event: &died})
 	}
 	if ctx.Err() != nil {
@@ -140,12 +145,25 @@ func (s *session) happened(e report.Event, abort context.CancelCauseFunc) {
 		return
 	}
 	fmt.Fprintf(s.complaints, "\n%s\n", e.Describe(s.options.Target))
-	for _, line := range e.Log {
+	for _, line := range lastLines(e.Log) {
 		fmt.Fprintln(s.complaints, "   ", line)
 	}
-	if e.Container != infra.RoleAgent { // the agent is started again; nothing can be learnt without the others
+	if len(e.Log) > 0 {
+		fmt.Fprintf(s.complaints, "    more in %s\n", fromHere(filepath.Join(s.dir, "logs", e.Container+".log")))
+	}
+	if e.Container != string(infra.RoleAgent) { // the agent is started again; nothing can be learnt without the others
 		abort(errPartDied)
 	}
+}
+
+// lastLines are the last of a log, cut so that they fit a terminal of 80 columns behind their indent: the record has them all.
+func lastLines(log []string) []string {
+	const most, columns = 5, 75
+	var last []string
+	for _, line := range log[max(0, len(log)-most):] {
+		last = append(last, fitting(line, columns))
+	}
+	return last
 }
 
 // ordered is an order as the driver reads it; nil: there is none.

@@ -93,11 +93,11 @@ func known(t *testing.T, rt infra.Runtime, run string) bool {
 	return slices.ContainsFunc(runs, func(r infra.RunInfo) bool { return r.Run == run })
 }
 
-func pause(run, role string) infra.Spec {
+func pause(run string, role infra.Role) infra.Spec {
 	return infra.Spec{Run: run, Role: role, Component: build.Node, Command: []string{"fv-pause"}}
 }
 
-func shell(run, role, script string) infra.Spec {
+func shell(run string, role infra.Role, script string) infra.Spec {
 	return infra.Spec{Run: run, Role: role, Component: build.Node, Command: []string{"sh", "-c", script}}
 }
 

@@ -102,8 +102,8 @@ func fetch(t *testing.T, rt infra.Runtime, run, address string) string {
 // are there to be reached: whoever is on the bridge, and any other user of the machine.
 func closedToStrangers(t *testing.T, rt infra.Runtime, run string, facts infra.TargetFacts) {
 	t.Helper()
-	addr := map[string]netip.Addr{}
-	for _, role := range []string{infra.RoleEtcd, infra.RoleAPIServer, infra.RoleNode} {
+	addr := map[infra.Role]netip.Addr{}
+	for _, role := range []infra.Role{infra.RoleEtcd, infra.RoleAPIServer, infra.RoleNode} {
 		c, err := rt.Find(t.Context(), run, role)
 		if err != nil {
 			t.Fatal(err)

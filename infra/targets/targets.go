@@ -18,24 +18,15 @@ import (
 
 // Options choose how a target is run. Each target refuses what it can't do.
 type Options struct {
-	DataPlane string            // how it programs the kernel; empty: its standard
-	Version   string            // of the agent, such as "v3.31.0"; empty: unknown
-	Extras    []string          // words of the parts that are started besides
-	Manifests []string          // files, or folders of them, with its CRDs and its role; the driver needs none
-	Command   []string          // replaces the agent's command, for an image of the user's
-	Settings  []string          // words for how the agent shall behave; see NoResync and what follows it
+	DataPlane string   // how it programs the kernel; empty: its standard
+	Version   string   // of the agent, such as "v3.31.0"; empty: unknown
+	Extras    []string // words of the parts that are started besides
+	Manifests []string // files, or folders of them, with its CRDs and its role; the driver needs none
+	Command   []string // replaces the agent's command, for an image of the user's
+	Settings  []workloads.Setting
 	Env       map[string]string // more of the agent's environment, which wins over the target's
 	Memory    int64             // limit on the agent's memory in bytes; 0: none
 }
-
-// The words for how an agent can be told to behave, each of which a target may know.
-const (
-	NoResync         = "no resync"         // it never looks again at what it has programmed
-	Panics           = "panics"            // it panics some seconds after its start
-	CalculationHangs = "calculation hangs" // it stops working on what it hears, some seconds after its start
-	DataPlaneHangs   = "data plane hangs"  // it stops programming, some seconds after its start
-	CountsAll        = "counts all"        // its heap profile counts every allocation, which costs it time
-)
 
 // Presentation is how pods are presented to a target.
 type Presentation struct {

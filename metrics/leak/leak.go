@@ -86,8 +86,9 @@ type fit struct {
 	waves  int
 }
 
-// waves is how many polynomials measure the noise of n readings.
-func waves(n int) int { return min(max(n/4, 4), 12) }
+// waves is how many polynomials measure the noise of n readings. With half as many, intervals of few readings are half as wide again; the rate at
+// which they are wrong is the same.
+func waves(n int) int { return min(max(n/2, 5), 12) }
 
 // fitOf takes readings apart into orthogonal polynomials over their cycles. The first is the line. Those of degree two and more are noise; each is
 // weighed by how much of it there is in noise of that memory, so that the line's part over theirs is Student's t.

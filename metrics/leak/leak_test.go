@@ -193,7 +193,8 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// TestMore wants the number of cycles that is told to be about that which is needed, in the middle of many runs.
+// TestMore wants the number of cycles that is told to be about that which is needed, in the middle of many runs; of independent readings, whose noise
+// is taken for more than it is, up to three times that.
 func TestMore(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	q := Question{Gauge: metrics.HeapBytes, See: 25 * kib}
@@ -211,7 +212,7 @@ func TestMore(t *testing.T) {
 	}
 	got, want := median(told), median(needed)
 	t.Logf("%v more were told, %v were needed", got, want)
-	if len(told) < 40 || got < want/2 || got > 2*want {
+	if len(told) < 40 || got < want/2 || got > 3*want {
 		t.Errorf("%v more were told, %v were needed (%d runs)", got, want, len(told))
 	}
 }

@@ -98,11 +98,14 @@ func warmUp(x, y []float64) int {
 }
 
 // clipped returns readings of which none is further from a robust line than four standard deviations of the others, or than the quantum: a single
-// reading that was taken amid work says nothing of a leak. The line is Theil and Sen's: the median of the slopes of all pairs.
+// reading that was taken amid work says nothing of a leak. The line is Theil and Sen's: the median of the slopes of all pairs, or of many readings
+// of those pairs that lie a multiple of some distance apart, so that there are about mostPairs of them.
 func clipped(x, y []float64, quantum float64) []float64 {
-	slopes := make([]float64, 0, len(x)*(len(x)-1)/2)
+	n := len(x)
+	apart := 1 + n*n/2/mostPairs
+	slopes := make([]float64, 0, min(n*n/2, 2*mostPairs))
 	for i := range x {
-		for j := range i {
+		for j := i - apart; j >= 0; j -= apart {
 			slopes = append(slopes, (y[i]-y[j])/(x[i]-x[j]))
 		}
 	}
@@ -124,6 +127,9 @@ func clipped(x, y []float64, quantum float64) []float64 {
 	}
 	return out
 }
+
+// mostPairs bounds what a judgement of many readings takes.
+const mostPairs = 50000
 
 // median puts values into another order. Of an even number it takes the upper of the two in the middle.
 func median(values []float64) float64 {

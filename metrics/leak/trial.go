@@ -8,8 +8,11 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// KernelGauge begins the names of gauges that count the kernel's objects.
-const KernelGauge = "kernel "
+// KernelGauge begins the names of gauges that count the kernel's objects, DescriptorGauge of those that count descriptors of one kind.
+const (
+	KernelGauge     = "kernel "
+	DescriptorGauge = "fds: "
+)
 
 // Trial is what a run read to learn whether its target leaks. What follows from it is a pure function of it, so a stored one can be judged again.
 type Trial struct {
@@ -20,12 +23,14 @@ type Trial struct {
 	UntilSure  bool     `json:"until_sure,omitempty"` // it ended when a look said enough, so that all looks count
 	Cycles     int      `json:"cycles"`               // that were read
 	Restless   int      `json:"restless,omitempty"`   // after how many of them no two readings in a row agreed
+	Missed     int      `json:"missed,omitempty"`     // after how many of them something could not be read
+	Gap        string   `json:"gap,omitempty"`        // why, the last time
 	Gauges     []Series `json:"gauges,omitempty"`     // of the target as a whole, and of the kernel
 	Exact      bool     `json:"exact,omitempty"`      // every allocation was counted
 	Sites      []Place  `json:"sites,omitempty"`      // those of them that held more and more
 	// Left is what the kernel held in the end and after the cycle before, but not at the beginning, or the other way round.
 	Left []string `json:"left,omitempty"`
-	// Profiles are the files with the first and the last heap profile in the run's folder: go tool pprof -base opens them.
+	// Profiles are files in the run's folder: an early and a late profile of each kind in turn, which go tool pprof -base opens.
 	Profiles []string `json:"profiles,omitempty"`
 }
 
@@ -45,7 +50,7 @@ func (s *Series) Add(cycle int, value float64) {
 
 // Place is a place in the source that may hold more and more.
 type Place struct {
-	Kind   string   `json:"kind"`            // of profile: "heap" or "goroutine"
+	Kind   string   `json:"kind"`            // of profile: "heap", "goroutine", or "goroutineleak": goroutines that nothing can wake
 	Site   string   `json:"site"`            // function, file and line
 	Bytes  float64  `json:"bytes,omitempty"` // that it holds more after each cycle, on average since the warm-up
 	Stack  []string `json:"stack,omitempty"` // of most of it, from the inside
@@ -53,8 +58,11 @@ type Place struct {
 	Series Series   `json:"series"`          // objects, or goroutines, that it holds
 }
 
-// families is for how many statements a run shares Alpha: one for each gauge, and one for all places in each of the two kinds of profiles.
-func (t Trial) families() int { return len(t.Gauges) + 2 }
+// kindsOfProfiles are those whose places are asked about: of the heap, of goroutines, and of goroutines that nothing can wake.
+const kindsOfProfiles = 3
+
+// families is for how many statements a run shares Alpha: one for each gauge, and one for all places in each kind of profile.
+func (t Trial) families() int { return len(t.Gauges) + kindsOfProfiles }
 
 // Level is the share of runs in which one statement may be wrong at the present look.
 func (t Trial) Level() float64 {
@@ -63,7 +71,9 @@ func (t Trial) Level() float64 {
 	}
 	k := 1
 	for n := MinCycles; n <= t.Cycles; n = NextLook(n) {
-		k = Look(n)
+		if k = Look(n); n < t.Cycles && t.Cycles < NextLook(n) {
+			k++ // it ended between two looks, which is a look of its own
+		}
 	}
 	return Spend(t.families(), k)
 }
@@ -112,6 +122,8 @@ func (t Trial) Judge() (metrics.Verdict, string) {
 		return metrics.Fail, "leak: " + leaks[0] + others(len(leaks)-1)
 	case len(t.Gauges) == 0:
 		return metrics.Inconclusive, "nothing was read"
+	case len(open) > 0 && t.Cycles < MinCycles:
+		return metrics.Inconclusive, fmt.Sprintf("no leak seen, but %d cycles are too few to tell: at least %d more cycles needed", t.Cycles, MinCycles-t.Cycles)
 	case len(open) > 0:
 		return metrics.Inconclusive, fmt.Sprintf("no leak seen, but %s can't be told yet: about %d more cycles needed", strings.Join(open, ", "), more)
 	}

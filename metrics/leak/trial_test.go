@@ -49,3 +49,12 @@ func TestTrial(t *testing.T) {
 		t.Errorf("an empty trial: %v", v)
 	}
 }
+
+// TestLevel wants every look to spend a share of its own, and so an end between two looks.
+func TestLevel(t *testing.T) {
+	for cycles, k := range map[int]int{5: 1, 8: 1, 9: 2, 12: 2, 13: 3, 16: 3, 17: 4, 23: 4, 24: 4} {
+		if got, want := (Trial{UntilSure: true, Cycles: cycles}).Level(), Spend(kindsOfProfiles, k); got != want {
+			t.Errorf("after %d cycles: %g, want that of look %d, %g", cycles, got, k, want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/leak"
+	"github.com/nodefv/nodefv/metrics/sites"
 )
 
 // leakWords are the verdicts on one gauge for people.
@@ -49,6 +50,9 @@ func leakIntro(t leak.Trial) string {
 	if t.Restless > 0 {
 		said += fmt.Sprintf(" After %d of the cycles no two readings in a row agreed.", t.Restless)
 	}
+	if t.Missed > 0 {
+		said += fmt.Sprintf(" After %d of the cycles something could not be read (%s).", t.Missed, t.Gap)
+	}
 	return said
 }
 
@@ -57,7 +61,11 @@ func leakPlaces(t leak.Trial) []string {
 	var lines []string
 	places, answers := t.Growing()
 	for i, p := range places {
-		lines = append(lines, plain(fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing)))
+		line := fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing)
+		if p.Kind == string(sites.Leaked) {
+			line += " that nothing can wake"
+		}
+		lines = append(lines, plain(line))
 		for _, frame := range p.Stack {
 			lines = append(lines, "    "+plain(frame))
 		}
@@ -71,8 +79,12 @@ func leakRest(t leak.Trial) []string {
 	for _, l := range t.Left {
 		lines = append(lines, "kernel: "+l)
 	}
-	if len(t.Profiles) == 2 {
-		lines = append(lines, fmt.Sprintf("go tool pprof -sample_index=inuse_objects -base %s %s", t.Profiles[0], t.Profiles[1]))
+	for pair := range slices.Chunk(t.Profiles, 2) {
+		index := ""
+		if strings.HasPrefix(pair[0], "heap") {
+			index = "-sample_index=inuse_objects "
+		}
+		lines = append(lines, fmt.Sprintf("go tool pprof %s-base %s", index, strings.Join(pair, " ")))
 	}
 	for i := range lines {
 		lines[i] = plain(lines[i])
@@ -97,9 +109,10 @@ func writeLeaks(b *bytes.Buffer, rec Record) {
 	}
 }
 
-// still reports whether a gauge of the kernel did not move at all.
+// still reports whether a gauge of the kernel, or of descriptors, did not move at all.
 func still(a leak.Answer) bool {
-	return strings.HasPrefix(string(a.Gauge), leak.KernelGauge) && a.Verdict == metrics.Pass && a.Slope == 0
+	kernel := strings.HasPrefix(string(a.Gauge), leak.KernelGauge) || strings.HasPrefix(string(a.Gauge), leak.DescriptorGauge)
+	return kernel && a.Verdict == metrics.Pass && a.Slope == 0
 }
 
 // tableAnswers writes the rows for a terminal, without the growth per cycle and with each remark below its row, and returns how many it left out.
@@ -145,9 +158,12 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 			continue
 		}
 		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
-		unmoved := tableAnswers(b, *sc.Leak)
+		unmoved := 0
+		if sc.Leak.Cycles >= leak.MinCycles {
+			unmoved = tableAnswers(b, *sc.Leak)
+		}
 		if unmoved > 0 {
-			indented(b, "", fmt.Sprintf("none    %d classes of kernel objects are as they were after each cycle (in summary.md)", unmoved))
+			indented(b, "", fmt.Sprintf("none    %d classes of kernel objects and descriptors are as they were after each cycle (in summary.md)", unmoved))
 		}
 		lines := leakPlaces(*sc.Leak)
 		for _, l := range lines[:min(len(lines), most)] {

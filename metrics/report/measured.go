@@ -210,6 +210,9 @@ func (t measured) text(b *bytes.Buffer) {
 	}
 }
 
+// Wrapped is a text in lines of at most so many characters, as far as its words allow, as every format for a terminal has it.
+func Wrapped(text string, most int) string { return wrapped(text, most) }
+
 // wrapped breaks a text into lines of at most so many characters, as far as its words allow.
 func wrapped(text string, most int) string {
 	var b strings.Builder

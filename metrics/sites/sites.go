@@ -6,6 +6,7 @@ package sites
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,11 @@ type Kind string
 const (
 	Heap       Kind = "heap"
 	Goroutines Kind = "goroutine"
+	Leaked     Kind = "goroutineleak" // goroutines that nothing can wake, as a garbage collection finds them; programs built with Go 1.27 tell them
 )
+
+// ErrNone says that a program has no profile of that kind.
+var ErrNone = errors.New("there is no such profile")
 
 // Site is a place in the source.
 type Site struct {
@@ -57,11 +62,24 @@ func (t Table) Total() Held {
 	return sum
 }
 
+// Both returns what each of two profiles holds at least, site by site: what was on its way in one of them is not in it.
+func (t Table) Both(other Table) Table {
+	both := Table{Held: map[Site]Held{}, Exact: t.Exact && other.Exact}
+	for site, a := range t.Held {
+		b := other.Held[site]
+		a.Objects, a.Bytes = min(a.Objects, b.Objects), min(a.Bytes, b.Bytes)
+		if a.Objects > 0 {
+			both.Held[site] = a
+		}
+	}
+	return both
+}
+
 // deepest is how many frames of a stack are kept.
 const deepest = 12
 
 // Fetch reads a profile from the /debug/pprof of a program. The heap is collected before. It returns the profile's bytes as well, which
-// `go tool pprof` opens.
+// `go tool pprof` opens. The error wraps ErrNone if the program has none of that kind.
 func Fetch(ctx context.Context, client *http.Client, base string, k Kind) (Table, []byte, error) {
 	url := base + "/debug/pprof/" + string(k)
 	if k == Heap {
@@ -76,6 +94,9 @@ func Fetch(ctx context.Context, client *http.Client, base string, k Kind) (Table
 		return Table{}, nil, err
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotFound {
+		return Table{}, nil, fmt.Errorf("%s: %w", url, ErrNone)
+	}
 	if response.StatusCode != http.StatusOK {
 		return Table{}, nil, fmt.Errorf("%s: %s", url, response.Status)
 	}
@@ -94,13 +115,13 @@ func Read(k Kind, data []byte) (Table, error) {
 		return Table{}, fmt.Errorf("read %s profile: %w", k, err)
 	}
 	objects, inBytes := index(p, "inuse_objects"), index(p, "inuse_space")
-	if k == Goroutines {
-		objects = index(p, "goroutine")
+	if k != Heap {
+		objects = index(p, string(k))
 	}
 	if objects < 0 || k == Heap && inBytes < 0 {
 		return Table{}, fmt.Errorf("read %s profile: it counts other things", k)
 	}
-	t := Table{Held: map[Site]Held{}, Exact: k == Goroutines || p.Period == 1}
+	t := Table{Held: map[Site]Held{}, Exact: k != Heap || p.Period == 1}
 	for _, s := range p.Sample {
 		site, stack := place(s)
 		h := t.Held[site]

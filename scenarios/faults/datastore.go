@@ -11,10 +11,10 @@ import (
 var _ = register(
 	Fault{
 		Name: "API server restarted", Want: metrics.Pass,
-		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, "apiserver", s) },
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, APIServer, s) },
 	},
 	Fault{
 		Name: "etcd restarted", Want: metrics.Pass,
-		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, "etcd", s) },
+		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return during(ctx, w, Etcd, s) },
 	},
 )

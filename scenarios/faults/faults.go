@@ -2,7 +2,7 @@
 // each must be judged.
 //
 // A fault is run in a small scenario of its own, the bed; whether it was caught is computed from the record. One file per family
-// of faults; it knows no SUT, only words for settings that a target may understand.
+// of faults; it knows no SUT, only settings that a target may know.
 package faults
 
 import (
@@ -14,14 +14,15 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
 // Fault is one thing that is broken, and what must be said of it.
 type Fault struct {
-	Name     string   // unique; lower case words
-	Settings []string // how the agent is started, in words of infra/targets, besides without resyncs
-	Memory   int64    // limit on the agent's memory in bytes; 0: none
+	Name     string              // unique; lower case words
+	Settings []workloads.Setting // of the agent, besides workloads.NoResync
+	Memory   int64               // limit on the agent's memory in bytes; 0: none
 	// Break breaks it in the middle of the bed's churn. It returns when it is broken, or when the SUT's end cuts it short.
 	Break func(ctx context.Context, w *engine.World, s Saboteur) error
 	Want  metrics.Verdict
@@ -29,12 +30,22 @@ type Fault struct {
 	Causes []Cause
 }
 
+// Part is a part of the environment that can be restarted.
+type Part string
+
+// The parts.
+const (
+	Agent     Part = "agent"
+	APIServer Part = "apiserver"
+	Etcd      Part = "etcd"
+)
+
 // Saboteur does to the node what no scenario may.
 type Saboteur interface {
 	Backend() kernel.Backend                                      // how rules and sets are programmed
 	Run(ctx context.Context, command ...string) ([]byte, error)   // a program in the node's namespaces
 	Signal(syscall.Signal) error                                  // to the agent
-	Restart(ctx context.Context, role string) error               // agent, etcd or apiserver, asked for and awaited
+	Restart(ctx context.Context, part Part) error                 // asked for and awaited
 	Lie(ctx context.Context, g metrics.Gauge, more float64) error // the SUT's metrics, as they are read from now on, show more than they are
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
@@ -101,7 +102,11 @@ func (n *node) Connect(_ context.Context, flows []effects.Flow) (effects.Outcome
 	return outcomes, nil
 }
 
-func (n *node) Restart(context.Context, string) error { n.restarts++; n.was = false; return n.restart }
+func (n *node) Restart(context.Context, faults.Part) error {
+	n.restarts++
+	n.was = false
+	return n.restart
+}
 
 func (*node) Quiesce(context.Context) error                     { return nil }
 func (n *node) Shows(metrics.Gauge) bool                        { return true }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // ReproVersion is the layout of a Repro; a reader refuses another.
@@ -25,13 +27,13 @@ type Repro struct {
 
 // Target is how the environment was made.
 type Target struct {
-	Name      string            `json:"name"`
-	DataPlane string            `json:"dataplane"`
-	Extras    []string          `json:"extras,omitempty"` // what ran besides the agent
-	Runtime   string            `json:"runtime,omitempty"`
-	Settings  []string          `json:"settings,omitempty"` // words for the agent's behaviour
-	Versions  map[string]string `json:"versions,omitempty"`
-	Own       bool              `json:"own,omitempty"` // the agent is the user's, not the one that the project pins
+	Name      string              `json:"name"`
+	DataPlane string              `json:"dataplane"`
+	Extras    []string            `json:"extras,omitempty"` // what ran besides the agent
+	Runtime   string              `json:"runtime,omitempty"`
+	Settings  []workloads.Setting `json:"settings,omitempty"`
+	Versions  map[string]string   `json:"versions,omitempty"`
+	Own       bool                `json:"own,omitempty"` // the agent is the user's, not the one that the project pins
 }
 
 // agent says what was tested.
@@ -86,6 +88,13 @@ func ReadRepro(path string) (Repro, error) {
 	}
 	if count(r.Batches) == 0 {
 		return Repro{}, fmt.Errorf("%s holds no operations", path)
+	}
+	for _, ops := range r.Batches {
+		for _, op := range ops {
+			if verbs[op.Do] == nil || op.Kind != "" && workloads.Find(op.Kind) == nil { // it would mean nothing, and be left out
+				return Repro{}, fmt.Errorf("%s holds an operation that this program does not know: %s", path, op)
+			}
+		}
 	}
 	return r, nil
 }

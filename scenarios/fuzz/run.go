@@ -50,7 +50,7 @@ func (r *run) begin() {
 
 func (r *run) actor() Actor {
 	return Actor{Fleet: r.world.Fleet, Restart: func(ctx context.Context) error {
-		return r.world.Away(func() error { return r.means.Saboteur.Restart(ctx, "agent") })
+		return r.world.Away(func() error { return r.means.Saboteur.Restart(ctx, faults.Agent) })
 	}}
 }
 

@@ -168,6 +168,8 @@ func TestReproIsReadBack(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Repro){
 		"has version": func(r *Repro) { r.Version++ }, "no operations": func(r *Repro) { r.Batches = nil },
+		"does not know: paint pod":          func(r *Repro) { r.Batches = [][]Op{{{Do: "paint pod", Name: "a"}}} },
+		"does not know: add object Feather": func(r *Repro) { r.Batches = [][]Op{{{Do: AddObject, Kind: "Feather", Name: "a"}}} },
 	} {
 		r := want
 		change(&r)

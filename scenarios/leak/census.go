@@ -45,27 +45,33 @@ func census(ctx context.Context, w *engine.World) (kernel.Census, error) {
 	if err != nil {
 		return nil, err
 	}
+	gone := gone(w)
+	told := func(word string) bool {
+		addr, err := netip.ParseAddr(word)
+		if ends, e := netip.ParseAddrPort(word); err != nil && e == nil {
+			addr = ends.Addr()
+		}
+		return addr.IsValid() && gone(addr)
+	}
+	for _, class := range []kernel.Class{kernel.Neighbours, kernel.Connections} {
+		for name := range c[class] {
+			if !slices.ContainsFunc(strings.Fields(name), told) {
+				delete(c[class], name)
+			}
+		}
+	}
+	return c, nil
+}
+
+// gone tells the addresses of which no pod has any now.
+func gone(w *engine.World) func(netip.Addr) bool {
 	present := map[netip.Addr]bool{}
 	for _, p := range w.Plan.Ring(w.Fleet.State()) {
 		for _, ip := range p.IPs {
 			present[ip] = true
 		}
 	}
-	gone := func(word string) bool {
-		addr, err := netip.ParseAddr(word)
-		if ends, e := netip.ParseAddrPort(word); err != nil && e == nil {
-			addr = ends.Addr()
-		}
-		return addr.IsValid() && inPool(addr) && !present[addr]
-	}
-	for _, class := range []kernel.Class{kernel.Neighbours, kernel.Connections} {
-		for name := range c[class] {
-			if !slices.ContainsFunc(strings.Fields(name), gone) {
-				delete(c[class], name)
-			}
-		}
-	}
-	return c, nil
+	return func(a netip.Addr) bool { return inPool(a) && !present[a] }
 }
 
 func inPool(a netip.Addr) bool { return workloads.InPool(netip.PrefixFrom(a, a.BitLen()).String()) }

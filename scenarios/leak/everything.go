@@ -11,9 +11,6 @@ var _ = register(churn{
 	thing: "pod", objects: small.Namespaces * small.PodsPerNamespace, topology: small, bare: true,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		c.churns(w.Fleet.State().Pods().Len())
-		if err := w.Fleet.Clear(ctx); err != nil {
-			return nil, err
-		}
-		return nil, w.Fleet.Apply(ctx, w.Plan.State())
+		return func() error { return w.Fleet.Apply(ctx, w.Plan.State()) }, w.Fleet.Clear(ctx)
 	},
 })

@@ -48,7 +48,7 @@ type churn struct {
 	topology  workloads.Topology
 	bare      bool // no policies stand meanwhile
 	needs     []workloads.Feature
-	// turn brings the objects of a cycle. What it returns removes them; nil: they are gone already.
+	// turn brings the objects of a cycle, or takes away what stands. Then all effects must hold, and what it returns undoes that; nil: that is done.
 	turn func(context.Context, *engine.World, *course) (down func() error, err error)
 }
 

@@ -1,6 +1,7 @@
 package leak
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,9 @@ import (
 // TestEveryChurn wants each kind of churn to make a scenario that can be planned.
 func TestEveryChurn(t *testing.T) {
 	names, docs := Churns()
-	if len(names) < 9 {
-		t.Errorf("only %d kinds of churn", len(names))
+	want := strings.Fields("agent-restarts api-restarts everything interfaces labels local-pods namespaces nodes policies remote-pods")
+	if !slices.Equal(names, want) {
+		t.Errorf("got the kinds of churn %v, want %v", names, want)
 	}
 	for i, n := range names {
 		sc, err := Order{Churn: n, Cycles: 3}.Scenario()

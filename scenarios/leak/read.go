@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -26,7 +27,7 @@ var asked = []struct {
 	see     see
 }{
 	{metrics.LiveBytes, 8, bytes}, {metrics.LiveObjects, 1, all}, {metrics.HeapBytes, 8, bytes}, {metrics.HeapObjects, 1, all}, {metrics.Goroutines, 1, counts},
-	{metrics.Threads, 1, all}, {metrics.FDs, 1, counts}, {metrics.RSSBytes, 4096, all},
+	{metrics.Threads, 1, all}, {metrics.FDs, 1, counts}, {metrics.RSSBytes, 4096, all}, {metrics.PSSBytes, 1024, all},
 }
 
 // see is how small a growth must be told from none.
@@ -46,14 +47,15 @@ type reader struct {
 
 	before, previous, last kernel.Census
 	profiles               map[sites.Kind]*sites.Series
-	none                   bool // the SUT shows no profiles
+	none                   map[sites.Kind]bool // of which the SUT shows no profile
 }
 
 func (r *reader) baseline(ctx context.Context, w *engine.World) (err error) {
 	if effects.Of(w).Inspect == nil {
 		return errors.New("nobody looks into the SUT")
 	}
-	r.series, r.profiles = map[metrics.Gauge]*leak.Series{}, map[sites.Kind]*sites.Series{sites.Heap: {}, sites.Goroutines: {}}
+	r.series, r.none = map[metrics.Gauge]*leak.Series{}, map[sites.Kind]bool{}
+	r.profiles = map[sites.Kind]*sites.Series{sites.Heap: {}, sites.Goroutines: {}, sites.Leaked: {}}
 	r.before, err = census(ctx, w)
 	return err
 }
@@ -69,13 +71,20 @@ type reading struct {
 	values  metrics.Snapshot
 	heap    sites.Table
 	profile []byte // of the heap; nil: the SUT has none
+	gap     string // why something could not be read; empty: all was
 }
 
 // read reads everything once after a cycle, as soon as the SUT has settled.
 func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
+	if err := effects.Of(w).Inspect.Retire(gone(w)); err != nil {
+		return err
+	}
 	now, err := r.settled(ctx, w)
 	if err != nil {
 		return err
+	}
+	if now.gap != "" {
+		r.trial.Missed, r.trial.Gap = r.trial.Missed+1, now.gap
 	}
 	r.addGauges(now.values, c)
 	r.previous = r.last
@@ -84,9 +93,14 @@ func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
 	}
 	for _, class := range counted {
 		if _, ok := r.last[class]; ok {
-			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, seeCounts, c.cycle, float64(r.last.Count(class)))
+			see := seeCounts
+			if slices.Contains(passing, class) {
+				see = 0
+			}
+			r.add(metrics.Gauge(leak.KernelGauge+string(class)), 1, see, c.cycle, float64(r.last.Count(class)))
 		}
 	}
+	r.addDescriptors(c.cycle)
 	if err := r.places(ctx, w, c.cycle, now); err != nil {
 		return err
 	}
@@ -127,8 +141,29 @@ func (r *reader) add(g metrics.Gauge, quantum, see float64, cycle int, v float64
 	s.Add(cycle, v)
 }
 
-// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. Of these two it returns the
-// one with less heap, since what the SUT works on at the moment only adds to it.
+// addDescriptors counts descriptors by kind. Of a kind that is met for the first time there were none before.
+func (r *reader) addDescriptors(cycle int) {
+	kinds := map[metrics.Gauge]int{}
+	for _, g := range r.order {
+		if strings.HasPrefix(string(g), leak.DescriptorGauge) {
+			kinds[g] = 0
+		}
+	}
+	for name, n := range r.last[kernel.Descriptors] {
+		kinds[metrics.Gauge(leak.DescriptorGauge+kernel.DescriptorKind(name))] += n
+	}
+	for _, g := range slices.Sorted(maps.Keys(kinds)) {
+		if r.series[g] == nil {
+			for before := 1; before < cycle; before++ {
+				r.add(g, 1, 0, before, 0)
+			}
+		}
+		r.add(g, 1, 0, cycle, float64(kinds[g]))
+	}
+}
+
+// settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. What it returns is what was
+// there both times: what the SUT, or who asks it, works on at the moment is in one of them alone.
 func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
 	before, err := r.now(ctx, w)
 	for until := time.Now().Add(settleFor); err == nil; {
@@ -141,14 +176,17 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 		if now, err = r.now(ctx, w); err != nil {
 			break
 		}
-		if agree(before.values, now.values) {
-			if before.values[metrics.LiveBytes] < now.values[metrics.LiveBytes] {
-				return before, nil
+		agreed := before.gap == "" && now.gap == "" && agree(before.values, now.values)
+		if agreed || time.Now().After(until) {
+			if !agreed {
+				r.trial.Restless++
 			}
-			return now, nil
-		}
-		if time.Now().After(until) {
-			r.trial.Restless++
+			now.live(before.heap.Both(now.heap))
+			for _, g := range []metrics.Gauge{metrics.Goroutines, metrics.Threads, metrics.FDs} {
+				if v, ok := before.values[g]; ok && v < now.values[g] {
+					now.values[g] = v
+				}
+			}
 			return now, nil
 		}
 		before = now
@@ -160,22 +198,29 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 func (r *reader) now(ctx context.Context, w *engine.World) (reading, error) {
 	var now reading
 	var err error
-	if !r.none {
-		now.heap, now.profile, err = effects.Of(w).Inspect.Profile(ctx, sites.Heap)
-		r.none = errors.Is(err, effects.ErrNoProfile)
-	}
-	if r.none {
+	now.heap, now.profile, err = r.profile(ctx, w, sites.Heap)
+	if err == nil && now.profile == nil {
 		err = w.SUT.Quiesce(ctx)
 	}
 	if err != nil {
 		return now, fmt.Errorf("ask the SUT to collect garbage: %w", err)
 	}
-	now.values = maps.Clone(effects.Of(w).Inspect.Sample(ctx).Values)
-	if now.heap.Exact {
-		total := now.heap.Total()
+	point := effects.Of(w).Inspect.Sample(ctx)
+	now.values = metrics.Snapshot{}
+	maps.Copy(now.values, point.Values)
+	if len(point.Gaps) > 0 {
+		now.gap = point.Gaps[0].Source + ": " + point.Gaps[0].Reason
+	}
+	now.live(now.heap)
+	return now, nil
+}
+
+// live takes a table for what the heap held.
+func (now *reading) live(heap sites.Table) {
+	if now.heap = heap; heap.Exact {
+		total := heap.Total()
 		now.values[metrics.LiveBytes], now.values[metrics.LiveObjects] = float64(total.Bytes), float64(total.Objects)
 	}
-	return now, nil
 }
 
 // agree reports whether two readings are the same but for what being read costs.
@@ -185,41 +230,6 @@ func agree(a, b metrics.Snapshot) bool {
 		return near(metrics.LiveBytes, 128<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
 	}
 	return near(metrics.HeapBytes, 256<<10) && near(metrics.Goroutines, 3) && near(metrics.FDs, 3)
-}
-
-// places takes note of where the heap is held, and the goroutines.
-func (r *reader) places(ctx context.Context, w *engine.World, cycle int, now reading) error {
-	if r.none {
-		return nil
-	}
-	r.profiles[sites.Heap].Add(cycle, now.heap)
-	r.trial.Exact, r.trial.Profiles = now.heap.Exact, []string{earlyFile, lateFile}
-	if err := keep(w, cycle, now.profile); err != nil {
-		return err
-	}
-	table, _, err := effects.Of(w).Inspect.Profile(ctx, sites.Goroutines)
-	if err == nil {
-		r.profiles[sites.Goroutines].Add(cycle, table)
-	}
-	return err
-}
-
-// early is the cycle whose heap profile the last one is compared with: caches are full by then.
-const early = 4
-
-const (
-	earlyFile = "heap-early.pb.gz"
-	lateFile  = "heap-late.pb.gz"
-)
-
-// keep stores a heap profile in each cycle, so that a run that is interrupted has two as well.
-func keep(w *engine.World, cycle int, profile []byte) error {
-	if cycle <= early {
-		if err := effects.Of(w).Inspect.Keep(earlyFile, profile); err != nil {
-			return err
-		}
-	}
-	return effects.Of(w).Inspect.Keep(lateFile, profile)
 }
 
 // told is what has been read so far.
@@ -232,25 +242,9 @@ func (r *reader) told() leak.Trial {
 		t.Gauges = append(t.Gauges, s)
 	}
 	if r.trial.Exact {
-		t.Sites = append(r.growing(sites.Heap, "objects", t.Level()), r.growing(sites.Goroutines, "goroutines", t.Level())...)
+		t.Sites = r.growing(sites.Heap, "objects", t.Level())
 	}
+	t.Sites = slices.Concat(r.growing(sites.Leaked, "goroutines", t.Level()), r.growing(sites.Goroutines, "goroutines", t.Level()), t.Sites)
 	t.Left = r.left()
 	return t
-}
-
-// mostPlaces are those of each profile that the record tells.
-const mostPlaces = 10
-
-func (r *reader) growing(k sites.Kind, gauge metrics.Gauge, level float64) []leak.Place {
-	var all []leak.Place
-	for _, g := range r.profiles[k].Growing(level) {
-		if len(all) == mostPlaces {
-			break
-		}
-		all = append(all, leak.Place{
-			Kind: string(k), Site: g.Site.String(), Bytes: g.BytesPerCycle, Stack: g.Stack, Of: len(r.profiles[k].Last().Held),
-			Series: leak.Series{Gauge: gauge, Quantum: 1, Cycles: r.profiles[k].Cycles(), Values: g.Values},
-		})
-	}
-	return all
 }

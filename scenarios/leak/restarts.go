@@ -14,7 +14,7 @@ var (
 		name: "agent-restarts", doc: "The agent is killed and started; what it leaves in the kernel must not grow, nor what it holds after its start.",
 		thing: "restart", objects: 2, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.Restarts},
 		turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
-			return nil, again(c.objects, func() error {
+			return nil, again(ctx, w, c.objects, func() error {
 				return w.Away(func() error { return errors.Join(w.Agent.Stop(ctx), w.Agent.Start(ctx)) })
 			})
 		},
@@ -23,16 +23,21 @@ var (
 		name: "api-restarts", doc: "The API server is killed and started; what the SUT holds must not grow with each new connection.",
 		thing: "restart", objects: 3, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.Restarts},
 		turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
-			return nil, again(c.objects, func() error {
+			return nil, again(ctx, w, c.objects, func() error {
 				return w.Away(func() error { return effects.Of(w).Inspect.RestartAPI(ctx) })
 			})
 		},
 	})
 )
 
-// again does something so many times.
-func again(times int, do func() error) error {
-	for range times {
+// again does something so many times; between them all effects must hold.
+func again(ctx context.Context, w *engine.World, times int, do func() error) error {
+	for i := range times {
+		if i > 0 {
+			if err := w.Converge(ctx); err != nil {
+				return err
+			}
+		}
 		if err := do(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package leak
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,12 +26,15 @@ import (
 // node is a SUT that does all it must, and may keep something of each object that goes.
 type node struct {
 	fleet   *workloads.Fleet
-	kept    int64          // objects so far
-	keeps   int64          // objects after each cycle
-	chain   string         // that it leaves in the kernel; empty: none
-	without bool           // it shows no profiles
-	asked   int            // to collect garbage
-	files   map[string]int // how often each was kept
+	kept    int64               // objects so far
+	keeps   int64               // objects after each cycle
+	chain   string              // that it leaves in the kernel; empty: none
+	without bool                // it shows no profiles
+	wired   map[netip.Addr]bool // addresses that were ever talked to, and have not been retired
+	tells   bool                // it shows the goroutines that nothing can wake: one for each object kept
+	gaps    int                 // readings, from the first, that lack something
+	asked   int                 // to collect garbage
+	files   map[string]int      // how often each was kept
 }
 
 var (
@@ -62,12 +66,20 @@ func (n *node) Connect(_ context.Context, flows []effects.Flow) (effects.Outcome
 	outcomes, x := effects.Outcomes{}, workloads.NewIndex(n.fleet.State())
 	end := func(e effects.End) workloads.Endpoint { return workloads.Endpoint{Pod: e.Key, Addr: e.Addr} }
 	for _, f := range flows {
+		n.talk(f.To.Addr)
 		outcomes[f] = effects.Outcome{Kind: effects.Dropped}
 		if x.Passes(end(f.From), end(f.To), f.Protocol, f.Port).Allowed {
 			outcomes[f] = effects.Outcome{Kind: effects.Connected}
 		}
 	}
 	return outcomes, nil
+}
+
+func (n *node) talk(to netip.Addr) {
+	if n.wired == nil {
+		n.wired = map[netip.Addr]bool{}
+	}
+	n.wired[to] = true
 }
 
 // Quiesce is what a SUT without profiles is asked for, twice in each cycle: its first two readings agree.
@@ -90,6 +102,15 @@ func (n *node) End(context.Context) error                       { return nil }
 func (n *node) Start(context.Context) error                     { return nil }
 func (n *node) RestartAPI(context.Context) error                { return nil }
 
+func (n *node) Retire(gone func(netip.Addr) bool) error {
+	for ip := range n.wired {
+		if gone(ip) {
+			delete(n.wired, ip)
+		}
+	}
+	return nil
+}
+
 func (n *node) Keep(name string, _ []byte) error {
 	if n.files == nil {
 		n.files = map[string]int{}
@@ -99,11 +120,18 @@ func (n *node) Keep(name string, _ []byte) error {
 }
 
 func (n *node) Sample(context.Context) metrics.Point {
+	if n.gaps > 0 {
+		n.gaps--
+		return metrics.Point{Gaps: []metrics.Gap{{Source: "metrics", Reason: "refused"}}}
+	}
 	return metrics.Point{Values: metrics.Snapshot{metrics.HeapBytes: float64(1<<20 + 100*n.kept), metrics.Goroutines: 40, metrics.FDs: 12}}
 }
 
 func (n *node) Census(context.Context) (kernel.Census, error) {
-	c := kernel.Census{kernel.Chains: {}, kernel.Neighbours: {"10.128.0.1 dev a": 1}}
+	c := kernel.Census{kernel.Chains: {}, kernel.Neighbours: {"10.128.0.1 dev a": 1}, kernel.RouteEntries: {}}
+	for ip := range n.wired {
+		c.Add(kernel.RouteEntries, ip.String())
+	}
 	if n.chain != "" && n.kept > 0 {
 		c.Add(kernel.Chains, n.chain)
 	}
@@ -112,8 +140,11 @@ func (n *node) Census(context.Context) (kernel.Census, error) {
 
 // Profile is asked for goroutines once in each cycle, after all else.
 func (n *node) Profile(_ context.Context, k sites.Kind) (sites.Table, []byte, error) {
-	if n.without {
+	if n.without || k == sites.Leaked && !n.tells {
 		return sites.Table{}, nil, effects.ErrNoProfile
+	}
+	if k == sites.Leaked {
+		return sites.Table{Held: map[sites.Site]sites.Held{keeping: {Objects: n.kept}}, Exact: true}, []byte("profile"), nil
 	}
 	held := map[sites.Site]sites.Held{working: {Objects: 1000, Bytes: 1 << 20}, keeping: {Objects: 5 + n.kept, Bytes: 100 * (5 + n.kept)}}
 	if k == sites.Goroutines {
@@ -192,6 +223,7 @@ func TestWhatIsKept(t *testing.T) {
 		reason string
 	}{
 		"an entry":             {node{keeps: 4}, Order{Cycles: 10}, metrics.Fail, 10, "agent.keep (agent/index.go:12) grows by 1.00 objects, 100 B per pod"},
+		"goroutines, told":     {node{keeps: 4, tells: true}, Order{Cycles: 10}, metrics.Fail, 10, "agent.keep (agent/index.go:12) grows by 1.00 goroutines per pod"},
 		"an entry, until sure": {node{keeps: 4}, Order{For: time.Hour, UntilSure: true}, metrics.Fail, 8, "agent.keep"},
 		"nothing, until sure":  {node{}, Order{For: time.Hour, UntilSure: true}, metrics.Pass, 8, "no leak above 1 B of live_bytes"},
 		"a chain":              {node{keeps: 1, chain: "stale"}, Order{Cycles: 3}, metrics.Fail, 3, "left in chains: stale"},
@@ -208,10 +240,22 @@ func TestWhatIsKept(t *testing.T) {
 				if v, why := trial.Judge(); v != c.want || cycles != c.cycles || !strings.Contains(why, c.reason) {
 					t.Errorf("%v after %d cycles: %s; want %v after %d: %s", v, cycles, why, c.want, c.cycles, c.reason)
 				}
-				if files := c.node.files; !c.node.without && (len(trial.Profiles) != 2 || files[earlyFile] != min(cycles, early) || files[lateFile] != cycles) {
+				if files := c.node.files; !c.node.without && (len(trial.Profiles) < 4 || files["heap-early.pb.gz"] != min(cycles, early) || files["goroutine-late.pb.gz"] != cycles) {
 					t.Errorf("kept %v, told of %v", files, trial.Profiles)
 				}
 			})
+		})
+	}
+}
+
+// TestGaps wants a reading that lacks something to be taken again, and told if that does not help.
+func TestGaps(t *testing.T) {
+	for gaps, missed := range map[int]int{1: 0, 100: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			trial, _, err := carryOut(t, &node{gaps: gaps}, Order{Churn: "policies", Cycles: 2, Objects: 4})
+			if err != nil || trial.Missed != missed || (trial.Gap == "metrics: refused") != (missed > 0) {
+				t.Errorf("%d gaps: %+v, %v", gaps, trial, err)
+			}
 		})
 	}
 }

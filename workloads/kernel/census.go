@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Class is a kind of object that a kernel holds for a program.
@@ -26,6 +27,14 @@ const (
 	BPFPrograms  Class = "eBPF programs"
 	Descriptors  Class = "descriptors" // of the process, by what they lead to
 )
+
+// DescriptorKind is what a descriptor leads to, in a word: the names of files are many, and one kind.
+func DescriptorKind(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return "file"
+	}
+	return name
+}
 
 // Census counts objects by class and name. Several objects may have one name.
 type Census map[Class]map[string]int

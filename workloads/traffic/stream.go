@@ -181,8 +181,8 @@ func (s *Stream) release(ns *netns.Namespace) {
 	}
 }
 
-// Settle returns once it is certain what became of each packet that was sent before, so that Take tells of it.
-func (s *Stream) Settle() error {
+// Drain returns once it is certain what became of each packet that was sent before, so that Take tells of it.
+func (s *Stream) Drain() error {
 	s.mu.Lock() // nothing is being sent
 	until := s.time(monotonic())
 	s.mu.Unlock()
@@ -339,7 +339,7 @@ func (s *Stream) Stop() ([]Datagram, error) {
 		s.leave(t)
 	}
 	s.mu.Unlock()
-	err := s.Settle()
+	err := s.Drain()
 	rest := s.Take()
 	s.prober.mu.Lock()
 	defer s.prober.mu.Unlock()

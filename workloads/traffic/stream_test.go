@@ -336,7 +336,7 @@ func TestStreamSettles(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		before := asked.Add(-time.Millisecond) // the stream's clock is another
 		asked = time.Now()
-		if err := stream.Settle(); err != nil {
+		if err := stream.Drain(); err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range stream.Take() {

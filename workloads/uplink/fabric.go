@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,6 +149,13 @@ func (f *Fabric) Unwire(addresses ...netip.Addr) error {
 		delete(f.wired, ip)
 	}
 	return errs
+}
+
+// Wired returns the addresses that are wired.
+func (f *Fabric) Wired() []netip.Addr {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.wired))
 }
 
 func (f *Fabric) route(to netip.Addr) *netlink.Route {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nodefv/nodefv/fv/harness"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/faults"
 )
 
@@ -56,7 +58,7 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 		return err
 	}
 	missed, out := 0, h.Out()
-	fmt.Fprintf(out, "%-7s %-26s %-13s %6s  %s\n", "", "FAULT", "VERDICT", "TOOK", "FOUND")
+	fmt.Fprintf(out, "%-7s %-26s %-13s %6s\n", "", "FAULT", "VERDICT", "TOOK")
 	for round := range repeat {
 		for i, f := range chosen {
 			begun := time.Now()
@@ -69,7 +71,7 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 			if !caught {
 				word, missed = "MISSED", missed+1
 			}
-			fmt.Fprintf(out, "%-7s %-26s %-13s %5.1fs  %s\n", word, f.Name, rec.Verdict, time.Since(begun).Seconds(), brief(told))
+			fmt.Fprintf(out, "%-7s %-26s %-13s %5.1fs\n%s", word, f.Name, rec.Verdict, time.Since(begun).Seconds(), found(told, filepath.Join(o.Out, rec.Run.ID)))
 		}
 	}
 	if missed > 0 {
@@ -79,11 +81,16 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 	return nil
 }
 
-// brief shortens what was told to a line.
-func brief(told string) string {
+// found is what was told of a fault, and the record in which more of it is, below its line.
+func found(told, dir string) string {
+	const indent, width, most = "        ", 80, 160
 	told, _, _ = strings.Cut(told, "\n")
-	if len(told) > 160 {
-		told = told[:160] + "…"
+	if runes := []rune(told); len(runes) > most {
+		told = string(runes[:most]) + "…"
 	}
-	return told
+	var b strings.Builder
+	for line := range strings.Lines(report.Wrapped(told, width-len(indent))) {
+		b.WriteString(indent + strings.TrimRight(line, "\n") + "\n")
+	}
+	return b.String() + indent + "record: " + dir + "\n"
 }

@@ -83,12 +83,12 @@ func (d *Runtime) Describe(ctx context.Context) (name, version string, err error
 	return d.Name(), fmt.Sprintf("%s (API %s)", v.Version, d.client.ClientVersion()), nil
 }
 
-func labels(run, role string) map[string]string {
+func labels(run string, role infra.Role) map[string]string {
 	state, _ := infra.StateFolder(run) // without a home nothing is kept
-	return map[string]string{labelRun: run, labelRole: role, labelOwner: string(lifecycle.Self()), labelState: state}
+	return map[string]string{labelRun: run, labelRole: string(role), labelOwner: string(lifecycle.Self()), labelState: state}
 }
 
-func name(run, role string) string { return "fv-" + run + "-" + role }
+func name(run string, role infra.Role) string { return "fv-" + run + "-" + string(role) }
 
 // network makes the run's bridge network if there is none.
 func (d *Runtime) network(ctx context.Context, run string) (string, error) {
@@ -110,7 +110,7 @@ func (d *Runtime) network(ctx context.Context, run string) (string, error) {
 }
 
 // Find returns the container of a role in a run, running or not.
-func (d *Runtime) Find(ctx context.Context, run, role string) (infra.Container, error) {
+func (d *Runtime) Find(ctx context.Context, run string, role infra.Role) (infra.Container, error) {
 	info, err := d.client.ContainerInspect(ctx, name(run, role))
 	if cerrdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("container %s: %w", name(run, role), os.ErrNotExist)

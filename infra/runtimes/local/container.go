@@ -22,14 +22,15 @@ import (
 
 // container is a container's folder and the processes that run it.
 type container struct {
-	dir, run, role string
-	addr           netip.Addr
-	processes      processes  // zero if its start did not get that far
-	streaming      *streaming // of its program, if this process started it so
+	dir, run  string
+	role      infra.Role
+	addr      netip.Addr
+	processes processes  // zero if its start did not get that far
+	streaming *streaming // of its program, if this process started it so
 }
 
 // openContainer reads a container's folder.
-func openContainer(dir, run, role string) (*container, error) {
+func openContainer(dir, run string, role infra.Role) (*container, error) {
 	p, err := load[plan](filepath.Join(dir, planFile))
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", label(run, role), err)

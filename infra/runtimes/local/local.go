@@ -74,7 +74,7 @@ func (l *Runtime) artifact(ctx context.Context, component string) (build.Artifac
 }
 
 // Find returns the container of a role in a run, running or not.
-func (l *Runtime) Find(_ context.Context, run, role string) (infra.Container, error) {
+func (l *Runtime) Find(_ context.Context, run string, role infra.Role) (infra.Container, error) {
 	c, err := l.find(run, role)
 	if err != nil {
 		return nil, err
@@ -82,12 +82,12 @@ func (l *Runtime) Find(_ context.Context, run, role string) (infra.Container, er
 	return c, nil
 }
 
-func (l *Runtime) find(run, role string) (*container, error) {
+func (l *Runtime) find(run string, role infra.Role) (*container, error) {
 	dir, err := runFolder(run)
 	if err != nil {
 		return nil, err
 	}
-	return openContainer(filepath.Join(dir, role), run, role)
+	return openContainer(filepath.Join(dir, string(role)), run, role)
 }
 
 // Runs lists the runs of which containers, processes or cgroups are left.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -306,8 +307,8 @@ func makeWritable(dir string) error {
 
 // layOver mounts a folder in memory over one of the host's and shows in it what that holds.
 func layOver(dir string) error {
-	keep, err := os.MkdirTemp(placeHost, "")
-	if err != nil {
+	keep := filepath.Join(placeHost, url.PathEscape(dir)) // the same after a restart: mounts are compared
+	if err := os.Mkdir(keep, 0o700); err != nil {
 		return err
 	}
 	if err := bind(dir, keep, false); err != nil { // read-only as its source is

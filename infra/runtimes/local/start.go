@@ -109,7 +109,7 @@ func (l *Runtime) reserve(ctx context.Context, dir string, p plan) (*container, 
 }
 
 func reserveFolder(dir string, p plan) (*container, error) {
-	c := &container{dir: filepath.Join(dir, p.Role), run: p.Run, role: p.Role, addr: p.Addr}
+	c := &container{dir: filepath.Join(dir, string(p.Role)), run: p.Run, role: p.Role, addr: p.Addr}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func freeAddr(dir string) (netip.Addr, error) {
 	}
 	taken := map[netip.Addr]bool{}
 	for role := range maps.Keys(containers) {
-		if p, err := load[plan](filepath.Join(dir, role, planFile)); err == nil {
+		if p, err := load[plan](filepath.Join(dir, string(role), planFile)); err == nil {
 			taken[p.Addr] = true
 		}
 	}

@@ -47,7 +47,7 @@ type processes struct {
 // labelStart begins what marks the mounts and cgroups of containers; run and role follow.
 const labelStart = "nodefv."
 
-func label(run, role string) string { return labelStart + run + "." + role }
+func label(run string, role infra.Role) string { return labelStart + run + "." + string(role) }
 
 // runOf returns the run of a label.
 func runOf(label string) string {
@@ -139,15 +139,15 @@ func load[T any](path string) (T, error) {
 }
 
 // containersIn lists the folders of a run's containers by role.
-func containersIn(dir string) (map[string]string, error) {
+func containersIn(dir string) (map[infra.Role]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	found := map[string]string{}
+	found := map[infra.Role]string{}
 	for _, e := range entries {
 		if e.IsDir() {
-			found[e.Name()] = filepath.Join(dir, e.Name())
+			found[infra.Role(e.Name())] = filepath.Join(dir, e.Name())
 		}
 	}
 	return found, nil

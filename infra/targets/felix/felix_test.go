@@ -27,11 +27,11 @@ func newFelix(t *testing.T, o targets.Options) targets.Target {
 }
 
 // specs makes all specs of a target with a control plane that runs what is named.
-func specs(t *testing.T, target targets.Target, running map[string]netip.Addr) []infra.Spec {
+func specs(t *testing.T, target targets.Target, running map[infra.Role]netip.Addr) []infra.Spec {
 	t.Helper()
 	cp := infra.ControlPlane{
 		Kubeconfig: func(name string, _ ...string) ([]byte, error) { return []byte(name), nil },
-		Addr:       func(role string) (netip.Addr, bool) { a, ok := running[role]; return a, ok },
+		Addr:       func(role infra.Role) (netip.Addr, bool) { a, ok := running[role]; return a, ok },
 	}
 	var all []infra.Spec
 	for _, make := range target.Specs() {
@@ -75,7 +75,7 @@ func TestAgent(t *testing.T) {
 }
 
 func TestTyphaStandsBeforeTheAgent(t *testing.T) {
-	all := specs(t, newFelix(t, targets.Options{Extras: []string{typhaWord}}), map[string]netip.Addr{typhaWord: netip.MustParseAddr("172.18.0.5")})
+	all := specs(t, newFelix(t, targets.Options{Extras: []string{typhaWord}}), map[infra.Role]netip.Addr{typhaWord: netip.MustParseAddr("172.18.0.5")})
 	if len(all) != 2 || all[0].Role != typhaWord || all[0].Join != "" || all[1].Role != infra.RoleAgent {
 		t.Fatalf("specs %+v", all)
 	}

@@ -40,9 +40,9 @@ var _ = targets.Register(targets.Info{
 		Name: name, Title: name, Module: "github.com/cloudnativelabs/kube-router/v2", Variable: "KUBEROUTER",
 	}},
 	New: func(o targets.Options) (targets.Target, error) {
-		for _, word := range o.Settings {
-			if word != targets.NoResync && word != targets.CountsAll {
-				return nil, fmt.Errorf("%s knows no setting %q", name, word)
+		for _, s := range o.Settings {
+			if s != workloads.NoResync && s != workloads.CountsAll {
+				return nil, fmt.Errorf("%s knows no setting %q", name, s)
 			}
 		}
 		return router{o}, nil
@@ -73,11 +73,11 @@ func (r router) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, e
 		command = []string{name}
 	}
 	period := "5m" // its standard
-	if slices.Contains(r.Settings, targets.NoResync) {
+	if slices.Contains(r.Settings, workloads.NoResync) {
 		period = "24h"
 	}
 	env := map[string]string{}
-	if slices.Contains(r.Settings, targets.CountsAll) {
+	if slices.Contains(r.Settings, workloads.CountsAll) {
 		env["GODEBUG"] = "memprofilerate=1"
 	}
 	maps.Copy(env, r.Env)

@@ -7,10 +7,11 @@ import (
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/workloads"
 )
 
 func TestAgent(t *testing.T) {
-	r, err := targets.New(name, targets.Options{Settings: []string{targets.NoResync}, Env: map[string]string{"MORE": "word"}})
+	r, err := targets.New(name, targets.Options{Settings: []workloads.Setting{workloads.NoResync}, Env: map[string]string{"MORE": "word"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestAgent(t *testing.T) {
 	if spec.Role != infra.RoleAgent || spec.Join != infra.RoleNode || spec.Env["MORE"] != "word" || string(spec.Files[0].Data) != name {
 		t.Errorf("got %+v", spec)
 	}
-	if _, err := targets.New(name, targets.Options{Settings: []string{targets.Panics}}); err == nil {
+	if _, err := targets.New(name, targets.Options{Settings: []workloads.Setting{workloads.Panics}}); err == nil {
 		t.Error("it panics when it is told to: no error")
 	}
 }

@@ -1,5 +1,5 @@
-// Command leaky keeps what it is told to: an entry, a goroutine or a descriptor for each object that it is asked to churn. It tells its address on
-// stdout and ends with its stdin.
+// Command leaky keeps what it is told to: an entry, a goroutine, a descriptor or a member of a set of the kernel for each object that it is asked to
+// churn, or for one of several. It tells its address on stdout and ends with its stdin.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"net/http"
 	_ "net/http/pprof"
 	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 )
@@ -20,7 +21,8 @@ var (
 	entries = map[string][]byte{}
 	files   []*os.File
 	block   = make(chan struct{})
-	made    int
+	made    int // things that were kept
+	churned int // objects
 )
 
 func keepEntry(size int) {
@@ -32,11 +34,45 @@ func keepGoroutine() { go wait() }
 
 func wait() { <-block }
 
+// keepLost keeps a goroutine that nothing can wake: nobody else knows its channel.
+func keepLost() { go lost(make(chan struct{})) }
+
+func lost(nobodys <-chan struct{}) { <-nobodys }
+
 func keepDescriptor() {
 	f, err := os.Open("/dev/null")
 	if err == nil {
 		files = append(files, f)
 	}
+}
+
+// set is made by whoever starts the program, in its network namespace.
+const set = "ip leaky kept"
+
+func keepMember() error {
+	made++
+	out, err := exec.Command("nft", fmt.Sprintf("add element %s { 10.%d.%d.%d }", set, made>>16, made>>8&255, made&255)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// keep keeps one thing of this kind.
+func keep(what string, size int) error {
+	switch what {
+	case "bytes":
+		keepEntry(size)
+	case "goroutines":
+		keepGoroutine()
+	case "lost":
+		keepLost()
+	case "descriptors":
+		keepDescriptor()
+	case "members":
+		return keepMember()
+	}
+	return nil
 }
 
 // scratch is garbage, as an agent at work makes.
@@ -55,7 +91,9 @@ func sway(most int) {
 }
 
 func main() {
-	what := flag.String("keep", "nothing", "bytes, goroutines, descriptors or nothing, for each object")
+	what := flag.String("keep", "nothing", "bytes, goroutines, lost (goroutines that nothing can wake), descriptors, members or nothing, for each object")
+	every := flag.Int("every", 1, "keep one for each so many objects")
+	socket := flag.String("socket", "", "listen on this file instead of a port of this host")
 	size := flag.Int("size", 256, "of an entry in bytes")
 	wander := flag.Int("wander", 0, "how far the heap goes up and down, in bytes")
 	flag.Parse()
@@ -66,17 +104,20 @@ func main() {
 		n, _ := strconv.Atoi(r.URL.Query().Get("n"))
 		for range n {
 			sink = scratch()
-			switch *what {
-			case "bytes":
-				keepEntry(*size)
-			case "goroutines":
-				keepGoroutine()
-			case "descriptors":
-				keepDescriptor()
+			if churned++; churned%*every > 0 {
+				continue
+			}
+			if err := keep(*what, *size); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
 			}
 		}
 	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	network, address := "tcp", "127.0.0.1:0"
+	if *socket != "" {
+		network, address = "unix", *socket
+	}
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
