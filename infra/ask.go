@@ -39,11 +39,36 @@ func AskRestart(ctx context.Context, out io.Writer, dir string, role Role) error
 const (
 	stopAgent  = "stop " + string(RoleAgent)
 	startAgent = "start " + string(RoleAgent)
+	endAgent   = "end " + string(RoleAgent)
+	// What follows these is a release.
+	makeRelease  = "make " + string(RoleAgent) + " "
+	startRelease = startAgent + " "
 )
+
+// makeBound is how long it may take to make what a release of the agent is started from.
+const makeBound = 20 * time.Minute
 
 // AskStop asks the harness, as AskRestart does, to kill the agent and not to start it again until AskStart, or until the driver ends.
 func AskStop(ctx context.Context, out io.Writer, dir string) error {
 	_, err := request(ctx, out, dir, "end of the agent", stopAgent)
+	return err
+}
+
+// AskEnd is as AskStop, and asks the agent to end by SIGTERM; it is killed if it has not within ten seconds.
+func AskEnd(ctx context.Context, out io.Writer, dir string) error {
+	_, err := request(ctx, out, dir, "end of the agent", endAgent)
+	return err
+}
+
+// AskMake asks the harness, as AskRestart does, to make what a release of the agent is started from, which may take minutes.
+func AskMake(ctx context.Context, out io.Writer, dir, release string) error {
+	_, err := request(ctx, out, dir, "making of the agent's release "+release, makeRelease+release)
+	return err
+}
+
+// AskStartAs is as AskStart, and the agent is of that release from then on, until another is asked for or the driver ends.
+func AskStartAs(ctx context.Context, out io.Writer, dir, release string) error {
+	_, err := request(ctx, out, dir, "start of the agent's release "+release, startRelease+release)
 	return err
 }
 
@@ -69,7 +94,7 @@ func request(ctx context.Context, out io.Writer, dir, what, words string) (answe
 	if _, err := fmt.Fprintf(out, "\n%s%s\n", askPrefix, words); err != nil {
 		return "", fmt.Errorf("ask for the %s: %w", what, err)
 	}
-	err = lifecycle.Wait(ctx, what, askBound, func(context.Context) error {
+	err = lifecycle.Wait(ctx, what, boundOf(words), func(context.Context) error {
 		said, err := os.ReadFile(answer)
 		if err != nil {
 			return err
@@ -84,6 +109,14 @@ func request(ctx context.Context, out io.Writer, dir, what, words string) (answe
 		return nil
 	})
 	return strings.TrimSpace(answered), err
+}
+
+// boundOf is how long the harness may take for a request.
+func boundOf(words string) time.Duration {
+	if strings.HasPrefix(words, makeRelease) {
+		return makeBound
+	}
+	return askBound
 }
 
 // asked passes a driver's output on and obeys what it asks for on the way.
@@ -136,19 +169,32 @@ func (e *Environment) answer(ctx context.Context, dir, request string) {
 }
 
 func (e *Environment) obey(ctx context.Context, request string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, askBound, fmt.Errorf("it took more than %v", askBound))
+	bound := boundOf(request)
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("it took more than %v", bound))
 	defer cancel()
 	switch request {
 	case stopAgent:
-		return e.stopAgent(ctx)
+		return e.stopAgent(ctx, syscall.SIGKILL)
+	case endAgent:
+		return e.stopAgent(ctx, syscall.SIGTERM)
 	case startAgent:
 		return e.startAgent(ctx)
+	}
+	if release, ok := strings.CutPrefix(request, makeRelease); ok {
+		_, err := e.agentOf(ctx, release)
+		return err
+	}
+	if release, ok := strings.CutPrefix(request, startRelease); ok {
+		return e.startRelease(ctx, release)
 	}
 	return e.restartAsked(ctx, Role(request))
 }
 
-// stopAgent kills the agent and holds it back from being started again.
-func (e *Environment) stopAgent(ctx context.Context) error {
+// endBound is how long an agent that was asked to end may take.
+const endBound = 10 * time.Second
+
+// stopAgent ends the agent and holds it back from being started again.
+func (e *Environment) stopAgent(ctx context.Context, by syscall.Signal) error {
 	c := e.container(RoleAgent)
 	e.mu.Lock()
 	held := e.held
@@ -159,9 +205,19 @@ func (e *Environment) stopAgent(ctx context.Context) error {
 	if held != nil {
 		return errors.New("it is stopped already")
 	}
-	if err := e.killAgent(ctx, c); err != nil {
+	if err := e.killAgent(ctx, c, by); err != nil {
 		e.releaseAgent()
 		return err
+	}
+	if by == syscall.SIGTERM {
+		patient, cancel := context.WithTimeout(ctx, endBound)
+		defer cancel()
+		if _, err := c.Wait(patient); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := c.Signal(ctx, syscall.SIGKILL); err != nil {
+			return err
+		}
 	}
 	_, err := c.Wait(ctx)
 	return err
@@ -188,12 +244,12 @@ func (e *Environment) releaseAgent() bool {
 	return true
 }
 
-// killAgent ends the agent, so that nobody takes it for dead.
-func (e *Environment) killAgent(ctx context.Context, c Container) error {
+// killAgent ends the agent by a signal, so that nobody takes it for dead.
+func (e *Environment) killAgent(ctx context.Context, c Container, by syscall.Signal) error {
 	e.mu.Lock()
 	e.expected++
 	e.mu.Unlock()
-	err := c.Signal(ctx, syscall.SIGKILL)
+	err := c.Signal(ctx, by)
 	if err != nil {
 		e.expectedExit(RoleAgent) // else its next end would pass for one that was asked for
 	}
@@ -224,7 +280,7 @@ func (e *Environment) restartAsked(ctx context.Context, role Role) error {
 	}
 	switch role {
 	case RoleAgent:
-		if err := e.killAgent(ctx, c); err != nil {
+		if err := e.killAgent(ctx, c, syscall.SIGKILL); err != nil {
 			return err
 		}
 		return e.awaitAgent(ctx, c)

@@ -45,7 +45,7 @@ var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
-	h.Obeyed = true
+	h.Obeyed, h.Releases = true, e.releases
 	h.Etcd = driverEtcd
 	data, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
@@ -65,6 +65,9 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening, InterruptSignal)
 	e.releaseAgent() // a driver that was cut short may have stopped it
+	if originalErr := e.backToOriginal(ctx); err == nil {
+		err = originalErr
+	}
 	return exit, errors.Join(err, listening.Close())
 }
 
@@ -238,7 +241,6 @@ func (e *Environment) watch(ctx context.Context, role Role, c Container, tell fu
 		}
 		at, killed := time.Now(), e.expectedExit(role) // before the log is read, which may take long
 		e.mu.Lock()
-		spec, known := e.specs[role]
 		asked, held := killed || role == RoleAgent && e.mortal, e.held
 		e.mu.Unlock()
 		words := lastWords(context.WithoutCancel(ctx), c)
@@ -247,7 +249,7 @@ func (e *Environment) watch(ctx context.Context, role Role, c Container, tell fu
 			Extra: slices.Contains(e.target.Facts().Extras, string(role)),
 		}
 		tell(event)
-		if role != RoleAgent || !known || restarts == maxRestarts {
+		if role != RoleAgent || restarts == maxRestarts {
 			return
 		}
 		if !asked {
@@ -258,6 +260,12 @@ func (e *Environment) watch(ctx context.Context, role Role, c Container, tell fu
 			case <-held:
 			case <-ctx.Done(): // a kept environment without an agent could not be used again
 			}
+		}
+		e.mu.Lock()
+		spec, known := e.specs[role] // it may be another release's by now
+		e.mu.Unlock()
+		if !known {
+			return
 		}
 		if c, err = e.restart(ctx, c, spec); err != nil {
 			tell(report.Event{At: time.Now(), Container: "environment", What: "could not start the agent again: " + err.Error()})

@@ -62,6 +62,9 @@ type Environment struct {
 	mortal     bool          // all ends of the agent are asked for
 	died       string        // why the agent died that was started again last; empty: none has since it was asked for
 	held       chan struct{} // the agent stays away until it is closed; nil: it does not
+	releases   []string      // that agentOf knows
+	makeAgent  func(ctx context.Context, release string) (component string, err error)
+	original   string // the agent's component, while it is started from another one; empty: it is not
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all

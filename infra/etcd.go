@@ -71,9 +71,9 @@ func put(ctx context.Context, client *http.Client, etcd netip.AddrPort, values m
 const purgers = 32
 
 // Purge removes what is stored under keys of etcd, and under these alone. For the API server and whoever watches it, the objects go as
-// if another API server had deleted them. That a key is not there is no error.
-func Purge(ctx context.Context, etcd EtcdAccess, keys []string) error {
-	client, err := etcd.client(nil)
+// if another API server had deleted them. That a key is not there is no error. It connects by dial; nil: as to anything else.
+func Purge(ctx context.Context, etcd EtcdAccess, keys []string, dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
+	client, err := etcd.client(dial)
 	if err != nil {
 		return err
 	}

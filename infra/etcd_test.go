@@ -40,7 +40,7 @@ func TestPurge(t *testing.T) {
 	}))
 	etcd := secured(t, server)
 	defer server.Close()
-	if err := Purge(t.Context(), etcd, keys); err != nil {
+	if err := Purge(t.Context(), etcd, keys, nil); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(gone)
@@ -48,7 +48,7 @@ func TestPurge(t *testing.T) {
 		t.Errorf("%d of %d are gone", len(gone), len(keys))
 	}
 	refuse = true
-	if err := Purge(t.Context(), etcd, keys); err == nil || !strings.Contains(err.Error(), "no space") {
+	if err := Purge(t.Context(), etcd, keys, nil); err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -90,7 +90,7 @@ func TestEtcdKnowsItsOwnClientsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	etcd.Cert, etcd.Key = agent.cert, agent.key
-	if err := Purge(t.Context(), etcd, []string{"/x"}); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := Purge(t.Context(), etcd, []string{"/x"}, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -37,6 +37,7 @@ type Handoff struct {
 	Traffic    json.RawMessage   `json:"traffic,omitempty"`     // of workloads/load: the suite is that order and nothing else
 	Leak       json.RawMessage   `json:"leak,omitempty"`        // of scenarios/leak: the suite is that order and nothing else
 	Obeyed     bool              `json:"obeyed,omitempty"`      // the harness does what the driver asks for: AskRestart, AskStop, AskStart, AskDeath
+	Releases   []string          `json:"releases,omitempty"`    // of the agent, that the harness can start (AskStartAs), first the one that runs
 	QuickFirst bool              `json:"quick_first,omitempty"` // scenarios that take long come last
 	Live       bool              `json:"live"`                  // write status lines (LivePrefix) on stdout
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,12 +18,14 @@ import (
 // driverUser is who the driver is to the API server; it has the rights of driverRules and no others.
 const driverUser = "fv-driver"
 
-// driverRules are the rights to each kind of objects that workloads have.
+// driverRules are the rights to each kind of objects that workloads have, and to leases, for which candidates of scenarios stand.
 func driverRules() (all []rbacv1.PolicyRule) {
 	for _, d := range workloads.Kinds() {
 		all = append(all, d.Rights()...)
 	}
-	return all
+	return append(all, rbacv1.PolicyRule{
+		APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "delete"},
+	})
 }
 
 // installDriver binds the driver's rights; the API server may need a moment until it takes roles.

@@ -27,6 +27,7 @@ func TestDriverRules(t *testing.T) {
 			APIGroups: []string{"policy.networking.k8s.io"}, Verbs: all,
 			Resources: []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"},
 		},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "delete"}},
 	} {
 		add(want, r)
 	}

@@ -20,36 +20,52 @@ const (
 )
 
 var _ = register(func(Params) engine.Scenario {
-	topology := stage
-	topology.DualStack = true
-	amid := func(name string, do func(context.Context, *engine.World) error) engine.Step {
-		return engine.Step{Name: name, Do: func(ctx context.Context, w *engine.World) error {
-			return unharmed(ctx, w, name, func(ctx context.Context) error { return do(ctx, w) })
-		}}
-	}
 	wait := func(ctx context.Context, _ *engine.World) error { return pause(ctx, awayFor) }
-	return engine.Scenario{
+	return hitless(engine.Scenario{
 		Name: "hitless restart",
-		Doc: "Established connections talk and new ones are begun, by each protocol, family and direction that a policy allows, while the agent is restarted, is away and" +
-			" is frozen. No message is lost, and no connection fails.",
-		Labels:   []engine.Label{Traffic, Policy},
-		Needs:    []workloads.Feature{workloads.Restarts},
-		Timeout:  brief,
-		Topology: topology, Arrange: arrangeStage,
+		Doc: "Established connections talk and new ones are begun, by each protocol, family and direction that a policy allows, while the agent is restarted, is killed, is" +
+			" away and is frozen. No message is lost, no connection fails, and nothing passes that the policy forbids.",
+		Labels: []engine.Label{Traffic, Policy},
+		Needs:  []workloads.Feature{workloads.Restarts},
 		Steps: []engine.Step{
-			{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.AddPolicies(ctx, []workloads.Policy{loadGuard(w)})
-			}},
-			amid("restarted", func(ctx context.Context, w *engine.World) error {
+			amid("restarted", 0, func(ctx context.Context, w *engine.World) error {
+				return away(ctx, w, w.Agent.End, w.Agent.Start, func(context.Context, *engine.World) error { return nil })
+			}),
+			amid("killed", 0, func(ctx context.Context, w *engine.World) error {
 				return whileAway(ctx, w, func(context.Context, *engine.World) error { return nil })
 			}),
-			amid("away", func(ctx context.Context, w *engine.World) error { return whileAway(ctx, w, wait) }),
-			amid("frozen", func(ctx context.Context, w *engine.World) error {
+			amid("away", awayFor, func(ctx context.Context, w *engine.World) error { return whileAway(ctx, w, wait) }),
+			amid("frozen", awayFor, func(ctx context.Context, w *engine.World) error {
 				return w.Away(func() error { return w.Freeze(func() error { return wait(ctx, w) }) })
 			}),
 		},
-	}
+	})
 })
+
+// hitless puts the stage, with both families, and the policy that guards its first server under a scenario's steps.
+func hitless(sc engine.Scenario) engine.Scenario {
+	sc.Topology, sc.Arrange = stage, arrangeStage
+	sc.Topology.DualStack = true
+	if sc.Timeout == 0 {
+		sc.Timeout = brief
+	}
+	sc.Steps = append([]engine.Step{{Name: "guard", Do: func(ctx context.Context, w *engine.World) error {
+		return w.Fleet.AddPolicies(ctx, []workloads.Policy{loadGuard(w)})
+	}}}, sc.Steps...)
+	return sc
+}
+
+// amid is a step that does something to the agent, which takes about so long, and wants no traffic to be harmed by it.
+func amid(name string, lasts time.Duration, do func(context.Context, *engine.World) error) engine.Step {
+	return engine.Step{Name: name, Do: func(ctx context.Context, w *engine.World) error {
+		return guardedUnharmed(ctx, w, name, lasts, func(ctx context.Context) error { return do(ctx, w) })
+	}}
+}
+
+// guardedUnharmed is as unharmed, with traffic beside it that the guard forbids: none of it may arrive.
+func guardedUnharmed(ctx context.Context, w *engine.World, name string, lasts time.Duration, do func(context.Context) error) error {
+	return bear(ctx, w, append(talkOnStage(w, name, lasts), forbiddenOnStage(w, name, lasts)...), do)
+}
 
 // loadGuard lets the server of the stage's first namespace hear the clients there alone, on all ports.
 func loadGuard(w *engine.World) workloads.Policy {
@@ -60,19 +76,36 @@ func loadGuard(w *engine.World) workloads.Policy {
 
 // unharmed makes traffic to and from the server of the stage's first namespace, does it amid that, and wants nothing to be lost.
 func unharmed(ctx context.Context, w *engine.World, name string, do func(context.Context) error) error {
-	carrying := talkOnStage(w, name)
+	return bear(ctx, w, talkOnStage(w, name, longestStep), do)
+}
+
+// bear makes traffic, does it amid that, and wants nothing to be lost, nor anything to arrive that is forbidden.
+func bear(ctx context.Context, w *engine.World, carrying []effects.Carrying, do func(context.Context) error) error {
 	reports, err := effects.Carry(ctx, w, carrying, func(ctx context.Context) error {
 		return errors.Join(pause(ctx, beforeAndAfter), do(ctx), pause(ctx, beforeAndAfter))
 	})
 	for i := 0; i < len(reports) && err == nil; i++ {
-		err = withoutLoss(carrying[i].Name, reports[i])
+		if c := carrying[i]; c.Forbidden {
+			err = withoutLeak(c.Name, reports[i])
+		} else {
+			err = withoutLoss(w, c.Name, reports[i])
+		}
 	}
 	return err
 }
 
-// talkOnStage is established connections by TCP, UDP and HTTP, and new ones by TCP, between the server of the stage's first namespace and the
-// clients there, here and on another node.
-func talkOnStage(w *engine.World, name string) []effects.Carrying {
+const (
+	newEachSecond = 100 // connections that are begun, and first datagrams
+	// longestStep is what a step takes, besides the time that it waits, on a busy machine.
+	longestStep = 20 * time.Second
+)
+
+// newOnes is how many connections are begun in a step that lasts so long.
+func newOnes(lasts time.Duration) int { return int((lasts + longestStep).Seconds() * newEachSecond) }
+
+// talkOnStage is established connections by TCP, UDP and HTTP, and new ones by TCP and UDP, between the server of the stage's first namespace and
+// the clients there, here and on another node. New ones of UDP are flows of one datagram.
+func talkOnStage(w *engine.World, name string, lasts time.Duration) []effects.Carrying {
 	flows := func(p load.Protocol) (all []effects.Flow) {
 		s, here, far := onStage(w, 0, server), onStage(w, 0, localClient), onStage(w, 0, remoteClient)
 		for index := range s.IPs {
@@ -86,9 +119,31 @@ func talkOnStage(w *engine.World, name string) []effects.Carrying {
 			Name: name + ", established", Flows: onPort(flows(p), i), Spec: load.Spec{Protocol: p, Connections: 12, Rate: 600},
 		})
 	}
-	return append(carrying, effects.Carrying{
-		Name: name + ", new", Flows: onPort(flows(load.TCP), len(carrying)), Spec: load.Spec{Protocol: load.TCP, Connections: 2000, ConnectRate: 100, Idle: true},
-	})
+	for i, p := range []load.Protocol{load.TCP, load.UDP} {
+		carrying = append(carrying, effects.Carrying{Name: name + ", new", Flows: onPort(flows(p), 3+i), Spec: anew(p, lasts)})
+	}
+	return carrying
+}
+
+// anew is traffic of which each message begins a connection.
+func anew(p load.Protocol, lasts time.Duration) load.Spec {
+	if p == load.UDP {
+		return load.Spec{Protocol: p, Connections: newOnes(lasts), Rate: newEachSecond}
+	}
+	return load.Spec{Protocol: p, Connections: newOnes(lasts), ConnectRate: newEachSecond, Idle: true}
+}
+
+// forbiddenOnStage is new connections to the server from the clients of the other namespace, which the guard does not let in.
+func forbiddenOnStage(w *engine.World, name string, lasts time.Duration) (carrying []effects.Carrying) {
+	s := onStage(w, 0, server)
+	for i, p := range []load.Protocol{load.TCP, load.UDP} {
+		var flows []effects.Flow
+		for index := range s.IPs {
+			flows = append(flows, loadFlow(w, onStage(w, 1, localClient), s, index, p), loadFlow(w, onStage(w, 1, remoteClient), s, index, p))
+		}
+		carrying = append(carrying, effects.Carrying{Name: name + ", forbidden", Flows: onPort(flows, 5+i), Spec: anew(p, lasts), Forbidden: true})
+	}
+	return carrying
 }
 
 // onPort gives the flows of several kinds of traffic a port each, for each has its servers.
@@ -100,9 +155,20 @@ func onPort(flows []effects.Flow, kind int) []effects.Flow {
 }
 
 // withoutLoss wants no message to be lost and no connection to fail. Traffic that was never made says nothing.
-func withoutLoss(name string, r load.Report) error {
+func withoutLoss(w *engine.World, name string, r load.Report) error {
 	if r.Count.There.Arrived == 0 {
 		return fmt.Errorf("%s by %s: no message arrived at all: %w", name, r.Spec.Protocol, engine.ErrBroken)
 	}
-	return effects.Within(fmt.Sprintf("%s by %s", name, r.Spec.Protocol), load.Budget{Lost: new(uint64), Failed: new(int)}, r)
+	return effects.Unharmed(w, fmt.Sprintf("%s by %s", name, r.Spec.Protocol), r)
+}
+
+// withoutLeak wants nothing of forbidden traffic to arrive. Traffic that was never made says nothing.
+func withoutLeak(name string, r load.Report) error {
+	if r.Count.Sent == 0 && len(r.Connections) == 0 {
+		return fmt.Errorf("%s by %s: nothing was sent at all", name, r.Spec.Protocol)
+	}
+	if leaked := effects.Leaked(r); leaked > 0 {
+		return fmt.Errorf("%s by %s: %d came through: %w", name, r.Spec.Protocol, leaked, engine.ErrBroken)
+	}
+	return nil
 }

@@ -33,6 +33,8 @@ const (
 	Clock engine.Label = "clock"
 	// Traffic marks what accounts for every message of continuous traffic.
 	Traffic engine.Label = "traffic"
+	// Network marks what makes the network bad between the agent, or another client, and the API server.
+	Network engine.Label = "network"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.

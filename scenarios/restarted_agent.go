@@ -53,13 +53,18 @@ const startBound = time.Minute
 
 // whileAway does it while the agent is stopped, and starts it again whatever becomes of that: the scenarios after this one need it.
 func whileAway(ctx context.Context, w *engine.World, do func(context.Context, *engine.World) error) error {
+	return away(ctx, w, w.Agent.Stop, w.Agent.Start, do)
+}
+
+// away is as whileAway, for ways of one's own to stop and start the agent.
+func away(ctx context.Context, w *engine.World, stop, start func(context.Context) error, do func(context.Context, *engine.World) error) error {
 	return w.Away(func() (err error) {
 		defer func() {
 			detached, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), startBound, fmt.Errorf("the agent is not back within %v", startBound))
 			defer cancel()
-			err = errors.Join(err, w.Agent.Start(detached))
+			err = errors.Join(err, start(detached))
 		}()
-		if err := w.Agent.Stop(ctx); err != nil {
+		if err := stop(ctx); err != nil {
 			return err
 		}
 		return do(ctx, w)

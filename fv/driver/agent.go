@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"golang.org/x/sys/unix"
 
@@ -14,14 +15,18 @@ import (
 // agent is the SUT's program, which the harness stops and starts when it is asked to.
 type agent struct{ *Driver }
 
-var _ engine.Agent = agent{}
+var _ engine.Upgradable = agent{}
 
-func (a agent) Stop(ctx context.Context) error {
+func (a agent) Stop(ctx context.Context) error { return a.leave(ctx, infra.AskStop) }
+
+func (a agent) End(ctx context.Context) error { return a.leave(ctx, infra.AskEnd) }
+
+func (a agent) leave(ctx context.Context, ask func(context.Context, io.Writer, string) error) error {
 	a.restarting.Store(true)
 	a.mu.Lock()
 	a.away = make(chan struct{})
 	a.mu.Unlock()
-	err := infra.AskStop(ctx, a.out, a.handoff.Out)
+	err := ask(ctx, a.out, a.handoff.Out)
 	if err != nil { // nobody starts what was not stopped
 		a.back()
 		a.restarting.Store(false)
@@ -33,6 +38,18 @@ func (a agent) Start(ctx context.Context) error {
 	defer a.restarted()
 	defer a.back()
 	return infra.AskStart(ctx, a.out, a.handoff.Out)
+}
+
+func (a agent) Releases() []string { return a.handoff.Releases }
+
+func (a agent) Make(ctx context.Context, release string) error {
+	return infra.AskMake(ctx, a.out, a.handoff.Out, release)
+}
+
+func (a agent) StartAs(ctx context.Context, release string) error {
+	defer a.restarted()
+	defer a.back()
+	return infra.AskStartAs(ctx, a.out, a.handoff.Out, release)
 }
 
 // back notes that the SUT's program is held back no more.

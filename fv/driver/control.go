@@ -58,7 +58,7 @@ func (w *Wire) serve(c net.Conn) {
 }
 
 // ErrNobodyAtWork is what Control returns if no driver is at work on the node, so that there are no pods.
-var ErrNobodyAtWork = errors.New("nothing is at work on this node, so no pod has a link: start `fv traffic`, or `fv test`")
+var ErrNobodyAtWork = errors.New("nothing is at work on this node, so no link can be impaired: start `fv traffic`, or `fv test`")
 
 // Control passes an order on to the driver at work on this node, and prints its answer: as JSON, or for people.
 func Control(order []byte, asJSON bool, out io.Writer) error {

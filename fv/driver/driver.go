@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 
@@ -42,6 +43,7 @@ type Driver struct {
 	out     io.Writer  // which the harness listens to
 	addr    netip.Addr // of the node
 	target  targets.Target
+	config  *rest.Config // of the API server
 	client  kubernetes.Interface
 	admin   adminclient.Interface
 	served  map[workloads.Kind]bool // of those that clusters may lack, what this one knows
@@ -55,7 +57,8 @@ type Driver struct {
 	running   context.Context // ends once the driver is interrupted
 	interrupt context.CancelCauseFunc
 
-	restarting atomic.Bool // the end of the SUT is asked for
+	restarting atomic.Bool   // the end of the SUT is asked for
+	candidates atomic.Uint32 // of leader elections so far
 	watcher    *netns.Watcher
 	undo       lifecycle.Undo
 
@@ -137,6 +140,8 @@ func (d *Driver) openAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
+	config.Dial = netns.Dial // so that the agent's way there can be impaired, and not ours
+	d.config = config
 	if d.client, err = workloads.NewClient(config); err != nil {
 		return err
 	}

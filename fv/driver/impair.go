@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,12 +12,13 @@ import (
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
+	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
 // ImpairOrder is what `fv impair` asks of the driver that is at work on the node.
 type ImpairOrder struct {
 	Do      string          `json:"do"`  // set, show or clear
-	Pod     string          `json:"pod"` // namespace/name; show and clear: empty means all
+	Pod     string          `json:"pod"` // namespace/name, or Uplink or API; show and clear: empty means all
 	Name    string          `json:"name"`
 	Both    bool            `json:"both"`    // set: in both directions, by the names Name-out and Name-in
 	Replace bool            `json:"replace"` // set: what is not said is not as it was but nothing
@@ -26,7 +26,13 @@ type ImpairOrder struct {
 	Asked   json.RawMessage `json:"asked"`   // an impair.Impairment of which what is not said stays as it was
 }
 
-// LinkReport is what is in force on a pod's link.
+// What stands for a pod in an order that is about the node's own links.
+const (
+	Uplink = "uplink" // all that the node and its pods say to others and hear of them
+	API    = "api"    // what the agent says to the API server and hears of it
+)
+
+// LinkReport is what is in force on a link.
 type LinkReport struct {
 	Pod         string          `json:"pod"`
 	Impairments []impair.Report `json:"impairments"`
@@ -56,8 +62,9 @@ func (w *Wire) note(pod workloads.Key, impaired bool) {
 // excused reports whether a packet did not arrive on a path that was impaired, so that nobody can say who dropped it; the lock is held. One
 // that arrived is judged as any other.
 func (w *Wire) excused(o effects.Observation) bool {
+	crosses := o.Flow.From.Remote || o.Flow.To.Remote
 	return !o.Arrived && slices.ContainsFunc(w.bad, func(s spell) bool {
-		return (s.pod == o.Flow.From.Key || s.pod == o.Flow.To.Key) && !o.Gone.Before(s.from.Add(-effects.CertainAfter)) &&
+		return (s.pod == o.Flow.From.Key || s.pod == o.Flow.To.Key || crosses && s.pod == uplink.Pod) && !o.Gone.Before(s.from.Add(-effects.CertainAfter)) &&
 			(s.to.IsZero() || !o.Sent.After(s.to.Add(effects.CertainAfter)))
 	})
 }
@@ -82,31 +89,41 @@ func (w *Wire) obey(o ImpairOrder) ([]LinkReport, error) {
 	case "clear":
 		return w.clearImpairments(o)
 	case "show":
-		return w.impairments(o.Pod)
+		return w.impairments(o)
 	}
 	return nil, fmt.Errorf("an order to %q is not known", o.Do)
 }
 
 func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
-	pod, err := w.pod(o.Pod)
+	chosen, err := w.chosen(o)
 	if err != nil {
 		return nil, err
 	}
-	link, err := w.link(pod)
-	if err != nil {
-		return nil, err
+	for _, k := range chosen {
+		link, err := w.link(k)
+		if err != nil {
+			return nil, err
+		}
+		w.note(k, true)
+		filter := w.within(o.Pod)
+		if !o.Both {
+			err = put(link, o.name(), "", o, filter)
+		} else {
+			err = errors.Join(put(link, o.name()+"-out", impair.Out, o, filter), put(link, o.name()+"-in", impair.In, o, filter))
+		}
+		if err != nil { // it may be that nothing is in force: then nothing is excused
+			return nil, errors.Join(err, w.noteEnd(k, link))
+		}
 	}
-	w.note(pod, true)
-	name := cmp.Or(o.Name, "default")
-	if !o.Both {
-		err = put(link, name, "", o)
-	} else {
-		err = errors.Join(put(link, name+"-out", impair.Out, o), put(link, name+"-in", impair.In, o))
+	return w.impairments(o)
+}
+
+// name is that of the impairment.
+func (o ImpairOrder) name() string {
+	if o.Pod == API {
+		return cmp.Or(o.Name, API)
 	}
-	if err != nil { // it may be that nothing is in force: then nothing is excused
-		return nil, errors.Join(err, w.noteEnd(pod, link))
-	}
-	return w.impairments(o.Pod)
+	return cmp.Or(o.Name, "default")
 }
 
 // noteEnd notes that a pod's link is impaired no more if nothing is in force on it; the lock is held.
@@ -118,8 +135,8 @@ func (w *Wire) noteEnd(pod workloads.Key, link *impair.Link) error {
 	return err
 }
 
-// put sets an impairment: what the order does not say stays as it was, unless it says Replace.
-func put(link *impair.Link, name string, direction impair.Direction, o ImpairOrder) error {
+// put sets an impairment: what the order does not say stays as it was, unless it says Replace. Its filter is narrowed.
+func put(link *impair.Link, name string, direction impair.Direction, o ImpairOrder, narrow func(*impair.Filter)) error {
 	var asked impair.Impairment
 	if !o.Replace {
 		all, err := link.Show()
@@ -148,15 +165,24 @@ func put(link *impair.Link, name string, direction impair.Direction, o ImpairOrd
 			return err
 		}
 	}
+	narrow(&asked.Filter)
 	asked.Name = name
 	asked.Direction = cmp.Or(direction, asked.Direction)
 	return link.Set(asked)
 }
 
 func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
+	chosen, err := w.chosen(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Pod == API { // on a link that has others
+		o.Name = o.name()
+	}
 	cleared := 0
-	for k, link := range w.links {
-		if o.Pod != "" && k.String() != o.Pod {
+	for _, k := range chosen {
+		link := w.links[k]
+		if link == nil {
 			continue
 		}
 		all, err := link.Show()
@@ -179,19 +205,18 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 	if cleared == 0 && o.Name != "" {
 		return nil, fmt.Errorf("there is no impairment %s", o.Name)
 	}
-	return w.impairments(o.Pod)
+	return w.impairments(o)
 }
 
-// impairments says what is in force, of one pod or of all that have something; the lock is held.
-func (w *Wire) impairments(pod string) ([]LinkReport, error) {
+// impairments says what is in force, of those links that are chosen and have something; the lock is held.
+func (w *Wire) impairments(o ImpairOrder) ([]LinkReport, error) {
 	var reports []LinkReport
-	if pod != "" {
-		if _, err := w.pod(pod); err != nil {
-			return nil, err
-		}
+	chosen, err := w.chosen(o)
+	if err != nil {
+		return nil, err
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(w.links), func(a, b workloads.Key) int { return strings.Compare(a.String(), b.String()) }) {
-		if pod != "" && k.String() != pod {
+	for _, k := range chosen {
+		if w.links[k] == nil {
 			continue
 		}
 		all, err := w.links[k].Show()
@@ -230,11 +255,11 @@ func (w *Wire) link(pod workloads.Key) (*impair.Link, error) {
 	if l := w.links[pod]; l != nil {
 		return l, nil
 	}
-	ns, ok := w.plugger.Namespace(pod)
-	if !ok {
-		return nil, fmt.Errorf("pod %s is about to go", pod)
+	ns, device, err := w.end(pod)
+	if err != nil {
+		return nil, err
 	}
-	l, err := impair.Open(ns, impair.PodInterface)
+	l, err := impair.Open(ns, device)
 	if err == nil {
 		w.links[pod] = l
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -23,6 +24,11 @@ func (d *Driver) openKernel(ctx context.Context) (err error) {
 		return err
 	}
 	d.undo.Push("unplug all", d.wire.Close)
+	if d.HasFeature(workloads.OwnWay) {
+		if d.wire.api, err = apiServer(d.config.Host); err != nil {
+			return err
+		}
+	}
 	deaf, err := d.wire.listen()
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	ctx, release := d.interruptible(ctx)
 	defer release()
-	if why := skipped(sc, d, d.handoff.Obeyed); why != "" {
+	if why := skipped(sc, d, d.handoff); why != "" {
 		begun := sc.Begin(time.Now())
 		begun.Skipped = why
 		d.write(report.Entry{Scenario: sc.Name, Begin: begun})
@@ -107,14 +107,23 @@ func (d *Driver) renew(ctx context.Context, w *engine.World) error {
 	return d.restart(ctx, infra.RoleAgent)
 }
 
-// skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it.
-func skipped(sc engine.Scenario, sut engine.SUT, obeyed bool) string {
+// skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it, also in another
+// release.
+func skipped(sc engine.Scenario, sut engine.SUT, h infra.Handoff) string {
 	for _, need := range sc.Needs {
-		switch {
-		case need == workloads.Restarts && !obeyed:
-			return "nobody stops and starts the agent for a driver that was not started by the harness"
-		case need != workloads.Restarts && !sut.HasFeature(need):
-			return "the target has no " + string(need)
+		switch need {
+		case workloads.Restarts:
+			if !h.Obeyed {
+				return "nobody stops and starts the agent for a driver that was not started by the harness"
+			}
+		case workloads.Upgrades:
+			if len(h.Releases) < 2 {
+				return "there is no other release of this agent that could be built and started in its place"
+			}
+		default:
+			if !sut.HasFeature(need) {
+				return "the target has no " + string(need)
+			}
 		}
 	}
 	return ""

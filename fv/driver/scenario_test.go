@@ -3,6 +3,7 @@ package driver
 import (
 	"testing"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -18,17 +19,20 @@ func (a able) HasFeature(name workloads.Feature) bool { return a.features[name] 
 func TestSkippedForWhatIsMissing(t *testing.T) {
 	sut := able{features: map[workloads.Feature]bool{"ipv6": true}}
 	for name, c := range map[string]struct {
-		needs   []workloads.Feature
-		obeyed  bool
-		skipped bool
+		needs    []workloads.Feature
+		obeyed   bool
+		releases []string
+		skipped  bool
 	}{
-		"no need":                     {nil, false, false},
-		"a feature that is there":     {[]workloads.Feature{"ipv6"}, false, false},
-		"one that is not":             {[]workloads.Feature{"ipv6", "sctp"}, true, true},
-		"restarts":                    {[]workloads.Feature{workloads.Restarts}, true, false},
-		"restarts that nobody grants": {[]workloads.Feature{workloads.Restarts}, false, true},
+		"no need":                     {nil, false, nil, false},
+		"a feature that is there":     {[]workloads.Feature{"ipv6"}, false, nil, false},
+		"one that is not":             {[]workloads.Feature{"ipv6", "sctp"}, true, nil, true},
+		"restarts":                    {[]workloads.Feature{workloads.Restarts}, true, nil, false},
+		"restarts that nobody grants": {[]workloads.Feature{workloads.Restarts}, false, nil, true},
+		"an upgrade":                  {[]workloads.Feature{workloads.Upgrades}, true, []string{"v2", "v1"}, false},
+		"an upgrade from nothing":     {[]workloads.Feature{workloads.Upgrades}, true, []string{"v2"}, true},
 	} {
-		if why := skipped(engine.Scenario{Needs: c.needs}, sut, c.obeyed); (why != "") != c.skipped {
+		if why := skipped(engine.Scenario{Needs: c.needs}, sut, infra.Handoff{Obeyed: c.obeyed, Releases: c.releases}); (why != "") != c.skipped {
 			t.Errorf("%s: %q", name, why)
 		}
 	}

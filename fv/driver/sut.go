@@ -43,8 +43,11 @@ func (d *Driver) serves(k workloads.Descriptor) bool { return k.Feature() == "" 
 
 // HasFeature reports whether the target has a feature, and the cluster the kinds of objects that it needs.
 func (d *Driver) HasFeature(name workloads.Feature) bool {
-	if name == workloads.Routing {
+	switch name {
+	case workloads.Routing:
 		return d.target.Presentation().Routes
+	case workloads.OwnWay: // else it hears of the cluster from what is started besides
+		return len(d.handoff.Target.Extras) == 0
 	}
 	missing := func(k workloads.Descriptor) bool { return k.Feature() == name && !d.serves(k) }
 	return slices.Contains(d.target.Features(), name) && !slices.ContainsFunc(workloads.Kinds(), missing)

@@ -25,23 +25,25 @@ type Wire struct {
 	plugger *netns.Plugger
 	prober  *traffic.Prober
 	fabric  *uplink.Fabric
-	routes  bool // to pods are its own to make
+	routes  bool           // to pods are its own to make
+	addr    netip.Addr     // of the node
+	api     netip.AddrPort // of the API server; invalid: not known
 	undo    lifecycle.Undo
 
 	mu        sync.Mutex
 	plugs     map[workloads.Key]workloads.Plug
-	owners    map[netip.Addr]workloads.Key // local pods that have a veth
-	stream    *traffic.Stream              // nil: none yet
-	listening map[workloads.Key][]uint16   // the zero Key is the node
-	links     map[workloads.Key]*impair.Link
-	bad       []spell             // in which links were impaired
-	carried   *continuous.Traffic // the newest; nil: there was none
+	owners    map[netip.Addr]workloads.Key   // local pods that have a veth
+	stream    *traffic.Stream                // nil: none yet
+	listening map[workloads.Key][]uint16     // the zero Key is the node
+	links     map[workloads.Key]*impair.Link // of pods, and of the node: see uplinkKey
+	bad       []spell                        // in which links were impaired
+	carried   *continuous.Traffic            // the newest; nil: there was none
 }
 
 // NewWire opens a wire in the network namespace of this process, that of the node with this address. It routes to the pods itself if the SUT does
 // not.
 func NewWire(ctx context.Context, node netip.Addr, routes bool) (w *Wire, err error) {
-	w = &Wire{routes: routes, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{},
+	w = &Wire{routes: routes, addr: node, plugs: map[workloads.Key]workloads.Plug{}, owners: map[netip.Addr]workloads.Key{}, listening: map[workloads.Key][]uint16{},
 		links: map[workloads.Key]*impair.Link{}}
 	defer func() {
 		if err != nil {

@@ -48,6 +48,10 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.HasFeature(workloads.ForgetsConnections) {
 		e.Tracked = netns.Tracked
 	}
+	e.Elections = elections{d}
+	if d.HasFeature(workloads.OwnWay) {
+		e.Way = d.wire.agentsWay()
+	}
 	w := &engine.World{
 		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
@@ -71,7 +75,7 @@ func (d *Driver) purge(ctx context.Context, pods []workloads.Key, namespaces []s
 	if err != nil {
 		return err
 	}
-	return infra.Purge(ctx, etcd, keys)
+	return infra.Purge(ctx, etcd, keys, netns.Dial)
 }
 
 // hosting is what the target decides of the node's own traffic; nil if it does not say.

@@ -99,6 +99,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	}
 	grouped := s.screen.group(s.out, "scenarios")
 	words := &report.LastWords{}
+	env.OfferReleases(s.h.releases(s.options))
 	exit, err := env.Drive(driving, infra.Handoff{
 		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
 		Command: s.repeat(),

@@ -17,10 +17,16 @@ import (
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// ImpairOrder is what is asked of the driver at work about the links of its pods.
+// What stands for a pod in an ImpairOrder that is about the node's own links.
+const (
+	Uplink = "uplink" // to the other nodes and to the API server
+	API    = "api"    // the agent's connections with the API server
+)
+
+// ImpairOrder is what is asked of the driver at work about links.
 type ImpairOrder struct {
-	Do      string         `json:"do"` // set, show or clear
-	Pod     string         `json:"pod,omitempty"`
+	Do      string         `json:"do"`            // set, show or clear
+	Pod     string         `json:"pod,omitempty"` // namespace/name, Uplink or API; empty: all
 	Name    string         `json:"name,omitempty"`
 	Both    bool           `json:"both,omitempty"`
 	Replace bool           `json:"replace,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,7 +66,7 @@ func (b *Builder) Artifact(ctx context.Context, component string) (Artifact, err
 	if err != nil {
 		return Artifact{}, err
 	}
-	kind := component
+	kind, _ := Split(component)
 	if b.Overrides[component] != "" {
 		kind += "-given" // old ones are dropped, and those that took minutes to build must not be among them
 	}
@@ -124,10 +125,26 @@ func (b *Builder) assemble(ctx context.Context, component, dir string) error {
 }
 
 func (b *Builder) folder(component string) string {
-	if release := b.Releases[component]; release != "" {
-		component += "-" + release
+	name, release := Split(component)
+	folder := filepath.Join(b.Root, "docker", name)
+	if release == "" {
+		release = b.Releases[name]
+	} else if pinned, err := readRecipe(folder); err == nil && pinned.Release == release {
+		release = ""
 	}
-	return filepath.Join(b.Root, "docker", component)
+	if release != "" {
+		folder += "-" + release
+	}
+	return folder
+}
+
+// At names a component in one of its releases, whichever is chosen and whoever gave a binary of it.
+func At(component, release string) string { return component + "@" + release }
+
+// Split takes such a name apart; the release of any other is empty.
+func Split(component string) (name, release string) {
+	name, release, _ = strings.Cut(component, "@")
+	return name, release
 }
 
 // given returns the path of a component's binary that is not built here, if it has one.

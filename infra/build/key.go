@@ -17,7 +17,8 @@ import (
 // folder and the architecture, and beyond them the binary if that is given, as the driver's is, or the Go version and build flags.
 func (b *Builder) Key(component string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, component, runtime.GOARCH)
+	name, _ := Split(component)
+	fmt.Fprintln(h, name, runtime.GOARCH)
 	if component != Driver { // it has no folder
 		folder := b.folder(component)
 		if _, err := os.Stat(filepath.Join(folder, "Dockerfile")); err != nil {

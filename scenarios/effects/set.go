@@ -33,6 +33,8 @@ type Set struct {
 	Spreader   Spreader   // nil: nobody spreads an address over pods
 	Lossy      Lossy      // nil: no packets of pods can be lost
 	Sockets    Sockets    // nil: pods have no sockets of their own
+	Elections  Elections  // nil: none can be held
+	Way        Way        // nil: the agent has no way of its own to the API server
 	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.

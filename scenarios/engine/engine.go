@@ -142,7 +142,16 @@ type SUT interface {
 // Agent is the SUT's program on the node.
 type Agent interface {
 	Stop(ctx context.Context) error  // kills it, for as long as Start is not called; then its end is no death
+	End(ctx context.Context) error   // the same, but asks it to end before it kills it
 	Start(ctx context.Context) error // returns once it is ready
+}
+
+// Upgradable is an Agent that can be started in several releases, if the harness has them; see workloads.Upgrades.
+type Upgradable interface {
+	Agent
+	Releases() []string                                // first the one that runs when a scenario begins
+	Make(ctx context.Context, release string) error    // what it is started from, which may take minutes
+	StartAs(ctx context.Context, release string) error // Start in another release, which it has from then on
 }
 
 // World is what a step may use.

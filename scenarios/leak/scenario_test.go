@@ -98,6 +98,7 @@ func (*node) Programmed(context.Context) (*kernel.State, error) { return kernel.
 func (*node) Plug(context.Context, []workloads.Plug) error      { return nil }
 func (*node) Unplug(context.Context, []workloads.Key) error     { return nil }
 func (n *node) Stop(context.Context) error                      { return nil }
+func (n *node) End(context.Context) error                       { return nil }
 func (n *node) Start(context.Context) error                     { return nil }
 func (n *node) RestartAPI(context.Context) error                { return nil }
 

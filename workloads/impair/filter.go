@@ -17,8 +17,9 @@ import (
 // frame, ARP as well.
 type Filter struct {
 	Connection *Connection `json:"connection,omitempty"`
-	DSCP       *uint8      `json:"dscp,omitempty"` // the upper six bits of the traffic class
-	Mark       *Mark       `json:"mark,omitempty"` // of the packet; none outlasts the way from one namespace to another
+	Except     *Connection `json:"except,omitempty"` // these do not match, whatever else does
+	DSCP       *uint8      `json:"dscp,omitempty"`   // the upper six bits of the traffic class
+	Mark       *Mark       `json:"mark,omitempty"`   // of the packet; none outlasts the way from one namespace to another
 	U32        []U32       `json:"u32,omitempty"`
 	// Classic is a program of classic BPF, such as ParseClassic reads. It gets the Ethernet frame; what it returns besides
 	// 0 is a match.
@@ -36,10 +37,11 @@ type Connection struct {
 	Remote   Endpoint        `json:"remote,omitzero"`
 }
 
-// Endpoint is an address and a port; what is zero may be anything.
+// Endpoint is an address and a port, or a range of ports; what is zero may be anything.
 type Endpoint struct {
 	Address netip.Addr `json:"address,omitzero"`
 	Port    uint16     `json:"port,omitzero"`
+	Last    uint16     `json:"last,omitzero"` // of a range that begins with Port; 0: Port alone
 }
 
 // Mark matches packets whose mark has a value under a mask.
@@ -59,9 +61,7 @@ var protocols = map[corev1.Protocol]int32{corev1.ProtocolTCP: 6, corev1.Protocol
 
 func (f Filter) check() error {
 	var errs []error
-	if c := f.Connection; c != nil && c.Protocol != "" && protocols[c.Protocol] == 0 {
-		errs = append(errs, fmt.Errorf("filter: protocol %q: must be TCP, UDP or SCTP", c.Protocol))
-	}
+	errs = append(errs, f.Connection.check(), f.Except.check())
 	if f.DSCP != nil && *f.DSCP > 63 {
 		errs = append(errs, fmt.Errorf("filter: DSCP %d: must be at most 63", *f.DSCP))
 	}
@@ -73,12 +73,34 @@ func (f Filter) check() error {
 	return errors.Join(errs...)
 }
 
+func (c *Connection) check() error {
+	if c == nil {
+		return nil
+	}
+	if c.Protocol != "" && protocols[c.Protocol] == 0 {
+		return fmt.Errorf("filter: protocol %q: must be TCP, UDP or SCTP", c.Protocol)
+	}
+	for _, e := range []Endpoint{c.Local, c.Remote} {
+		if e.Last != 0 && e.Last < e.Port {
+			return fmt.Errorf("filter: ports %d to %d: the last must not be less than the first", e.Port, e.Last)
+		}
+	}
+	return nil
+}
+
 // match goes on behind itself for packets that match, and to the label miss for others. R6 is the packet; what
 // parseHeaders found is on the stack. The name is part of all its labels.
 func (f Filter) match(direction Direction, name, miss string) (asm.Instructions, error) {
 	var out asm.Instructions
 	if f.Connection != nil {
 		out = append(out, f.Connection.match(direction, miss)...)
+	}
+	if f.Except != nil {
+		other := name + "-no-exception"
+		out = append(out, f.Except.match(direction, other)...)
+		// The verifier refuses what no jump leads to, and an exception that any packet is has none to the label.
+		out = append(out, asm.LoadMem(asm.R0, asm.RFP, atVersion, asm.Word), asm.JEq.Imm32(asm.R0, -1, other), asm.Ja.Label(miss),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol(other))
 	}
 	if f.DSCP != nil {
 		out = append(out, asm.LoadMem(asm.R0, asm.RFP, atDSCP, asm.Word), asm.JNE.Imm32(asm.R0, int32(*f.DSCP), miss))
@@ -141,7 +163,11 @@ func (e Endpoint) match(address, port int16, miss string) asm.Instructions {
 				asm.JNE.Imm32(asm.R0, int32(binary.NativeEndian.Uint32(want[i:])), miss))
 		}
 	}
-	if e.Port != 0 {
+	switch {
+	case e.Last != 0:
+		out = append(out, asm.LoadMem(asm.R0, asm.RFP, port, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half),
+			asm.JLT.Imm32(asm.R0, int32(e.Port), miss), asm.JGT.Imm32(asm.R0, int32(e.Last), miss))
+	case e.Port != 0:
 		want := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, e.Port))
 		out = append(out, asm.LoadMem(asm.R0, asm.RFP, port, asm.Half), asm.JNE.Imm32(asm.R0, int32(want), miss))
 	}

@@ -65,7 +65,7 @@ func TestFilters(t *testing.T) {
 		t.Cleanup(func() { must(t, c.Close()) })
 		return err
 	}))
-	target := Endpoint{pods[1].V4, port}
+	target := Endpoint{Address: pods[1].V4, Port: port}
 	dscp := func(v uint8) *uint8 { return &v }
 	longer := func(than int32) asm.Instructions {
 		return asm.Instructions{
@@ -84,6 +84,11 @@ func TestFilters(t *testing.T) {
 		{"5-tuple, other port", Filter{Connection: &Connection{corev1.ProtocolUDP, Endpoint{}, Endpoint{Port: port + 1}}}, false},
 		{"5-tuple, other address", Filter{Connection: &Connection{Remote: Endpoint{Address: pods[0].V4}}}, false},
 		{"5-tuple, other protocol", Filter{Connection: &Connection{Protocol: corev1.ProtocolTCP}}, false},
+		{"range of ports", Filter{Connection: &Connection{Remote: Endpoint{Port: port - 1, Last: port}}}, true},
+		{"range of other ports", Filter{Connection: &Connection{Remote: Endpoint{Port: port + 1, Last: port + 2}}}, false},
+		{"all but others", Filter{Except: &Connection{Remote: Endpoint{Port: port + 1}}, DSCP: dscp(46)}, true},
+		{"all but it", Filter{Except: &Connection{Protocol: corev1.ProtocolUDP, Remote: Endpoint{Port: port, Last: port + 1}}, DSCP: dscp(46)}, false},
+		{"all but all", Filter{Except: &Connection{}}, false},
 		{"DSCP", Filter{DSCP: dscp(46)}, true},
 		{"other DSCP", Filter{DSCP: dscp(0)}, false},
 		{"mark", Filter{Mark: &Mark{Value: 0x80000007}}, true},

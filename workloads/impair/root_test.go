@@ -62,13 +62,13 @@ func (c talk) delayed(t testing.TB, delay time.Duration) {
 
 func (c talk) local() Endpoint {
 	a := c.LocalAddr().(*net.TCPAddr).AddrPort()
-	return Endpoint{a.Addr().Unmap(), a.Port()}
+	return Endpoint{Address: a.Addr().Unmap(), Port: a.Port()}
 }
 
 // connection is the filter for it.
 func (c talk) connection() Filter {
 	to := c.RemoteAddr().(*net.TCPAddr).AddrPort()
-	return Filter{Connection: &Connection{Protocol: corev1.ProtocolTCP, Local: c.local(), Remote: Endpoint{to.Addr().Unmap(), to.Port()}}}
+	return Filter{Connection: &Connection{Protocol: corev1.ProtocolTCP, Local: c.local(), Remote: Endpoint{Address: to.Addr().Unmap(), Port: to.Port()}}}
 }
 
 // serve echoes TCP connections in a namespace.

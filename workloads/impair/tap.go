@@ -102,9 +102,19 @@ func (l *Link) openTap(t *tap) (fd int, err error) {
 	return fd, err
 }
 
-// makeTun opens the device by a node of its own.
+// makeTun opens the device by a node of its own. A container's root may be mounted so that nodes there can't be opened, while its /dev is made
+// for them.
 func makeTun() (fd int, err error) {
-	dir, err := os.MkdirTemp("", "tun")
+	for _, parent := range []string{"/dev", ""} {
+		if fd, err = makeTunBelow(parent); err == nil {
+			return fd, nil
+		}
+	}
+	return -1, err
+}
+
+func makeTunBelow(parent string) (fd int, err error) {
+	dir, err := os.MkdirTemp(parent, "tun")
 	if err != nil {
 		return -1, err
 	}
@@ -113,7 +123,10 @@ func makeTun() (fd int, err error) {
 	if err := unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 200))); err != nil {
 		return -1, fmt.Errorf("make device node for tun: %w", err)
 	}
-	return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if fd, err = unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("open a device node for tun: %w", err)
+	}
+	return fd, nil
 }
 
 // setUp acts in the calling thread's namespace.

@@ -19,10 +19,10 @@ import (
 
 func impairCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "impair", Short: "Make the link of a pod worse while traffic goes on, or one connection of it", Args: cobra.NoArgs,
-		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a pod's link: all, or those that a filter matches. It
-works while something is at work on the environment (fv traffic, fv test), whose pods they are, and ends with that. show compares what was
-asked with what was achieved.`,
+		Use: "impair", Short: "Make a link worse while traffic goes on, or one connection of it", Args: cobra.NoArgs,
+		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a link: all, or those that a filter matches. The link is a
+pod's, the node's to all others, or the agent's to the API server. It works while something is at work on the environment (fv traffic, fv
+test), and ends with that. show compares what was asked with what was achieved.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(impairSetCommand(), impairShowCommand(), impairClearCommand())
@@ -32,19 +32,30 @@ asked with what was achieved.`,
 func impairSetCommand() *cobra.Command {
 	var q qualityFlags
 	var order harness.ImpairOrder
+	var link linkFlags
 	var run, direction, bpf string
 	c := &cobra.Command{
-		Use: "set --pod NAMESPACE/NAME", Short: "Set or change an impairment", Args: cobra.NoArgs,
+		Use: "set --pod NAMESPACE/NAME | --uplink | --api", Short: "Set or change an impairment", Args: cobra.NoArgs,
 		Long: `set puts an impairment in force, or changes the one of its name: what no flag says stays as it was, unless --replace is given. Connections
 live on. All that was counted of it begins anew.`,
 		Example: `  fv impair set --pod fv-7-team-a/web-0 --delay 100ms --jitter 10ms
   fv impair set --pod fv-7-team-a/web-0 --delay 100ms \
       --connection tcp,10.128.0.1:40312,10.128.0.2:5201
   fv impair set --pod fv-7-team-a/web-0 --name lossy --direction in --loss 3% --seed 7
+  fv impair set --api --direction both --loss 100%
   tcpdump -y EN10MB -ddd 'udp port 53' | \
       fv impair set --pod fv-7-team-a/web-0 --bpf - --loss-burst 1%,25%,100%,0%`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asked, err := q.asked(c.Flags())
+			if err == nil {
+				err = link.choose(&order)
+			}
+			if err == nil && order.Pod == "" {
+				err = errors.New("say which link: --pod, --uplink or --api")
+			}
+			if err == nil && link.api && c.Flags().Changed("connection") {
+				err = errors.New("--api is a connection by itself: leave --connection out, or use --uplink")
+			}
 			if err != nil {
 				return usage(err)
 			}
@@ -71,8 +82,8 @@ live on. All that was counted of it begins anew.`,
 	}
 	f := c.Flags()
 	controlFlags(f, &run, &order)
-	_ = c.MarkFlagRequired("pod") // the flag is there
-	f.StringVar(&direction, "direction", "out", "of the packets, as the pod sees it: out, in or both")
+	link.flags(f, &order)
+	f.StringVar(&direction, "direction", "out", "of the packets, as the pod or the node sees it: out, in or both")
 	f.BoolVar(&order.Replace, "replace", false, "what no flag says is not as it was but nothing")
 	f.StringVar(&bpf, "bpf", "", "only packets that a classic BPF filter matches: a `file` with the output of tcpdump -y EN10MB -ddd EXPRESSION, or - for standard input")
 	q.flags(f)
@@ -81,6 +92,7 @@ live on. All that was counted of it begins anew.`,
 
 func impairShowCommand() *cobra.Command {
 	var order harness.ImpairOrder
+	var link linkFlags
 	var run, format string
 	c := &cobra.Command{
 		Use: "show", Short: "Say what is in force, what it did, and whether that is what was asked", Args: cobra.NoArgs,
@@ -88,39 +100,73 @@ func impairShowCommand() *cobra.Command {
 			if format != "text" && format != "json" {
 				return usage(fmt.Errorf("--format %s: must be text or json", format))
 			}
+			if err := link.choose(&order); err != nil {
+				return usage(err)
+			}
 			order.Do = "show"
 			return control(c, run, order, format == "json")
 		},
 	}
 	c.Flags().StringVarP(&format, "format", "f", "text", "text or json, in which durations are nanoseconds and shares from 0 to 1")
 	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
-	c.Flags().StringVar(&order.Pod, "pod", "", "namespace/name (default: all)")
+	link.flags(c.Flags(), &order)
 	return c
 }
 
 func impairClearCommand() *cobra.Command {
 	var order harness.ImpairOrder
+	var link linkFlags
 	var run string
 	var all bool
 	c := &cobra.Command{
 		Use: "clear", Short: "End impairments", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := link.choose(&order); err != nil {
+				return usage(err)
+			}
 			if all == (order.Pod != "" || order.Name != "") {
-				return usage(errors.New("say which: --pod, --name or both, or else --all"))
+				return usage(errors.New("say which: a link (--pod, --uplink, --api), --name or both, or else --all"))
 			}
 			order.Do = "clear"
 			return control(c, run, order, false)
 		},
 	}
 	controlFlags(c.Flags(), &run, &order)
-	c.Flags().BoolVar(&all, "all", false, "all impairments of all pods")
+	link.flags(c.Flags(), &order)
+	c.Flags().BoolVar(&all, "all", false, "all impairments of all links")
 	return c
 }
 
 func controlFlags(f *pflag.FlagSet, run *string, o *harness.ImpairOrder) {
 	f.StringVar(run, "run", "", "the environment's run (default: the only one)")
-	f.StringVar(&o.Pod, "pod", "", "namespace/name")
 	f.StringVar(&o.Name, "name", "", "of the impairment; a link may have several, of which a packet meets the first that matches")
+}
+
+// linkFlags choose a link.
+type linkFlags struct{ uplink, api bool }
+
+func (l *linkFlags) flags(f *pflag.FlagSet, o *harness.ImpairOrder) {
+	f.StringVar(&o.Pod, "pod", "", "the link of the pod namespace/name")
+	f.BoolVar(&l.uplink, "uplink", false, "the node's links to the other nodes and to the API server")
+	f.BoolVar(&l.api, "api", false, "what the agent says to the API server and hears of it")
+}
+
+// choose makes the order one about the link that is chosen; it is an error if there are several.
+func (l *linkFlags) choose(o *harness.ImpairOrder) error {
+	chosen := 0
+	for _, c := range []struct {
+		is   bool
+		word string
+	}{{o.Pod != "", o.Pod}, {l.uplink, harness.Uplink}, {l.api, harness.API}} {
+		if c.is {
+			o.Pod = c.word
+			chosen++
+		}
+	}
+	if chosen > 1 {
+		return errors.New("--pod, --uplink and --api each choose a link: give one")
+	}
+	return nil
 }
 
 func control(c *cobra.Command, run string, order harness.ImpairOrder, asJSON bool) error {

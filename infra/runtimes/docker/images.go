@@ -94,7 +94,8 @@ func (i *Images) ref(component string) (string, error) {
 		sum := sha256.Sum256([]byte(key + base))
 		key = hex.EncodeToString(sum[:])
 	}
-	return repository + component + ":" + key[:keyLen], nil
+	name, _ := build.Split(component)
+	return repository + name + ":" + key[:keyLen], nil
 }
 
 func (i *Images) baseKey() (string, error) {
@@ -106,7 +107,8 @@ func (i *Images) baseKey() (string, error) {
 
 // onBase says whether the component's Dockerfile starts from the base image.
 func (i *Images) onBase(component string) (bool, error) {
-	data, err := os.ReadFile(filepath.Join(i.Builder.Root, "docker", component, "Dockerfile"))
+	name, _ := build.Split(component)
+	data, err := os.ReadFile(filepath.Join(i.Builder.Root, "docker", name, "Dockerfile"))
 	if err != nil {
 		return false, fmt.Errorf("image of %s: %w", component, err)
 	}

@@ -28,6 +28,7 @@ func (i *Images) buildImage(ctx context.Context, component, ref string, args map
 		return err
 	}
 	defer i.Builder.Step(component, "build image")()
+	name, _ := build.Split(component)
 	r, w := io.Pipe()
 	defer r.Close()
 	go func() { w.CloseWithError(writeContext(w, artifact)) }()
@@ -35,7 +36,7 @@ func (i *Images) buildImage(ctx context.Context, component, ref string, args map
 		Version:     dockerbuild.BuilderV1,
 		Tags:        []string{ref},
 		BuildArgs:   args,
-		Labels:      map[string]string{labelComponent: component},
+		Labels:      map[string]string{labelComponent: name},
 		Remove:      true,
 		ForceRemove: true,
 	})
