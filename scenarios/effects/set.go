@@ -30,6 +30,7 @@ type Set struct {
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
 	Loader     Loader     // nil: there is no continuous traffic
+	Impairer   Impairer   // nil: no link can be made worse
 	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.

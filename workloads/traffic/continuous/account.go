@@ -32,6 +32,7 @@ type account struct {
 	interval  int64
 	latencies *metrics.Histogram
 	maxTook   int64
+	recent    []time.Duration // that answers took since the last look; nil: nobody looks
 }
 
 // next is the number of the message that is due next.
@@ -82,6 +83,7 @@ func (a *account) answered(number uint64, now int64) {
 	a.back = max(a.back, number+1)
 	_ = a.latencies.Record(time.Duration(max(m.took, 0)).Seconds())
 	a.maxTook = max(a.maxTook, m.took)
+	a.remember(m.took)
 	if m.took > a.late {
 		a.Late++
 	}

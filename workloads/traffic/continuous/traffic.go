@@ -73,7 +73,8 @@ type Traffic struct {
 	mu      sync.Mutex
 	samples []load.Sample
 	stop    bool
-	closed  bool // there is nobody to wake
+	asked   []func() // of the thread
+	closed  bool     // there is nobody to wake
 	failure error
 	report  load.Report
 }
@@ -154,12 +155,8 @@ func (l *Traffic) open() (err error) {
 		return fmt.Errorf("open eventfd: %w", err)
 	}
 	l.slots = make([]*client, l.spec.Connections)
-	return l.watch(l.wake, waker{}, unix.EPOLLIN)
+	return l.watch(l.wake, waker{l}, unix.EPOLLIN)
 }
-
-type waker struct{}
-
-func (waker) ready(uint32) {}
 
 // Run makes traffic until its duration is over or ctx is done, and says what became of it.
 func Run(ctx context.Context, pods Namespaces, spec load.Spec) (load.Report, error) {
@@ -207,9 +204,7 @@ func (l *Traffic) halt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stop = true
-	if !l.closed { // else its number may be another file's
-		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
-	}
+	l.nudge()
 }
 
 // now is the time since the start, and never 0.
