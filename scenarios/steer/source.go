@@ -13,6 +13,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/nodefv/nodefv/workloads/load"
 )
 
 var words = regexp.MustCompile(`^[a-z][a-z0-9]*([ -][a-z0-9]+)*$`)
@@ -30,7 +32,8 @@ var source = template.Must(template.New("scenario").Parse(`package scenarios
 import (
 	"time"
 
-	{{if .Impairs}}"github.com/nodefv/nodefv/scenarios/effects"
+	{{if .Budgets}}"github.com/nodefv/nodefv/workloads/load"
+	{{end}}{{if .Impairs}}"github.com/nodefv/nodefv/scenarios/effects"
 	{{end}}"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/steer"
 )
@@ -51,7 +54,7 @@ func Source(name string, stage Stage, entries []Entry) ([]byte, error) {
 	data := struct {
 		Name, Stage, Lasts string
 		Orders             []string
-		Impairs            bool
+		Budgets, Impairs   bool
 	}{Name: strconv.Quote(name), Stage: literal(reflect.ValueOf(stage))}
 	var last time.Duration
 	inOrder := slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.At, b.At) }) // some are told at their end
@@ -63,6 +66,7 @@ func Source(name string, stage Stage, entries []Entry) ([]byte, error) {
 		o.After = max(e.At.Round(100*time.Millisecond), 100*time.Millisecond)
 		last = max(last, o.After)
 		data.Orders = append(data.Orders, strings.TrimPrefix(literal(reflect.ValueOf(o)), "steer.Order"))
+		data.Budgets = data.Budgets || o.Traffic != nil && o.Traffic.Budget != (load.Budget{})
 		data.Impairs = data.Impairs || o.Impair != nil
 	}
 	if len(data.Orders) == 0 {

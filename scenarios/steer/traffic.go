@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -52,6 +53,7 @@ func (s *Session) startTraffic(t Traffic) error {
 	s.ports++
 	run.load, err = loader.Load(s.ctx, run.flows, load.Spec{
 		Protocol: t.Protocol, Connections: n, Rate: t.Rate * float64(n), Size: t.Size, Reconnects: math.MaxInt32,
+		Late: time.Second, // what an impairment delays is not late for that
 	})
 	if err != nil {
 		return err

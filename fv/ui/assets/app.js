@@ -82,7 +82,13 @@ class App {
 		this.graph.draw(); this.panel.draw(); this.tables.draw(); this.dialogs.draw();
 	}
 
-	recolour() { legend(document.getElementById('legend'), this.colour); this.redraw(); }
+	recolour() { this.explain(this.colour, false); this.redraw(); }
+
+	// explain says what the colours mean.
+	explain(mode, unfolded) {
+		const key = mode + unfolded;
+		if (key !== this.explained) { this.explained = key; legend(document.getElementById('legend'), mode, unfolded); }
+	}
 
 	link(key) { return this.state.links.find(l => l.key === key); }
 

@@ -14,6 +14,9 @@ export class Graph {
 		host.append(this.root);
 		this.shape = ''; this.lines = new Map(); this.circles = new Map();
 		host.addEventListener('keydown', e => this.key(e));
+		host.addEventListener('keyup', e => { // at its end, so that it does not press what it leads to
+			if (e.key === 'Enter' && e.target === host && app.choice.link) document.querySelector('#selection button')?.focus();
+		});
 		this.root.addEventListener('click', e => this.click(e));
 		this.root.addEventListener('pointerover', e => this.hover(e.target));
 		this.root.addEventListener('pointerleave', () => this.hover(null));
@@ -35,7 +38,7 @@ export class Graph {
 		const m = 6;
 		let width = plan.width + 2 * m, height = plan.height + 2 * m;
 		const enlarged = Math.min(this.host.clientWidth / width, this.host.clientHeight / height);
-		if (enlarged > 1.6) { width *= enlarged / 1.6; height *= enlarged / 1.6; } // few workloads need not fill it all
+		if (enlarged > 1.3) { width *= enlarged / 1.3; height *= enlarged / 1.3; } // few workloads need not fill it all
 		this.root.setAttribute('viewBox', `${-m - (width - plan.width - 2 * m) / 2} ${-m - (height - plan.height - 2 * m) / 2} ${width} ${height}`);
 		this.scale = Math.min(this.host.clientWidth / width, this.host.clientHeight / height);
 		this.layers.boxes.replaceChildren(...plan.boxes.flatMap(b => [
@@ -132,6 +135,7 @@ export class Graph {
 
 	// choose lets what is chosen or found stand out.
 	choose() {
+		const unfolded = this.layers.front.childElementCount > 0;
 		const {choice, found} = this.app, over = this.over;
 		const about = new Set();
 		let some = Boolean(found || choice.link || choice.pod || over);
@@ -151,7 +155,8 @@ export class Graph {
 			g.classList.toggle('chosen', name === choice.pod);
 		}
 		this.root.classList.toggle('some', some);
-		this.root.classList.toggle('unfolded', this.layers.front.childElementCount > 0);
+		this.root.classList.toggle('unfolded', unfolded);
+		this.app.explain(unfolded && this.app.colour === 'verdict' ? 'latency' : this.app.colour, unfolded);
 	}
 
 	click(e) {
@@ -191,7 +196,6 @@ export class Graph {
 			app.choose({link: links[(at + step + links.length) % links.length].key}, true);
 		} else if (e.key === 'Home' && links.length) app.choose({link: links[0].key}, true);
 		else if (e.key === 'End' && links.length) app.choose({link: links[links.length - 1].key}, true);
-		else if (e.key === 'Enter' && app.choice.link) document.querySelector('#selection button')?.focus();
 		else if ((e.key === 'i' || e.key === 'I') && app.choice.link) app.impairChoice();
 		else if (e.key === 'Escape') app.choose({});
 		else return;
@@ -216,8 +220,8 @@ function arrow() {
 		svg('path', {d: 'M0 0 8 4 0 8z', fill: 'context-stroke'}));
 }
 
-export function legend(host, mode) {
-	host.replaceChildren(...legends[mode].map(([name, words]) => element('span', {}, sample(name), words)), element('span', {}, sample('impaired g-none'), 'impaired'));
+export function legend(host, mode, unfolded) {
+	host.replaceChildren(element('span', {}, element('b', {}, unfolded ? `connections by ${mode}` : `links by ${mode}`)), ...legends[mode].map(([name, words]) => element('span', {}, sample(name), words)), element('span', {}, sample('impaired g-none'), 'impaired'));
 }
 
 function sample(name) {

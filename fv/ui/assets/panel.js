@@ -60,8 +60,8 @@ export class Panel {
 		const item = (words, more, label, order, key) => element('li', {}, element('div', {}, words, more), button(label, () => app.tryOrder(order), '', key, `${label}: ${words.textContent || words}`));
 		if (s.impairments.length) {
 			all.push(element('h3', {}, 'Impairments ', s.impairments.length > 1 ? button('end all', () => app.tryOrder({mend: '*'}), 'text', 'mend-all') : null),
-				element('ul', {class: 'items'}, ...s.impairments.map(i => element('li', {'data-impairment': i.name}, element('div', {}, i.words.replace(/^impair /, ''), proof(i)),
-					element('span', {class: 'buttons'}, button('Change…', () => app.dialogs.impair({...target(i), title: i.name, detail: i.words.replace(/^impair /, '')}), '', 'change-' + i.name, `Change ${i.name}`), button('End', () => app.tryOrder({mend: i.name}), '', 'mend-' + i.name, `End ${i.name}`))))));
+				element('ul', {class: 'items'}, ...s.impairments.map(i => element('li', {'data-impairment': i.name}, element('div', {}, i.words.replace(/^impair /, '')),
+					element('span', {class: 'buttons'}, button('Change…', () => app.dialogs.impair({...target(i), title: i.name, detail: i.words.replace(/^impair /, '')}), '', 'change-' + i.name, `Change ${i.name}`), button('End', () => app.tryOrder({mend: i.name}), '', 'mend-' + i.name, `End ${i.name}`)), proof(i)))));
 		}
 		if (s.traffic.length) all.push(element('h3', {}, 'Traffic'), element('ul', {class: 'items'}, ...s.traffic.map(t => item(t.words.replace(/^start traffic /, ''), element('small', {}, t.over ? 'it has ended' : `${t.number} connections`), 'Stop', {stopTraffic: t.name}, 'stop-' + t.name))));
 		if (s.churn.length) all.push(element('h3', {}, 'Churn'), element('ul', {class: 'items'}, ...s.churn.map(c => item(`${c.kind}, a cycle each ${c.every / 1e9} s`, element('small', {class: c.error ? 'warn' : ''}, c.error || `${c.cycles} cycles, ${c.made} objects so far`), 'Stop', {stopChurn: c.kind}, 'churn-' + c.kind))));
@@ -105,7 +105,7 @@ function verdictWords(l) {
 function figures(l, past) {
 	const one = (name, value) => element('div', {}, element('dt', {}, name), element('dd', {}, value));
 	return element('dl', {class: 'figures'}, one('answers', rate(l.rate)), one('loss', share(l.loss)), one('P50', ms(l.n ? l.p50 : null)), one('P99', ms(l.n ? l.p99 : null)),
-		element('div', {class: 'wide'}, element('dt', {}, 'P50, two minutes'), element('dd', {}, spark(past || [], 300, 44))));
+		element('div', {class: 'wide'}, element('dt', {}, 'P50, two minutes'), element('dd', {}, spark(past || [], 300, 44, true))));
 }
 
 // proof is what was asked beside what was achieved.

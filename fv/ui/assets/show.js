@@ -55,16 +55,16 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 // spark draws values, the last one at the right; null is a gap. The scale begins at 0.
-export function spark(values, width, height, most) {
-	const max = Math.max(most || 0, ...values.filter(v => v != null)) || 1;
+export function spark(values, width, height, fill) {
+	const max = Math.max(0, ...values.filter(v => v != null)) || 1;
 	let d = '', pen = false;
 	values.forEach((v, i) => {
 		if (v == null) { pen = false; return; }
-		const x = width * (i + 1 - values.length) / Math.max(most ? values.length - 1 : values.length - 1, 1) + width;
+		const x = width * (i + 1 - values.length) / Math.max(values.length - 1, 1) + width;
 		d += (pen ? 'L' : 'M') + x.toFixed(1) + ' ' + (height - 1.5 - (height - 3) * v / max).toFixed(1);
 		pen = true;
 	});
-	return svg('svg', {class: 'spark', width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true'}, svg('path', {d}));
+	return svg('svg', {class: 'spark', width, height, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: fill ? 'none' : null, 'aria-hidden': 'true'}, svg('path', {d}));
 }
 
 // colour is a class for how a link looks: what is seen of it in words is always beside it.

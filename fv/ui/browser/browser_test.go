@@ -23,7 +23,10 @@ import (
 	"github.com/nodefv/nodefv/metrics/report/browser"
 )
 
-var given = flag.String("url", "", "address of a page that is served already, instead of one of an environment of its own")
+var (
+	given = flag.String("url", "", "address of a page that is served already")
+	start = flag.Bool("up", false, "start an environment, and serve the page of that")
+)
 
 // fv is the harness of this checkout. Without it, or without root, the test is skipped.
 func fv(t *testing.T) string {
@@ -37,6 +40,8 @@ func fv(t *testing.T) string {
 		why = "bin/fv is not built: make build"
 	} else if os.Geteuid() != 0 {
 		why = "an environment needs root"
+	} else if !*start {
+		why = "no page is given by -url, and no environment is to be started, without -up"
 	}
 	if why == "" {
 		return path
@@ -59,14 +64,13 @@ func served(t *testing.T, flags ...string) string {
 	if err != nil {
 		t.Fatalf("fv up: %v\n%s", err, said)
 	}
-	run := regexp.MustCompile(`\b\d{6}-\w+\b|--run (\S+)`).FindString(string(said))
-	t.Logf("%s\nrun %q", said, run)
+	run := regexp.MustCompile(`(?m)^run +(\S+)$`).FindStringSubmatch(string(said))[1]
 	t.Cleanup(func() {
-		if said, err := exec.Command(program, "down").CombinedOutput(); err != nil {
+		if said, err := exec.Command(program, "down", run).CombinedOutput(); err != nil {
 			t.Errorf("fv down: %v\n%s", err, said)
 		}
 	})
-	c := exec.Command(program, append([]string{"ui", "--out", out}, flags...)...)
+	c := exec.Command(program, append([]string{"ui", "--run", run, "--out", out}, flags...)...)
 	c.Stderr = os.Stderr
 	output, err := c.StdoutPipe()
 	if err != nil {
