@@ -158,14 +158,31 @@ func (s *Session) mend(name string) error {
 		s.impairments = slices.DeleteFunc(s.impairments, func(other impairment) bool { return other.order.Name == i.order.Name })
 		s.mu.Unlock()
 	}
-	if !found && name != Everything {
-		return fmt.Errorf("there is no impairment %s", name)
+	if found || name == Everything {
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	return s.mendForeign(impairer, name)
+}
+
+// mendForeign ends an impairment that was not set here, but by `fv impair`.
+func (s *Session) mendForeign(impairer effects.Impairer, name string) error {
+	all, err := impairer.Impaired()
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		if i.Name == name {
+			return impairer.Mend(i.Pod, i.Name)
+		}
+	}
+	return fmt.Errorf("there is no impairment %s", name)
 }
 
 // bad reports whether an impairment may be what becomes of a new connection between two pods.
 func (s *Session) bad(from, to workloads.Key) bool {
+	if s.foreign[from] || s.foreign[to] {
+		return true
+	}
 	for _, i := range s.impairments {
 		if i.order.Traffic != "" || i.order.Quality == (effects.Quality{}) {
 			continue

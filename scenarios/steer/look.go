@@ -146,7 +146,7 @@ func (s *Session) rest(state *State) {
 		}
 		state.Churn = append(state.Churn, is)
 	}
-	if len(s.impairments) == 0 {
+	if effects.Of(s.world).Impairer == nil {
 		return
 	}
 	proven, err := s.proofs()
@@ -157,8 +157,16 @@ func (s *Session) rest(state *State) {
 		is := Impaired{Impair: i.order, Words: i.order.String()}
 		for _, p := range i.parts {
 			is.Ways = append(is.Ways, proven[part{p.Pod, p.Name}])
+			delete(proven, part{p.Pod, p.Name})
 		}
 		state.Impairments = append(state.Impairments, is)
+	}
+	s.foreign = map[workloads.Key]bool{}
+	for _, p := range slices.SortedFunc(maps.Keys(proven), func(a, b part) int { return cmp.Or(a.pod.Compare(b.pod), strings.Compare(a.name, b.name)) }) {
+		s.foreign[p.pod] = true
+		state.Impairments = append(state.Impairments, Impaired{
+			Impair: Impair{Name: p.name, From: Short(p.pod)}, Words: fmt.Sprintf("impair %s: %s, set by fv impair", Short(p.pod), p.name), Ways: []Proof{proven[p]},
+		})
 	}
 }
 

@@ -42,6 +42,7 @@ type Session struct {
 	ports       uint16 // dealt out so far
 	churn       []*churning
 	impairments []impairment
+	foreign     map[workloads.Key]bool // pods whose links somebody else has impaired
 	tried       map[link]trial
 	away        string // what is done to the agent; empty: nothing
 	looked      time.Time

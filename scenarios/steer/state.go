@@ -53,9 +53,8 @@ type PolicyState struct {
 type TrafficState struct {
 	Traffic
 	Words  string `json:"words"`
-	Number int    `json:"number"`          // of connections
-	Over   bool   `json:"over,omitempty"`  // it has ended by itself
-	Error  string `json:"error,omitempty"` // why
+	Number int    `json:"number"`         // of connections
+	Over   bool   `json:"over,omitempty"` // it has ended by itself
 }
 
 // Link is who talks with whom.

@@ -27,29 +27,39 @@ export class Graph {
 	draw() {
 		const state = this.app.state, {clientWidth: w, clientHeight: h} = this.host;
 		if (!w || !h) return;
-		const shape = JSON.stringify([w, h, state.nodes.map(n => n.name), state.pods.map(p => [p.name, p.node])]);
-		if (shape !== this.shape) { this.shape = shape; this.stage(state, w / h); }
+		const shape = JSON.stringify([w, h, state.pods.filter(p => !p.churned).map(p => [p.name, p.node])]);
+		if (shape !== this.shape) { this.shape = shape; this.stage(state, w, h); }
+		this.titles(state);
 		this.links(state);
 		this.choose();
 	}
 
-	stage(state, aspect) {
-		const plan = this.plan = layout(state, aspect);
-		const m = 6;
+	// titles say of each node how many workloads come and go on it.
+	titles(state) {
+		const churned = new Map();
+		for (const p of state.pods) if (p.churned) churned.set(p.node, (churned.get(p.node) || 0) + 1);
+		this.plan.boxes.forEach((b, i) => {
+			const n = churned.get(b.node.name), words = b.title + (n ? ` · ${n} come and go` : ''), el = this.names[i];
+			if (el.textContent !== words) el.textContent = words;
+		});
+	}
+
+	stage(state, w, h) {
+		const m = 8, plan = this.plan = layout(state, w - 2 * m, h - 2 * m);
 		let width = plan.width + 2 * m, height = plan.height + 2 * m;
-		const enlarged = Math.min(this.host.clientWidth / width, this.host.clientHeight / height);
+		const enlarged = Math.min(w / width, h / height);
 		if (enlarged > 1.3) { width *= enlarged / 1.3; height *= enlarged / 1.3; } // few workloads need not fill it all
 		this.root.setAttribute('viewBox', `${-m - (width - plan.width - 2 * m) / 2} ${-m - (height - plan.height - 2 * m) / 2} ${width} ${height}`);
-		this.scale = Math.min(this.host.clientWidth / width, this.host.clientHeight / height);
+		this.root.style.setProperty('--text', plan.text);
 		this.layers.boxes.replaceChildren(...plan.boxes.flatMap(b => [
 			svg('rect', {class: 'node' + (b.node.local ? ' local' : ''), x: b.x, y: b.y, width: b.width, height: b.height, rx: 10}),
-			text('nodename', b.x + 12, b.y + 19, b.node.name + (b.node.local ? ' · the agent runs here' : '')),
-			...b.rings.flatMap(r => [
-				svg('rect', {class: 'ns', x: r.x, y: r.y, width: r.width, height: r.height, rx: 8}),
-				text('nsname', r.x + 9, r.y + 15, r.name),
-				svg('circle', {class: 'ring', cx: r.cx, cy: r.cy, r: r.radius}),
-			]),
+			text('nodename', b.x + 12, b.y + 4 + 14 * plan.text, ''),
+		]), ...plan.rings.flatMap(r => [
+			svg('rect', {class: 'ns', x: r.x, y: r.y, width: r.width, height: r.height, rx: 8}),
+			text('nsname', r.x + 8, r.y + 3 + 11.5 * plan.text, r.name),
+			svg('circle', {class: 'ring', cx: r.cx, cy: r.cy, r: r.radius}),
 		]));
+		this.names = [...this.layers.boxes.querySelectorAll('.nodename')];
 		this.circles.clear();
 		this.layers.pods.replaceChildren(...[...plan.pods.values()].map(p => this.circle(p)));
 		this.lines.clear(); this.layers.lines.replaceChildren();
@@ -68,7 +78,7 @@ export class Graph {
 		return g;
 	}
 
-	// path leads from one workload to another: within a ring through it, else by way of both rings' middles.
+	// path leads from one workload to another: within a ring through it, else out of its ring and into the other from outside.
 	path(link, bend = 0) {
 		const a = this.plan.pods.get(link.from), b = this.plan.pods.get(link.to);
 		if (!a || !b) return null;
@@ -79,8 +89,11 @@ export class Graph {
 			c = [[(a.x + b.x) / 2 * (1 - pull) + a.ring.cx * pull, (a.y + b.y) / 2 * (1 - pull) + a.ring.cy * pull]];
 			c = [c[0], c[0]];
 		} else {
-			const near = (p, q) => [p.x + (p.ring.cx - p.x) * 0.6 + (q.ring.cx - p.ring.cx) * 0.18, p.y + (p.ring.cy - p.y) * 0.6 + (q.ring.cy - p.ring.cy) * 0.18];
-			c = [near(a, b), near(b, a)];
+			const leave = (p, q) => { // outwards, so that it does not pass under others of the ring
+				const out = p.ring.pods.length > 1 ? Math.min(d * 0.22, 70) : 0;
+				return [p.x + out * Math.cos(p.angle) + (q.x - p.x) * 0.25, p.y + out * Math.sin(p.angle) + (q.y - p.y) * 0.25];
+			};
+			c = [leave(a, b), leave(b, a)];
 		}
 		c = c.map(([x, y]) => [x - bend * dy / d, y + bend * dx / d]);
 		const from = edge(a, c[0], 1), to = edge(b, c[1], 4);
@@ -108,6 +121,7 @@ export class Graph {
 			if (g.getAttribute('data-base') !== name) g.setAttribute('data-base', name);
 		}
 		for (const [key, g] of this.lines) if (!seen.has(key)) { g.remove(); this.lines.delete(key); }
+		this.root.classList.toggle('many', state.links.length > 80);
 		this.strands(state);
 	}
 

@@ -81,7 +81,7 @@ export function grade(mode, link) {
 }
 
 export const legends = {
-	verdict: [['v-passes', 'passes, as it must'], ['v-dropped', 'dropped, as it must be'], ['v-wrong', 'not as the policies say'], ['v-unsure', 'not known: at work, or impaired']],
+	verdict: [['v-passes', 'passes, as it must'], ['v-dropped', 'dropped, as it must be'], ['v-wrong', 'unlike the policies'], ['v-unsure', 'unsure']],
 	rate: [['r-0', 'under 1/s'], ['r-1', '1'], ['r-2', '10'], ['r-3', '100'], ['r-4', '1000 and more'], ['g-none', 'no answers']],
 	loss: [['g-0', 'none'], ['g-1', 'under 1 %'], ['g-2', '1 %'], ['g-3', '5 %'], ['g-4', '20 % and more']],
 	latency: [['g-0', 'under 1 ms'], ['g-1', '1 ms'], ['g-2', '10 ms'], ['g-3', '50 ms'], ['g-4', '200 ms and more'], ['g-none', 'no answers']],
