@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/metrics/report"
 )
 
 // askPrefix begins a line of the driver's output with which it asks the harness to do what it can't do itself.
@@ -280,4 +281,20 @@ func (c Config) keepAlive(spec Spec) Spec {
 	spec.Command = append([]string{path, "keep"}, spec.Command...)
 	spec.Files = append(spec.Files, File{Path: path, Mode: 0o755, Source: c.Supervisor})
 	return spec
+}
+
+// RestartAgent kills the agent and starts it again, and returns once it is ready. It is for the harness, while no driver runs.
+func (e *Environment) RestartAgent(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askBound, fmt.Errorf("it took more than %v", askBound))
+	defer cancel()
+	watched := make(chan struct{})
+	watching, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(watched)
+		e.Watch(watching, func(report.Event) {}) // it is what starts an agent again
+	}()
+	err := e.restartAsked(ctx, RoleAgent)
+	stop()
+	<-watched
+	return err
 }

@@ -45,7 +45,7 @@ func ParseCeiling(text string) (Ceiling, error) {
 	unit := Seconds
 	if words := strings.Split(form[1], "_"); len(words) > 1 && quantiles[words[len(words)-1]] > 0 {
 		c.Gauge, c.Words, c.Quantile = "", words[:len(words)-1], quantiles[words[len(words)-1]]
-	} else if unit = c.Gauge.unit(); !slices.Contains(Costs, c.Gauge) && !slices.Contains(CountsUp, c.Gauge) {
+	} else if unit = c.Gauge.Unit(); !slices.Contains(Costs, c.Gauge) && !slices.Contains(CountsUp, c.Gauge) {
 		return Ceiling{}, fmt.Errorf("there is no gauge %s of what the agent costs (%s), and what is measured is named with a quantile: _p50, _p90, _p99 or _max",
 			c.Gauge, joined(slices.Concat(Costs, CountsUp)))
 	}
@@ -60,8 +60,8 @@ func ParseCeiling(text string) (Ceiling, error) {
 	return c, err
 }
 
-// unit is that of a gauge's values, by its name.
-func (g Gauge) unit() Unit {
+// Unit is that of a gauge's values, by its name.
+func (g Gauge) Unit() Unit {
 	for _, u := range []Unit{Bytes, Seconds} {
 		if strings.HasSuffix(string(g), "_"+string(u)) {
 			return u

@@ -42,6 +42,8 @@ type Params struct {
 	Pods       *int     // pods in each namespace
 	Local      *int     // pods on the local node; -1: all
 	Cycles     *int     // repetitions of a churning step
+	Endpoints  *int     // pods in all, spread evenly over as many namespaces as divide their number
+	Policies   *int     // policies in force
 	Rate       *float64 // changes per second; 0: as fast as possible
 }
 
@@ -57,6 +59,8 @@ var params = map[string]param{
 	"pods":       {"pods in each namespace", intParam(1, func(p *Params, n *int) { p.Pods = n })},
 	"local":      {"pods on the local node, -1 for all", intParam(-1, func(p *Params, n *int) { p.Local = n })},
 	"cycles":     {"repetitions of a churning step", intParam(1, func(p *Params, n *int) { p.Cycles = n })},
+	"endpoints":  {"pods in all, instead of --pods", intParam(1, func(p *Params, n *int) { p.Endpoints = n })},
+	"policies":   {"policies in force, in scenarios that are made for so many", intParam(0, func(p *Params, n *int) { p.Policies = n })},
 	"rate":       {"changes per second, 0 for as fast as possible", rateParam},
 }
 
@@ -81,6 +85,9 @@ func ParseParams(values map[string]string) (Params, error) {
 		if err := known.set(&p, value); err != nil {
 			return Params{}, fmt.Errorf("--%s %s: %w", name, value, err)
 		}
+	}
+	if p.Endpoints != nil && p.Pods != nil {
+		return Params{}, fmt.Errorf("--endpoints and --pods both say how many pods there are: leave one of them out")
 	}
 	return p, nil
 }
@@ -178,12 +185,46 @@ func size(sc engine.Scenario) int {
 func (p Params) topology(t workloads.Topology) workloads.Topology {
 	t.Namespaces = or(p.Namespaces, t.Namespaces)
 	t.PodsPerNamespace = or(p.Pods, t.PodsPerNamespace)
+	if p.Endpoints != nil {
+		t.Namespaces = divisor(*p.Endpoints, t.Namespaces)
+		t.PodsPerNamespace = *p.Endpoints / t.Namespaces
+	}
 	t.RemoteNodes = or(p.Nodes, t.RemoteNodes+1) - 1
 	t.Local = or(p.Local, min(t.Local, t.Namespaces*t.PodsPerNamespace))
 	if t.RemoteNodes == 0 {
 		t.Local = -1
 	}
 	return t
+}
+
+// divisor returns the largest number, not above most, that divides n.
+func divisor(n, most int) int {
+	d := max(1, min(n, most))
+	for n%d != 0 {
+		d--
+	}
+	return d
+}
+
+// Heeds reports whether a scenario is another with each of two values of a parameter, as far as that can be told without running it.
+func Heeds(name, parameter, a, b string) bool {
+	shape := func(value string) string {
+		p, err := ParseParams(map[string]string{parameter: value})
+		if err != nil {
+			return ""
+		}
+		all, err := All(p)
+		i := slices.IndexFunc(all, func(sc engine.Scenario) bool { return sc.Name == name })
+		if err != nil || i < 0 {
+			return ""
+		}
+		var steps []string
+		for _, s := range all[i].Steps {
+			steps = append(steps, fmt.Sprintf("%s ×%d", s.Name, s.Repeat))
+		}
+		return fmt.Sprint(all[i].Topology, all[i].Load, steps)
+	}
+	return shape(a) != shape(b)
 }
 
 func or(chosen *int, standard int) int {

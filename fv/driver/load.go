@@ -13,18 +13,23 @@ import (
 
 // Load begins continuous traffic. The namespaces of its pods must not go before it has ended: its sockets keep them alive.
 func (w *Wire) Load(ctx context.Context, flows []effects.Flow, spec load.Spec) (effects.Load, error) {
+	named := len(spec.Servers) > 0
 	for _, f := range flows {
-		for _, end := range []effects.End{f.From, f.To} {
-			if err := w.Ready(end); err != nil {
-				return nil, err
-			}
+		if err := w.Ready(f.From); err != nil {
+			return nil, err
+		}
+		on := onWire(f)
+		spec.Pairs = append(spec.Pairs, load.Pair{From: on.From, Source: on.Source, To: netip.AddrPortFrom(f.To.Addr, f.Port)})
+		if named {
+			continue
+		}
+		if err := w.Ready(f.To); err != nil {
+			return nil, err
 		}
 		server := f.To.Key
 		if f.To.Remote {
 			server = uplink.Pod
 		}
-		on := onWire(f)
-		spec.Pairs = append(spec.Pairs, load.Pair{From: on.From, Source: on.Source, To: netip.AddrPortFrom(f.To.Addr, f.Port)})
 		if !slices.Contains(spec.Servers, server) {
 			spec.Servers = append(spec.Servers, server)
 		}

@@ -30,7 +30,7 @@ func (p plot) Write(w io.Writer, _ Record) error { return p.draw(w) }
 type fileNames map[string]bool
 
 func (taken fileNames) of(name string) string {
-	name = fileName(name)
+	name = page.FileName(name)
 	own := name
 	for n := 2; taken[own]; n++ {
 		own = fmt.Sprintf("%s-%d", name, n)
@@ -73,7 +73,7 @@ func charts(folder, title string, points page.Points, line *page.Timeline) []For
 		if s.Unit == "cores" {
 			c.Title = plain(s.Title + ", cores: " + title)
 		}
-		all = append(all, plot{fmt.Sprintf("plots/%s/%s.svg", folder, fileName(s.Name)), c.Write})
+		all = append(all, plot{fmt.Sprintf("plots/%s/%s.svg", folder, page.FileName(s.Name)), c.Write})
 	}
 	return all
 }
@@ -156,15 +156,4 @@ func spread(m metrics.Measurement) page.Values {
 		values = append(values, factor*m.Quantile(float64(i+1)/float64(n)))
 	}
 	return values
-}
-
-// fileName makes a name that is safe as a file's.
-func fileName(name string) string {
-	return strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.':
-			return r
-		}
-		return '-'
-	}, name), "-.")
 }

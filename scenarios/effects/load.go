@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
 // Loader makes continuous traffic.
 type Loader interface {
-	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all.
+	// Load begins traffic whose connections are spread over flows, of which the spec's protocol is that of all. Unless the spec names
+	// the servers, they are the pods that the flows are to.
 	Load(ctx context.Context, flows []Flow, spec load.Spec) (Load, error)
 }
 
@@ -22,6 +25,13 @@ type Load interface {
 	Look() []load.Look
 	Wait() (load.Report, error) // waits for its end
 	Stop() (load.Report, error) // ends it
+}
+
+// Pool is a Load whose servers can be taken away while it is under way.
+type Pool interface {
+	// Retire closes a server's connections in order, and lets none be begun to it; then its pod may go. Serve undoes that.
+	Retire(server workloads.Key, addresses ...netip.Addr) error
+	Serve(server workloads.Key, addresses ...netip.Addr) error
 }
 
 // LoadPort is the port that continuous traffic is to: the prober listens on others.
@@ -35,6 +45,7 @@ type Carrying struct {
 	Name  string // what it is called in measurements, such as "established"
 	Flows []Flow
 	Spec  load.Spec
+	Begun func(Load) // is told of it once it is under way; nil: nobody is
 }
 
 // Carry makes traffic, does it amid that, and records what became of the traffic as measurements. The reports are in the order of the
@@ -59,6 +70,9 @@ func Carry(ctx context.Context, w *engine.World, all []Carrying, do func(context
 			break
 		}
 		under = append(under, l)
+		if c.Begun != nil {
+			c.Begun(l)
+		}
 	}
 	if err == nil {
 		err = do(ctx)

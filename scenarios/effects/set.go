@@ -31,6 +31,9 @@ type Set struct {
 	Converser  Converser  // nil: no established flows are watched
 	Loader     Loader     // nil: there is no continuous traffic
 	Impairer   Impairer   // nil: no link can be made worse
+	Spreader   Spreader   // nil: nobody spreads an address over pods
+	Lossy      Lossy      // nil: no packets of pods can be lost
+	Sockets    Sockets    // nil: pods have no sockets of their own
 	Inspect    Inspector  // nil: nobody looks into the SUT
 	// Tracked tells of each address that is asked for which connections the node's kernel tracks that begin there, or whose answers do; nil:
 	// the SUT does not promise to forget those of addresses that are gone.

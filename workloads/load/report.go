@@ -44,6 +44,8 @@ type Connection struct {
 	Hole        Hole          `json:"hole"`        // the longest
 	MaxTook     time.Duration `json:"maxLatency"`  // of an answer
 	Retransmits uint32        `json:"retransmits"` // by TCP
+	Timeout     time.Duration `json:"timeout"`     // TCP's retransmission timer: the longest that was seen at the end and while an answer was late
+	Doubled     uint8         `json:"doubled"`     // how often it was doubled then, because what was sent again was lost as well
 }
 
 // Cause is why a connection ended.

@@ -35,12 +35,14 @@ type Spec struct {
 	Idle        bool          `json:"idle,omitempty"`     // connections say nothing until the end, and then prove by one message that they live
 	Capacity    bool          `json:"capacity,omitempty"` // try first what it could be at most: see Report.Capacity
 
-	ConnectRate    float64       `json:"connectRate"`    // connections begun a second; 5000
-	ConnectTimeout time.Duration `json:"connectTimeout"` // 5 s
-	Reconnects     int           `json:"reconnects"`     // how often at most one connection is begun again after it ended; 0: never
-	ReconnectWait  time.Duration `json:"reconnectWait"`  // from its end; 100 ms
-	Late           time.Duration `json:"late"`           // an answer that comes later after its message was due is late; 100 ms
-	GiveUp         time.Duration `json:"giveUp"`         // a datagram without an answer for so long is lost, and the end waits so long; 1 s
+	ConnectRate    float64       `json:"connectRate"`         // connections begun a second; 5000
+	ConnectTimeout time.Duration `json:"connectTimeout"`      // 5 s
+	Reconnects     int           `json:"reconnects"`          // how often at most one connection is begun again after it ended; 0: never
+	ReconnectWait  time.Duration `json:"reconnectWait"`       // from its end; 100 ms
+	Elsewhere      bool          `json:"elsewhere,omitempty"` // one that is begun again is to any of the pairs from its source, as drawn, whose server is there
+	Seed           uint64        `json:"seed,omitempty"`      // of what is drawn
+	Late           time.Duration `json:"late"`                // an answer that comes later after its message was due is late; 100 ms
+	GiveUp         time.Duration `json:"giveUp"`              // a datagram without an answer for so long is lost, and the end waits so long; 1 s
 }
 
 // Pair is where a connection comes from and what it is to.

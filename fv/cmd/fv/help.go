@@ -12,6 +12,7 @@ var valueNames = map[string]string{
 	"crds": "PATH", "cycles": "N", "dataplane": "NAME", "focus": "REGEXP", "identities": "fresh|same", "keep": "WHEN", "labels": "FILTER",
 	"local": "N", "namespaces": "N", "nodes": "N", "out": "DIR", "pods": "N", "rate": "N", "resume": "DIR", "run": "RUN", "runtime": "NAME",
 	"stages": "NAMES", "target": "NAME", "budget": "LIMIT", "without-known": "NAME", "churn": "NAME", "plant": "NAME", "protocol": "NAME",
+	"endpoints": "N", "policies": "N", "parameter": "NAME=VALUES", "show": "REGEXP",
 }
 
 // endings are the same for families of flags.

@@ -52,6 +52,28 @@ func TestInput(t *testing.T) {
 		{"bench  --rounds  1", fine},
 		{"images  --prune", fine},
 
+		{"sweep  sized cluster  -p  endpoints=10,30  -p  policies=1,10  --repeat  3", fine},
+		{"sweep  pod churn  -p  rate=1,10  --cycles  3", fine},
+
+		// Sweeps that can't be.
+		{"sweep", "name one scenario"},
+		{"sweep  pod churn", "name one parameter, or two"},
+		{"sweep  pod chrun  -p  cycles=1,2", `did you mean "pod churn"?`},
+		{"sweep  pod churn  -p  cycles", "want NAME=VALUE,VALUE"},
+		{"sweep  pod churn  -p  cycles=1,,2", "one of the values is empty"},
+		{"sweep  pod churn  -p  cycles=1,2,1", "1 is there twice"},
+		{"sweep  pod churn  -p  cycles=0,2", "--cycles 0: must be at least 1"},
+		{"sweep  pod churn  -p  size=1,2", `unknown parameter "size"`},
+		{"sweep  pod churn  -p  policies=1,2", `scenario "pod churn" is the same with 1 and with 2`},
+		{"sweep  pod churn  -p  cycles=1,2  --cycles  3", "cycles varies and is given as well"},
+		{"sweep  pod churn  -p  cycles=1,2  -p  pods=1,2  -p  local=1,2", "3 parameters vary"},
+		{"sweep  pod churn  -p  cycles=1,2  -p  cycles=3", "cycles varies twice"},
+		{"sweep  pod churn  -p  cycles=1,2  --repeat  0", "--repeat 0: must be at least 1"},
+		{"sweep  pod churn  -p  cycles=1,2  --show  (", "no regular expression"},
+		{"sweep  --resume  nosuch", "there is no sweep"},
+		{"sweep  pod churn  --resume  nosuch", "leave scenario and parameters out"},
+		{"run  --endpoints  10  --pods  3", "--endpoints and --pods both say"},
+
 		// Flags that are given with nothing would choose everything.
 		{"run  --focus  ", "--focus is empty"},
 		{"run  --labels=", "--labels is empty"},

@@ -162,6 +162,11 @@ func (s Strips) axis() valueAxis {
 			}
 		}
 	}
+	return axisOf(low, high)
+}
+
+// axisOf is an axis on which values from low to high have room; where it is drawn is still open.
+func axisOf(low, high float64) valueAxis {
 	if low > 0 && high > 20*low {
 		return valueAxis{scale{math.Log10(low) - 0.05, math.Log10(high) + 0.05, 0, 0}, true}
 	}

@@ -248,7 +248,7 @@ func (c *client) end(cause load.Cause) {
 	}
 	if c.fd >= 0 {
 		if l.spec.Protocol != load.UDP {
-			c.Retransmits = retransmits(c.fd)
+			c.askTCP()
 		}
 		l.closeSocket(c.fd)
 		c.fd = -1

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -15,59 +13,26 @@ import (
 // Those that were begun again are told of by the newest. It costs the thread time for each connection, so it is for some hundreds.
 func (l *Traffic) Look() []load.Look {
 	var all []load.Look
-	seen := make(chan struct{})
-	l.ask(func() {
-		defer close(seen)
+	err := l.order(func() error {
 		for _, c := range l.slots {
 			if c != nil {
 				all = append(all, c.look())
 			}
 		}
+		return nil
 	})
-	select {
-	case <-seen:
-		return all
-	case <-l.done:
+	if err != nil { // it is over
 		return nil
 	}
-}
-
-// ask has the thread do something.
-func (l *Traffic) ask(do func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asked = append(l.asked, do)
-	l.nudge()
-}
-
-// nudge wakes the thread; the lock is held.
-func (l *Traffic) nudge() {
-	if !l.closed { // else its number may be another file's
-		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
-	}
-}
-
-// waker lets the thread do what it was asked for.
-type waker struct{ load *Traffic }
-
-func (w waker) ready(uint32) {
-	var count [8]byte
-	_, _ = unix.Read(w.load.wake, count[:]) // so that it wakes nobody again
-	w.load.mu.Lock()
-	asked := w.load.asked
-	w.load.asked = nil
-	w.load.mu.Unlock()
-	for _, do := range asked {
-		do()
-	}
+	return all
 }
 
 func (c *client) look() load.Look {
+	if c.fd >= 0 && c.Protocol != load.UDP {
+		c.askTCP()
+	}
 	seen := load.Look{Connection: c.Connection, Stands: c.stands && c.Cause == ""}
 	seen.Count, seen.MaxTook = c.account.Count, time.Duration(c.account.maxTook)
-	if c.fd >= 0 && c.Protocol != load.UDP {
-		seen.Retransmits = retransmits(c.fd)
-	}
 	if c.account.recent == nil {
 		c.account.recent = make([]time.Duration, 0, load.MostAnswers)
 	}

@@ -40,6 +40,7 @@ func (l *Traffic) run() error {
 
 // step does what is due, and says when next something is.
 func (l *Traffic) step() (over bool, next int64, err error) {
+	l.obey()
 	now := l.now()
 	if err := l.begin(now); err != nil {
 		return false, 0, err
@@ -94,6 +95,9 @@ func (l *Traffic) settledConnects(now int64) bool {
 // connect begins a connection of a slot.
 func (l *Traffic) connect(slot, again int) error {
 	pair := l.spec.Pairs[slot%len(l.spec.Pairs)]
+	if again > 0 && l.spec.Elsewhere {
+		pair = l.elsewhere(pair)
+	}
 	c := &client{load: l, index: uint32(len(l.clients)), pair: pair, fd: -1}
 	c.Number, c.Again, c.From, c.Remote, c.Protocol = slot, again, pair.From, pair.To, l.spec.Protocol
 	c.account.latencies, c.account.late, c.account.interval = l.latencies, int64(l.spec.Late), int64(l.spec.Interval())
@@ -165,6 +169,9 @@ func (l *Traffic) tidy(now int64) {
 			}
 		default:
 			c.account.settle(now, true)
+			if open := c.account.open; c.stands && c.fd >= 0 && len(open) > 0 && now-open[0].due > c.account.late {
+				c.askTCP() // what it waits for is known now alone
+			}
 		}
 		if !c.stands && c.Cause == "" && now > c.begun+int64(l.spec.ConnectTimeout) {
 			c.end(load.ConnectTimeout)

@@ -19,8 +19,18 @@ type listener struct {
 	pod  uint32 // which of Spec.Servers
 }
 
-// listenAll opens the servers' sockets: each on all ports that the pairs name, for the families that they do.
+// listenAll opens the servers' sockets.
 func (l *Traffic) listenAll() error {
+	for i := range l.spec.Servers {
+		if err := l.serve(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve opens the sockets of a server: on all ports that the pairs name, for the families that they do.
+func (l *Traffic) serve(i int) error {
 	type place struct {
 		is4  bool
 		port uint16
@@ -29,21 +39,20 @@ func (l *Traffic) listenAll() error {
 	for _, p := range l.spec.Pairs {
 		places[place{p.To.Addr().Is4(), p.To.Port()}] = true
 	}
-	for i, pod := range l.spec.Servers {
-		for at := range places {
-			err := l.inside(pod, func() error {
-				fd, err := listen(at.is4, l.spec.Protocol, at.port)
-				if err != nil {
-					return err
-				}
-				if l.spec.Protocol == load.UDP {
-					return l.watch(fd, &datagramServer{l, fd, uint32(i)}, unix.EPOLLIN)
-				}
-				return l.watch(fd, &listener{l, fd, uint32(i)}, unix.EPOLLIN)
-			})
+	pod := l.spec.Servers[i]
+	for at := range places {
+		err := l.inside(pod, func() error {
+			fd, err := listen(at.is4, l.spec.Protocol, at.port)
 			if err != nil {
-				return fmt.Errorf("serve in %s: %w", placeOf(pod), err)
+				return err
 			}
+			if l.spec.Protocol == load.UDP {
+				return l.watch(fd, &datagramServer{l, fd, uint32(i)}, unix.EPOLLIN)
+			}
+			return l.watch(fd, &listener{l, fd, uint32(i)}, unix.EPOLLIN)
+		})
+		if err != nil {
+			return fmt.Errorf("serve in %s: %w", placeOf(pod), err)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -89,13 +90,15 @@ func localAddress(fd int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// retransmits asks TCP how many segments it sent again.
-func retransmits(fd int) uint32 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+// askTCP notes how the connection fares by TCP's own account.
+func (c *client) askTCP() {
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return 0
+		return
 	}
-	return info.Total_retrans
+	c.Retransmits = info.Total_retrans
+	c.Timeout = max(c.Timeout, time.Duration(info.Rto)*time.Microsecond)
+	c.Doubled = max(c.Doubled, info.Backoff)
 }
 
 // again reports whether a call is to be made again later.

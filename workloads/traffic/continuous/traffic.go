@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -67,14 +69,17 @@ type Traffic struct {
 	standing        int
 	failed          int
 	buffer, scratch []byte
+	away            []netip.Addr // of servers that were retired
+	rand            *rand.Rand
+
+	orders chan func() // for the thread
 
 	latencies, lateness, connects *metrics.Histogram
 
 	mu      sync.Mutex
 	samples []load.Sample
 	stop    bool
-	asked   []func() // of the thread
-	closed  bool     // there is nobody to wake
+	closed  bool // there is nobody to wake
 	failure error
 	report  load.Report
 }
@@ -94,7 +99,8 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 		return nil, err
 	}
 	l := &Traffic{spec: spec.WithDefaults(), pods: pods, poll: -1, wake: -1, done: make(chan struct{}), start: time.Now(), until: math.MaxInt64,
-		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10)}
+		latencies: newHistogram(), lateness: newHistogram(), connects: newHistogram(), buffer: make([]byte, 64<<10),
+		orders: make(chan func(), 1), rand: rand.New(rand.NewPCG(spec.Seed, 0))}
 	l.format = format{l.spec.Protocol, l.spec.Size}
 	if spec.Capacity {
 		var err error
@@ -155,8 +161,13 @@ func (l *Traffic) open() (err error) {
 		return fmt.Errorf("open eventfd: %w", err)
 	}
 	l.slots = make([]*client, l.spec.Connections)
-	return l.watch(l.wake, waker{l}, unix.EPOLLIN)
+	return l.watch(l.wake, waker(l.wake), unix.EPOLLIN)
 }
+
+// waker is the eventfd, which rouses once for each time that it is written to.
+type waker int
+
+func (w waker) ready(uint32) { _, _ = unix.Read(int(w), make([]byte, 8)) }
 
 // Run makes traffic until its duration is over or ctx is done, and says what became of it.
 func Run(ctx context.Context, pods Namespaces, spec load.Spec) (load.Report, error) {
@@ -202,9 +213,18 @@ func (l *Traffic) Samples() []load.Sample {
 
 func (l *Traffic) halt() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.stop = true
-	l.nudge()
+	l.mu.Unlock()
+	l.rouse()
+}
+
+// rouse has the thread look at what it is to do.
+func (l *Traffic) rouse() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed { // else its number may be another file's
+		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 1})
+	}
 }
 
 // now is the time since the start, and never 0.
