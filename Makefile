@@ -13,7 +13,7 @@ flag = $(if $($2),--$1 "$$$2")
 ENVIRONMENT = $(call flag,target,TARGET) $(call flag,dataplane,DATAPLANE) $(call flag,runtime,RUNTIME) $(call flag,out,OUT)
 
 .DEFAULT_GOAL := help
-.PHONY: help fv fv-faults mutants bench test build lint unit browser root docker example kill-test clean
+.PHONY: help fv fv-faults mutants bench test build lint unit browser prometheus root docker example kill-test clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ unit: ## unit tests with the race detector
 
 browser: ## the page of a run and that of fv ui, tested in Chromium
 	@scripts/test browser
+
+prometheus: ## the dashboard's queries on a run that was imported, tested in Prometheus
+	@scripts/test prometheus
 
 root: ## tests that need root and netlink
 	@scripts/test root

@@ -61,7 +61,7 @@ func (a Access) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run         %s\nAPI server  %s\nkubeconfig  %s\nnode        %s (%s)\nmetrics     %s\n", a.Run, a.Server, a.Kubeconfig, a.Node, a.Addr, a.Metrics)
 	if a.Inside {
-		fmt.Fprintf(&b, "All this is reached from inside alone: bin/fv exec --run %s -- sh, or any other program.\n", a.Run)
+		fmt.Fprintf(&b, "from inside alone: bin/fv exec -t --run %s -- bash\n", a.Run) // and from there alone
 	}
 	fmt.Fprintf(&b, "removed by  bin/fv down %s\n", a.Run)
 	return b.String()

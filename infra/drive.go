@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,12 +64,17 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 }
 
 // Exec runs a program inside the node's network and process namespaces, with what it needs to find its way in its
-// environment: KUBECONFIG (the administrator's), FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL.
+// environment: KUBECONFIG (the administrator's), FV_NODE, FV_TARGET_ADDR and FV_METRICS_URL. Its output goes to out, or where spec.Streams say.
 func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	spec.Role = fmt.Sprintf("%s-%d", RoleExec, os.Getpid())
 	env := map[string]string{
 		"KUBECONFIG": driverKubeconfig, "FV_NODE": nodeName, "FV_TARGET_ADDR": node.String(), "FV_METRICS_URL": e.facts().metricsURL(node),
+	}
+	var interrupt os.Signal = os.Interrupt
+	if spec.Streams != nil && spec.Streams.Terminal != nil {
+		env["TERM"] = cmp.Or(spec.Streams.Terminal.Name, "dumb")
+		interrupt = syscall.SIGHUP // what the end of a terminal is to its programs; a shell ignores the other
 	}
 	for k, v := range spec.Env {
 		env[k] = v
@@ -78,7 +84,7 @@ func (e *Environment) Exec(ctx context.Context, spec Spec, out io.Writer) (Exit,
 	if err != nil {
 		return Exit{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	return e.inside(ctx, spec, admin, out, os.Interrupt)
+	return e.inside(ctx, spec, admin, out, interrupt)
 }
 
 // inside starts spec beside the agent with that kubeconfig, passes its output on until it ends, and removes it. The signal is what it is
@@ -98,7 +104,11 @@ func (e *Environment) inside(ctx context.Context, spec Spec, kubeconfig []byte, 
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = c.Logs(detached, out, true) // the log is in the record as well
+		if spec.Streams == nil {
+			_ = c.Logs(detached, out, true) // the log is in the record as well
+		} else {
+			_, _ = c.Wait(detached) // that below reports the error
+		}
 	}()
 	progress := make(chan os.Signal, 1) // Ginkgo answers SIGUSR1 by telling what it does
 	signal.Notify(progress, syscall.SIGUSR1)

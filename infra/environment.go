@@ -216,7 +216,7 @@ func (e *Environment) controlPlane() ControlPlane {
 	}
 }
 
-// start starts a container, remembers it and follows its log into the record.
+// start starts a container, remembers it and follows its log, if it has one, into the record.
 func (e *Environment) start(ctx context.Context, spec Spec) (Container, error) {
 	c, err := e.runtime.Start(ctx, spec)
 	if err != nil {
@@ -225,6 +225,9 @@ func (e *Environment) start(ctx context.Context, spec Spec) (Container, error) {
 	e.mu.Lock()
 	e.containers[spec.Role], e.specs[spec.Role] = c, spec
 	e.mu.Unlock()
+	if spec.Streams != nil {
+		return c, nil
+	}
 	if err := e.follow(ctx, c, spec.Role); err != nil {
 		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
 	}

@@ -57,6 +57,10 @@ type Spec struct {
 	CPUs      float64           // limit in cores, 0: none
 	Shares    int64             // of the processors where they are scarce, up to MostShares, if the machine lets that be asked for; 0: the kernel's default, 1024
 
+	// Streams are where its output goes and its input comes from; nil: its output is its log, and it has no input. With them, Wait also waits
+	// until all output has been passed on, and Logs are empty.
+	Streams *Streams `json:"-"`
+
 	// Ready tries once, by a client that reaches the bridge, whether what runs at addr can serve those that are started after it; nil:
 	// nothing waits for it.
 	Ready func(ctx context.Context, client *http.Client, addr netip.Addr) error `json:"-"`
@@ -134,6 +138,12 @@ type Container interface {
 	Put(ctx context.Context, f File) error  // replaces a file by one of Data while it runs
 	Wait(ctx context.Context) (Exit, error) // blocks until it has ended
 	Stop(ctx context.Context) error         // ends and removes it; idempotent; not found is success
+}
+
+// Metered is a Container that tells what it has used of the processors.
+type Metered interface {
+	// CPU returns the time that its programs have used since it started, of all processors; it wraps os.ErrNotExist once it has ended.
+	CPU(ctx context.Context) (time.Duration, error)
 }
 
 // Command is a program to run inside a container.

@@ -148,9 +148,28 @@ var ErrDriven = errors.New("another command is at work in it")
 
 // Take makes this process the only one that drives the environment, until release is called or it ends; ErrDriven if another does.
 func (e *Environment) Take() (release func() error, err error) {
-	file, err := os.OpenFile(filepath.Join(e.state, driveFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if release, err = takeIn(e.state); err != nil {
+		return nil, fmt.Errorf("run %s: %w", e.run, err)
+	}
+	return release, nil
+}
+
+// Take is as Environment.Take, for one that need not be attached to. It does nothing where that can't be known from here.
+func (r RunInfo) Take() (release func() error, err error) {
+	state, err := r.state()
+	if err == nil {
+		release, err = takeIn(state)
+	}
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return func() error { return nil }, nil
+	}
+	return release, err
+}
+
+func takeIn(state string) (release func() error, err error) {
+	file, err := os.OpenFile(filepath.Join(state, driveFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("take run %s: %w", e.run, err)
+		return nil, fmt.Errorf("take the environment: %w", err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
@@ -160,7 +179,7 @@ func (e *Environment) Take() (release func() error, err error) {
 		err = ErrDriven
 	}
 	_ = file.Close() // nothing was written
-	return nil, fmt.Errorf("run %s: %w", e.run, err)
+	return nil, err
 }
 
 // Driven reports whether a process has taken the run's environment, see Take; false if that can't be known from here.

@@ -46,10 +46,15 @@ func arrangeMaturities(s *workloads.State) {
 		s.Put(ns)
 		for j, pod := range podsOf(*s, ns.Name) {
 			n := i + j // so that the local pods, which have the same place in each namespace, differ
+			s.Remove(workloads.PodKind.Part(pod.Key))
 			pod.Labels = map[string]string{
 				"role": fmt.Sprint("role", n%5), "instance": fmt.Sprint("instance", n/5%5), "ha": []string{"active", "backup"}[n%2],
 			}
-			s.Put(pod)
+			part := pod.Labels["role"] + "-" + pod.Labels["ha"]
+			if pod.Node != s.LocalNode {
+				part += "-remote"
+			}
+			s.Put(pod.InPart(part))
 		}
 	}
 }

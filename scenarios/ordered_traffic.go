@@ -25,7 +25,7 @@ func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario 
 			if err := w.Converge(ctx); err != nil {
 				return err
 			}
-			pods := w.Fleet.State().Pods().List()
+			pods := w.Plan.Ring(w.Fleet.State())
 			var flows []effects.Flow
 			for _, from := range pods[1:] {
 				for index := range from.IPs {

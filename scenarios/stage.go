@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func arrangeStage(s *workloads.State) {
 			s.Remove(workloads.PodKind.Part(p.Key))
 		}
 		s.Remove(workloads.NamespaceKind.Named(ns.Name))
-		ns.Name = strings.TrimSuffix(ns.Name, fmt.Sprintf("ns-%d", i)) + stageNamespaces[i]
+		ns.Name = strings.TrimSuffix(ns.Name, "team-"+ns.Labels["team"]) + stageNamespaces[i]
 		ns.Labels = map[string]string{"tier": stageTiers[i%2]}
 		s.Put(ns)
 		for j, p := range planned {
@@ -58,12 +57,13 @@ func arrangeStage(s *workloads.State) {
 	}
 }
 
-// podsOf lists the pods of a namespace in the order of their names.
+// podsOf lists the pods of a namespace, oldest first; those that were given their names come first, by these.
 func podsOf(s workloads.State, namespace string) []workloads.Pod {
 	var pods []workloads.Pod
 	for _, p := range s.Pods().In(namespace) {
 		pods = append(pods, p)
 	}
+	workloads.SortByAge(pods)
 	return pods
 }
 

@@ -137,7 +137,7 @@ func (f *Fleet) purge(ctx context.Context) error {
 	for _, k := range going {
 		purged = append(purged, k.String())
 	}
-	return f.batch("purge", purged, func() error { return f.cfg.Purge(ctx, going, names) })
+	return f.batch("purge", 0, purged, func() error { return f.cfg.Purge(ctx, going, names) })
 }
 
 // veths lists the pods that may have one.

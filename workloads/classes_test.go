@@ -22,7 +22,7 @@ func TestClassesAreNotToldApart(t *testing.T) {
 	peers := []networkingv1.NetworkPolicyPeer{
 		{PodSelector: pick("role", roles[0])},
 		{NamespaceSelector: pick("team", "a")},
-		{NamespaceSelector: pick(metadataName, "fv-1-ns-1"), PodSelector: pick("shard", "1")},
+		{NamespaceSelector: pick(metadataName, "fv-1-team-b"), PodSelector: pick("shard", "1")},
 		{IPBlock: &networkingv1.IPBlock{CIDR: "10.128.0.0/27", Except: []string{"10.128.0.8/30"}}},
 	}
 	for seed := range uint64(20) {

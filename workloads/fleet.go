@@ -143,7 +143,7 @@ func run[T any](ctx context.Context, f *Fleet, w work[T]) error {
 	for _, item := range w.items {
 		names = append(names, w.name(item))
 	}
-	return f.batch(w.verb, names, func() error {
+	return f.batch(w.verb, w.pace.load.Rate, names, func() error {
 		var failed failures
 		group, within := errgroup.WithContext(ctx)
 		group.SetLimit(f.cfg.Workers)
@@ -195,11 +195,11 @@ func (f *failures) err() error {
 // examples is how many names, or errors, of a batch are kept.
 const examples = 20
 
-func (f *Fleet) batch(verb string, names []string, do func() error) error {
+func (f *Fleet) batch(verb string, rate float64, names []string, do func() error) error {
 	if len(names) == 0 {
 		return nil
 	}
-	op := report.Operation{At: time.Now(), Verb: verb, Objects: names[:min(len(names), examples)], Count: len(names)}
+	op := report.Operation{At: time.Now(), Verb: verb, Objects: names[:min(len(names), examples)], Count: len(names), Rate: rate}
 	err := do()
 	op.Took = time.Since(op.At)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestCreationFails(t *testing.T) {
 		return nil
 	})
 	err := r.Apply(t.Context(), planned(t, 12))
-	if !apierrors.IsBadRequest(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-ns-0/pod-0000007: ") || made != 3 {
+	if !apierrors.IsBadRequest(err) || !strings.HasPrefix(err.Error(), "create pod fv-1-team-a/db-2: ") || made != 3 {
 		t.Errorf("after %d: %v", made, err)
 	}
 	if i := slices.IndexFunc(r.operations, func(op report.Operation) bool { return op.Verb == "create pod" }); i < 0 || r.operations[i].Error != err.Error() {
@@ -262,7 +262,7 @@ func TestFinalize(t *testing.T) {
 	if err := r.Apply(t.Context(), planned(t, 5)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.RemoveNamespaces(t.Context(), []string{"fv-1-ns-1"}); err != nil {
+	if err := r.RemoveNamespaces(t.Context(), []string{"fv-1-team-b"}); err != nil {
 		t.Fatal(err)
 	}
 	if s := r.State(); s.Namespaces().Len() != 2 || s.Pods().Len() != 20 || s.Policies().Len() != 2 {
@@ -278,13 +278,13 @@ func TestApplyChangesInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := s.Pods().Keys()
-	relabelled, moved, policy := s.Pods().Get(keys[0]), s.Pods().Get(keys[1]), s.Policies().Get(Key{"fv-1-ns-0", "deny"})
+	relabelled, moved, policy := s.Pods().Get(keys[0]), s.Pods().Get(keys[1]), s.Policies().Get(Key{"fv-1-team-a", "deny"})
 	relabelled.Labels = map[string]string{"role": "new"}
 	moved.IPs = []netip.Addr{address(PoolV4, 5000)}
 	policy.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
 	to := s
 	to.Put(relabelled, moved, policy)
-	to.Put(Namespace{Name: "fv-1-ns-2", Labels: map[string]string{"team": "new"}})
+	to.Put(Namespace{Name: "fv-1-team-c", Labels: map[string]string{"team": "new"}})
 	r.log = nil
 	if err := r.Apply(t.Context(), to); err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ func TestApplyChangesInPlace(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(pod.Labels, map[string]string{"role": "new", managedBy: manager}) {
 		t.Errorf("labels are %v, %v", pod.Labels, err)
 	}
-	ns, err := r.client.CoreV1().Namespaces().Get(t.Context(), "fv-1-ns-2", metav1.GetOptions{})
+	ns, err := r.client.CoreV1().Namespaces().Get(t.Context(), "fv-1-team-c", metav1.GetOptions{})
 	if err != nil || !reflect.DeepEqual(ns.Labels, map[string]string{"team": "new", managedBy: manager, metadataName: ns.Name}) {
 		t.Errorf("labels are %v, %v", ns.Labels, err)
 	}

@@ -13,7 +13,7 @@ func TestSelected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const home = "fv-1-ns-1"
+	const home = "fv-1-team-b"
 	bad := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "role", Operator: "Loves"}}}
 	for name, c := range map[string]struct {
 		peer networkingv1.NetworkPolicyPeer
@@ -23,7 +23,7 @@ func TestSelected(t *testing.T) {
 		"some here":             {networkingv1.NetworkPolicyPeer{PodSelector: is("role", "web")}, 2},
 		"all":                   {networkingv1.NetworkPolicyPeer{NamespaceSelector: is()}, 24},
 		"both":                  {networkingv1.NetworkPolicyPeer{NamespaceSelector: is("team", "c"), PodSelector: is("role", "db")}, 2},
-		"namespace by name":     {networkingv1.NetworkPolicyPeer{NamespaceSelector: is(metadataName, "fv-1-ns-0")}, 8},
+		"namespace by name":     {networkingv1.NetworkPolicyPeer{NamespaceSelector: is(metadataName, "fv-1-team-a")}, 8},
 		"namespaces of no sort": {networkingv1.NetworkPolicyPeer{NamespaceSelector: bad}, 0},
 		"pods of no sort":       {networkingv1.NetworkPolicyPeer{PodSelector: bad}, 0},
 		"a block":               {block("0.0.0.0/0"), 0},
@@ -42,7 +42,7 @@ func TestApplying(t *testing.T) {
 	}
 	s := plan.State()
 	add := func(name string, role string, types ...networkingv1.PolicyType) {
-		k := Key{"fv-1-ns-0", name}
+		k := Key{"fv-1-team-a", name}
 		s.Put(Policy{Key: k, Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"role": role}}, PolicyTypes: types,
 		}})
@@ -56,14 +56,14 @@ func TestApplying(t *testing.T) {
 		}
 		return all
 	}
-	web := Key{"fv-1-ns-0", "pod-0000000"}
+	web := Key{"fv-1-team-a", "web-0"}
 	if got := names(web, networkingv1.PolicyTypeIngress); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("ingress %v", got)
 	}
 	if got := names(web, networkingv1.PolicyTypeEgress); !slices.Equal(got, []string{"b"}) {
 		t.Errorf("egress %v", got)
 	}
-	if got := names(Key{"fv-1-ns-1", "pod-0000004"}, networkingv1.PolicyTypeIngress); got != nil {
+	if got := names(Key{"fv-1-team-b", "web-4"}, networkingv1.PolicyTypeIngress); got != nil {
 		t.Errorf("in another namespace %v", got)
 	}
 }

@@ -1,10 +1,12 @@
 package workloads
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -78,7 +80,11 @@ func (p *Plan) State() State {
 		local = total
 	}
 	for i := range p.topology.Namespaces {
-		ns := Namespace{Name: fmt.Sprintf("%sns-%d", p.prefix, i), Labels: map[string]string{"team": string(rune('a' + i%26))}}
+		team := string(rune('a' + i%26))
+		ns := Namespace{Name: p.prefix + "team-" + team, Labels: map[string]string{"team": team}}
+		if i >= 26 {
+			ns.Name += fmt.Sprintf("-%d", i/26)
+		}
 		s.Put(ns)
 		for j := range p.topology.PodsPerNamespace {
 			n := i*p.topology.PodsPerNamespace + j
@@ -95,9 +101,13 @@ func (p *Plan) State() State {
 }
 
 func (p *Plan) pod(index int, namespace, node string) Pod {
+	role := roles[index%len(roles)]
 	pod := Pod{
-		Key: Key{namespace, fmt.Sprintf("pod-%07d", index)}, Node: node,
-		Labels: map[string]string{"role": roles[index%len(roles)], "shard": fmt.Sprint(index % 3)},
+		Key: Key{namespace, podName(role, index)}, Node: node,
+		Labels: map[string]string{"role": role, "shard": fmt.Sprint(index % 3)},
+	}
+	if node != p.localNode {
+		pod.Name = podName(role+"-remote", index)
 	}
 	if !p.topology.IPv6Only {
 		pod.IPs = append(pod.IPs, address(PoolV4, index+1))
@@ -128,15 +138,43 @@ func address(pool netip.Prefix, index int) netip.Addr {
 	return addr
 }
 
-// Ring lists the pods oldest first: their names count up over the whole plan.
+// podName is the name of a pod in its part, such as web-12: numbers count up over the whole plan.
+func podName(part string, index int) string { return fmt.Sprintf("%s-%d", part, index) }
+
+// partOf takes the number off a pod's name; one that has none comes before all others.
+func partOf(name string) (part string, number int) {
+	i := strings.LastIndexByte(name, '-')
+	if number, err := strconv.Atoi(name[i+1:]); i > 0 && err == nil {
+		return name[:i], number
+	}
+	return name, -1
+}
+
+// InPart returns the pod of a plan with the name that it has in a part.
+func (p Pod) InPart(part string) Pod {
+	_, number := partOf(p.Name)
+	p.Name = podName(part, number)
+	return p
+}
+
+// Ring lists the pods oldest first.
 func (p *Plan) Ring(s State) []Pod {
 	pods := s.Pods().List()
-	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
+	SortByAge(pods)
 	return pods
 }
 
+// SortByAge puts pods of a plan into the order in which they were planned.
+func SortByAge(pods []Pod) {
+	slices.SortFunc(pods, func(a, b Pod) int {
+		_, i := partOf(a.Name)
+		_, j := partOf(b.Name)
+		return cmp.Or(cmp.Compare(i, j), strings.Compare(a.Name, b.Name))
+	})
+}
+
 // Successor returns a pod with a name and an address never used before, in the namespace and on the node of the old one and with
-// its labels. It is an error if the addresses are used up.
+// its labels. The name tells the part that the old one had. It is an error if the addresses are used up.
 func (p *Plan) Successor(old Pod) (Pod, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +182,8 @@ func (p *Plan) Successor(old Pod) (Pod, error) {
 		return Pod{}, fmt.Errorf("all %d pod addresses are used up", maxPods)
 	}
 	pod := p.pod(p.next, old.Namespace, old.Node)
-	pod.Labels = maps.Clone(old.Labels)
+	part, _ := partOf(old.Name)
+	pod.Name, pod.Labels = podName(part, p.next), maps.Clone(old.Labels)
 	p.next++
 	return pod, nil
 }

@@ -86,7 +86,9 @@ func TestSuccessors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if next.Namespace != old.Namespace || next.Node != old.Node || next.Name <= old.Name || used[next.IPs[0]] || used[next.IPs[1]] {
+		oldPart, oldNumber := partOf(old.Name)
+		part, number := partOf(next.Name)
+		if next.Namespace != old.Namespace || next.Node != old.Node || part != oldPart || number <= oldNumber || used[next.IPs[0]] || used[next.IPs[1]] {
 			t.Fatalf("successor of %+v is %+v", old, next)
 		}
 		used[next.IPs[0]], used[next.IPs[1]] = true, true

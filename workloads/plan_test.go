@@ -65,3 +65,32 @@ func TestFamilies(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesTellParts(t *testing.T) {
+	plan, err := NewPlan(7, Topology{RemoteNodes: 1, Namespaces: 27, PodsPerNamespace: 2, Local: 27}, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := plan.State()
+	for _, p := range s.Pods().All() {
+		want := p.Labels["role"]
+		if p.Node != s.LocalNode {
+			want += "-remote"
+		}
+		if part, number := partOf(p.Name); part != want || number < 0 {
+			t.Errorf("%s has the role %s on %s", p.Name, p.Labels["role"], p.Node)
+		}
+	}
+	ring := plan.Ring(s)
+	if first, last := ring[0].Name, ring[53].Name; first != "web-remote-0" || last != "api-53" {
+		t.Errorf("the ring begins with %s and ends with %s", first, last)
+	}
+	given := ring[0]
+	given.Name = "client-remote"
+	if next, err := plan.Successor(given); err != nil || next.Name != "client-remote-54" {
+		t.Errorf("the successor of %s is %s, %v", given.Name, next.Name, err)
+	}
+	if names := s.Namespaces().List(); names[0].Name != "fv-7-team-a" || names[1].Name != "fv-7-team-a-1" || names[26].Name != "fv-7-team-z" {
+		t.Errorf("namespaces %v", names)
+	}
+}

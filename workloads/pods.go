@@ -97,7 +97,7 @@ func (f *Fleet) plug(ctx context.Context, plugs []Plug) error {
 	for _, p := range plugs {
 		names = append(names, name(p))
 	}
-	return f.batch(verb, names, func() error {
+	return f.batch(verb, 0, names, func() error {
 		err := f.cfg.Plugger.Plug(ctx, plugs)
 		if err == nil {
 			f.done.Add(int64(len(plugs)))
@@ -148,7 +148,7 @@ func (f *Fleet) unplug(ctx context.Context, keys []Key) error {
 	for _, k := range keys {
 		names = append(names, k.String())
 	}
-	return f.batch(verb, names, func() error {
+	return f.batch(verb, 0, names, func() error {
 		err := f.unplugged(ctx, keys)
 		if err == nil {
 			f.done.Add(int64(len(keys)))

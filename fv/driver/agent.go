@@ -88,9 +88,9 @@ func (d *Driver) freeze(do func() error) error {
 func (d *Driver) restarted() {
 	d.restarting.Store(false)
 	d.mu.Lock()
-	fleet := d.now.fleet
+	world := d.now.world
 	d.mu.Unlock()
-	if fleet != nil {
-		fleet.AgentRestarted()
+	if world != nil {
+		world.Fleet.AgentRestarted()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -24,7 +25,14 @@ func (d *Driver) startSampling() {
 	}, d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { d.sampler.Run(ctx); close(done) }()
+	watch := metrics.NewWatch(time.Second, func(v metrics.Vitals) { d.write(report.Entry{Vitals: &v}) })
+	go func() {
+		defer close(done)
+		var both sync.WaitGroup
+		both.Go(func() { d.sampler.Run(ctx) })
+		both.Go(func() { watch.Run(ctx) })
+		both.Wait()
+	}()
 	d.undo.Push("end sampling", func(context.Context) error { stop(); <-done; return nil })
 }
 

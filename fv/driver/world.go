@@ -31,7 +31,6 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
-	d.follow(fleet)
 	var backend kernel.Backend
 	programmer, ok := d.target.(targets.Programmer)
 	if ok {
@@ -55,6 +54,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}
+	d.follow(w)
 	return w, nil
 }
 

@@ -11,16 +11,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 )
 
-// group begins a part of a log that GitHub Actions folds, until the function that it returns is called; elsewhere it does nothing.
-func (s Screen) group(out io.Writer, title string) (end func()) {
-	if !s.Actions {
-		return func() {}
-	}
-	fmt.Fprintf(out, "::group::%s\n", escapedData(title))
-	return func() { fmt.Fprintln(out, "::endgroup::") }
-}
-
-// annotate tells GitHub Actions what did not pass and where that is written, and adds the run's summary to that of the job.
+// annotate tells GitHub Actions what did not pass and where that is written, whose figures are not to be believed, and adds the run's summary to that of the job.
 func (s Screen) annotate(out io.Writer, rec report.Record) error {
 	if !s.Actions {
 		return nil
@@ -34,6 +25,11 @@ func (s Screen) annotate(out io.Writer, rec report.Record) error {
 			where = fmt.Sprintf("file=%s,line=%s,", escapedProperty(file), escapedProperty(line))
 		}
 		fmt.Fprintf(out, "::error %stitle=%s::%s\n", where, escapedProperty(sc.Verdict.String()+": "+sc.Name), escapedData(sc.Reason))
+	}
+	for _, sc := range rec.Scenarios {
+		if report.Degraded(sc.Validity) {
+			fmt.Fprintf(out, "::warning title=%s::%s\n", escapedProperty("figures of "+sc.Name), escapedData(sc.Validity))
+		}
 	}
 	if s.Summary == "" {
 		return nil

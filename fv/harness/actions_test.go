@@ -13,7 +13,7 @@ import (
 
 func TestAnnotations(t *testing.T) {
 	rec := report.Record{Scenarios: []report.Scenario{
-		{Name: "fine", Verdict: metrics.Pass, Source: "scenarios/fine.go:1"},
+		{Name: "fine", Verdict: metrics.Pass, Validity: "degraded: the driver, it could not run", Source: "scenarios/fine.go:1"},
 		{Name: "a: b, c", Verdict: metrics.Fail, Reason: "50% lost\nall of them", Source: "scenarios/pod_churn.go:15"},
 		{Name: "open", Verdict: metrics.Inconclusive, Reason: "too weak"},
 		{Name: "not here", Verdict: metrics.Skip, Skipped: "no"},
@@ -26,7 +26,7 @@ func TestAnnotations(t *testing.T) {
 	if err := (Screen{Actions: true, Summary: summary}).annotate(&out, rec); err != nil {
 		t.Fatal(err)
 	}
-	want := "::error file=scenarios/pod_churn.go,line=15,title=fail%3A a%3A b%2C c::50%25 lost%0Aall of them\n::error title=inconclusive%3A open::too weak\n"
+	want := "::error file=scenarios/pod_churn.go,line=15,title=fail%3A a%3A b%2C c::50%25 lost%0Aall of them\n::error title=inconclusive%3A open::too weak\n::warning title=figures of fine::degraded: the driver, it could not run\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

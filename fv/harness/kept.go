@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -162,15 +161,19 @@ type Program struct {
 	Command []string          // Command[0] is a file of this machine, which is copied in, or a program of the node's own
 	Env     map[string]string // more of its environment
 	Copies  []string          // more files of this machine, which are copied to /
+	Streams infra.Streams     // without a terminal
+
+	// Terminal takes the user's terminal for the program, when all is ready for it, until release is called; nil: it gets none.
+	Terminal func() (t *infra.Terminal, release func(), err error)
 }
 
 // Exec runs a program inside the network namespace of the node of a kept environment.
-func (h *Harness) Exec(ctx context.Context, run string, p Program, out io.Writer) (infra.Exit, error) {
+func (h *Harness) Exec(ctx context.Context, run string, p Program) (infra.Exit, error) {
 	env, _, err := h.attach(ctx, run)
 	if err != nil {
 		return infra.Exit{}, err
 	}
-	spec := infra.Spec{Component: build.Driver, Command: p.Command, Env: p.Env}
+	spec := infra.Spec{Component: build.Node, Command: p.Command, Env: p.Env, Streams: &p.Streams}
 	if info, err := os.Stat(p.Command[0]); err == nil && info.Mode().IsRegular() {
 		inside := "/usr/local/bin/" + filepath.Base(p.Command[0])
 		spec.Files = []infra.File{{Path: inside, Mode: 0o755, Source: p.Command[0]}}
@@ -183,7 +186,18 @@ func (h *Harness) Exec(ctx context.Context, run string, p Program, out io.Writer
 		}
 		spec.Files = append(spec.Files, infra.File{Path: "/" + filepath.Base(file), Mode: info.Mode(), Source: file})
 	}
-	exit, err := env.Exec(ctx, spec, out)
+	if err := h.runtime.Prepare(ctx, spec.Component); err != nil {
+		return infra.Exit{}, usage(err)
+	}
+	if p.Terminal != nil {
+		terminal, release, err := p.Terminal()
+		if err != nil {
+			return infra.Exit{}, usage(err)
+		}
+		defer release()
+		spec.Streams.Terminal = terminal
+	}
+	exit, err := env.Exec(ctx, spec, nil)
 	if errors.Is(err, infra.ErrNoProgram) {
 		return exit, usage(fmt.Errorf("%q is neither a file here nor a program in the node's container", p.Command[0]))
 	}

@@ -49,6 +49,18 @@ func TestLiveWriterTellsTheUserWhatIsForHim(t *testing.T) {
 	}
 }
 
+func TestFitting(t *testing.T) {
+	const text = "3/12 pod churn ▸ churn  waits for routes (3 of 80)  cpu 40%"
+	for columns, want := range map[int]string{
+		80: text, 59: text, 58: "3/12 pod churn ▸ churn  waits for routes (3 of 80)", 50: "3/12 pod churn ▸ churn  waits for routes (3 of 80)", 49: "3/12 pod churn ▸ churn  waits for routes (3 of 8…",
+		30: "3/12 pod churn ▸ churn", 5: "3/12…", 1: "…", 0: "…",
+	} {
+		if got := fitting(text, columns); got != want {
+			t.Errorf("%d columns: got %q, want %q", columns, got, want)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
 	var out bytes.Buffer
 	s := newStatus(&out, Screen{})
@@ -76,7 +88,10 @@ func TestScreenOfAFile(t *testing.T) {
 	if s := of(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": "/summary"}); !s.Actions || s.Summary != "/summary" || s.Width != nil || s.Colours {
 		t.Errorf("in GitHub Actions: %+v", s)
 	}
-	if s := of(map[string]string{"GITHUB_STEP_SUMMARY": "/summary"}); s.Actions || s.Summary != "" {
+	if s := of(map[string]string{"GITLAB_CI": "true"}); !s.GitLab || s.Actions || s.Width != nil || s.Colours {
+		t.Errorf("in GitLab: %+v", s)
+	}
+	if s := of(map[string]string{"GITHUB_STEP_SUMMARY": "/summary"}); s.Actions || s.GitLab || s.Summary != "" {
 		t.Errorf("elsewhere: %+v", s)
 	}
 	if got := (Screen{Colours: true}).verdict(metrics.Fail, 6); got != "\x1b[31;1mfail  \x1b[0m" {

@@ -87,14 +87,30 @@ func (h *Harness) Down(ctx context.Context, r Removal, removed func(run string))
 		return usage(err)
 	}
 	var failed []error
-	for _, r := range chosen {
-		if err := errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run)); err != nil {
-			failed = append(failed, fmt.Errorf("remove run %s: %w", r.Run, err))
+	for _, p := range chosen {
+		if err := p.remove(ctx, r.Force); err != nil {
+			failed = append(failed, fmt.Errorf("remove run %s: %w", p.Run, err))
 			continue
 		}
-		removed(r.Run)
+		removed(p.Run)
 	}
 	return errors.Join(append(failed, h.forgetGone(runs))...)
+}
+
+// remove removes what there is of the run. Unless it is forced, no other command can begin to drive it meanwhile, and one that has begun since
+// it was looked at is infra.ErrDriven.
+func (r placedRun) remove(ctx context.Context, force bool) error {
+	if !force {
+		release, err := r.Take()
+		if errors.Is(err, infra.ErrDriven) {
+			return usage(fmt.Errorf("%w: wait for its end, or remove it with --force", err))
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { _ = release() }() // its file is gone by then
+	}
+	return errors.Join(r.provider.Sweep(ctx, r.Run), infra.Forget(r.Run))
 }
 
 // atWork reports whether a command is at work in the environment: the one that makes it, or one that drives what was kept.

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,5 +67,39 @@ func TestRemoval(t *testing.T) {
 		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// sweeper is a runtime of which nothing but Sweep may be used.
+type sweeper struct {
+	provider
+	swept []string
+}
+
+func (s *sweeper) Sweep(_ context.Context, run string) error {
+	s.swept = append(s.swept, run)
+	return nil
+}
+
+// TestRemovalOfOneThatIsTakenMeanwhile is that a command began to drive the environment after it was looked whether one does.
+func TestRemovalOfOneThatIsTakenMeanwhile(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	var s sweeper
+	run := placedRun{RunInfo: infra.RunInfo{Run: "mine", State: t.TempDir()}, provider: &s}
+	release, err := run.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.remove(t.Context(), false); !errors.Is(err, infra.ErrDriven) || len(s.swept) > 0 {
+		t.Errorf("while it is driven: %v, swept %v", err, s.swept)
+	}
+	if err := run.remove(t.Context(), true); err != nil || len(s.swept) != 1 {
+		t.Errorf("forced: %v, swept %v", err, s.swept)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.remove(t.Context(), false); err != nil || len(s.swept) != 2 {
+		t.Errorf("afterwards: %v, swept %v", err, s.swept)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +19,13 @@ type Screen struct {
 	Width   func() int // of a terminal whose lines can be written over, in columns; nil: there is none
 	Colours bool       // a terminal shows them
 	Actions bool       // GitHub Actions reads the log: it knows groups and annotations
+	GitLab  bool       // GitLab reads the log: it knows sections
 	Summary string     // file to which the run's summary is added, for GitHub Actions to show; empty: none
 }
 
 // ScreenOf is the screen that a file shows its text on. Variables are those of the environment that terminals and CI systems set.
 func ScreenOf(out io.Writer, variable func(string) string) Screen {
-	s := Screen{Actions: variable("GITHUB_ACTIONS") == "true"}
+	s := Screen{Actions: variable("GITHUB_ACTIONS") == "true", GitLab: variable("GITLAB_CI") == "true"}
 	if s.Actions {
 		s.Summary = variable("GITHUB_STEP_SUMMARY")
 	}
@@ -85,11 +87,19 @@ func (s *status) show(text string) {
 	}
 }
 
-// fitting cuts a text to so many columns.
+// partGap stands between the parts of a status.
+const partGap = "  "
+
+// fitting cuts a text to so many columns: where a part of it ends, two columns before the next, if that leaves half of the line at least.
 func fitting(text string, columns int) string {
 	runes := []rune(text)
 	if len(runes) <= columns {
 		return text
+	}
+	for end := columns; end > columns/2; end-- {
+		if strings.HasPrefix(string(runes[end:]), partGap) {
+			return string(runes[:end])
+		}
 	}
 	return string(runes[:max(columns-1, 0)]) + "…"
 }

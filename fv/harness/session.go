@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/nodefv/nodefv/infra"
@@ -89,11 +90,9 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	driving, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	watching, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		env.Watch(watching, func(e report.Event) { s.happened(e, abort) })
-	}()
+	var watches sync.WaitGroup
+	watches.Go(func() { env.Watch(watching, func(e report.Event) { s.happened(e, abort) }) })
+	watches.Go(func() { s.watchMachine(watching, env) })
 	live := &liveWriter{out: s.out, screen: s.screen, status: s.h.status, label: s.label, all: len(s.suite.Extra) > 0}
 	defer live.answers()()
 	if !s.screen.Colours {
@@ -108,7 +107,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	_ = live.Close()
 	grouped()
 	stop()
-	<-watched
+	watches.Wait()
 	if errors.Is(err, errPartDied) {
 		err = nil // the verdict says so
 	}

@@ -2,7 +2,7 @@
 // and a root file system with the tools of a node, from the machine's own Debian mirror.
 //
 // It owns the cache, in which an entry is whole or absent and is named after all that decides its content. A component
-// is a folder of docker/; adding one is adding its folder. It knows no container engine. A Builder is safe for
+// is a folder of docker/, but for the driver; adding one is adding its folder. It knows no container engine. A Builder is safe for
 // concurrent use, also by several processes on one cache.
 package build
 
@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// Components of every environment, each a folder of docker/; targets bring more.
+// Components of every environment, each but the driver a folder of docker/; targets bring more.
 const (
 	Etcd       = "etcd"       // etcd
 	Kubernetes = "kubernetes" // kube-apiserver, kube-controller-manager and kube-proxy
 	Node       = "node"       // fv-pause, which owns the node's namespaces
-	Driver     = "driver"     // fv.test
+	Driver     = "driver"     // fv.test, which no image holds: it is compiled often
 	Base       = "base"       // the tools of a node, under agents, Node and Driver
 )
 
@@ -101,6 +101,9 @@ func (b *Builder) Step(component, action string) (done func()) {
 
 // assemble fills dir with an artifact of the component.
 func (b *Builder) assemble(ctx context.Context, component, dir string) error {
+	if component == Driver {
+		return copyFile(b.given(component), filepath.Join(dir, "bin", b.program(component)), 0o755)
+	}
 	folder := b.folder(component)
 	if err := copyContext(folder, dir); err != nil {
 		return err

@@ -63,7 +63,6 @@ func TestKeyFollowsTheSources(t *testing.T) {
 
 func TestKeyOfTheDriverFollowsTheBinary(t *testing.T) {
 	b := project(t, goodMain)
-	write(t, b.Root, "docker/driver/Dockerfile", "FROM base\n")
 	if _, err := b.Key(Driver); err == nil || !strings.Contains(err.Error(), "go test -c") {
 		t.Errorf("without a driver: %v", err)
 	}

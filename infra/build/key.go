@@ -16,14 +16,16 @@ import (
 // Key returns the digest that names a component as its sources are now; it builds nothing. It covers the files of the component's
 // folder and the architecture, and beyond them the binary if that is given, as the driver's is, or the Go version and build flags.
 func (b *Builder) Key(component string) (string, error) {
-	folder := b.folder(component)
-	if _, err := os.Stat(filepath.Join(folder, "Dockerfile")); err != nil {
-		return "", fmt.Errorf("no component %q: %w", component, err)
-	}
 	h := sha256.New()
 	fmt.Fprintln(h, component, runtime.GOARCH)
-	if err := hashFolder(h, folder); err != nil {
-		return "", fmt.Errorf("key of %s: %w", component, err)
+	if component != Driver { // it has no folder
+		folder := b.folder(component)
+		if _, err := os.Stat(filepath.Join(folder, "Dockerfile")); err != nil {
+			return "", fmt.Errorf("no component %q: %w", component, err)
+		}
+		if err := hashFolder(h, folder); err != nil {
+			return "", fmt.Errorf("key of %s: %w", component, err)
+		}
 	}
 	if err := b.hashOrigin(h, component); err != nil {
 		return "", fmt.Errorf("key of %s: %w", component, err)

@@ -1,10 +1,12 @@
 package runtimes
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -25,6 +27,7 @@ import (
 func TestMain(m *testing.M) {
 	local.BecomeLauncher()
 	becomeMaker()
+	becomeStranger()
 	os.Exit(m.Run())
 }
 
@@ -42,8 +45,17 @@ func newRuntime(name string) (infra.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return implementations[name](&build.Builder{Root: root})
+	return implementations[name](&build.Builder{Root: root, Cache: cache})
 }
+
+// cache is where all tests find what has been built, whatever home they have.
+var cache = func() string {
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(user, "nodefv")
+}()
 
 // conform runs a test on every runtime, with a run of its own of which nothing may be left when it ends.
 func conform(t *testing.T, test func(t *testing.T, rt infra.Runtime, run string)) {
@@ -289,6 +301,80 @@ func TestLogs(t *testing.T) {
 	})
 }
 
+func TestStreams(t *testing.T) {
+	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
+		start(t, rt, pause(run, infra.RoleNode))
+		input := "first\n" + strings.Repeat("line\n", 100000)
+		var out, diag bytes.Buffer
+		spec := joined(shell(run, infra.RoleExec, "read a; echo \"said $a\" >&2; cat; exit 5"))
+		spec.Streams = &infra.Streams{In: strings.NewReader(input), Out: &out, Err: &diag}
+		c := start(t, rt, spec)
+		if exit := ends(t, c); exit.Code != 5 {
+			t.Errorf("exit %+v", exit)
+		}
+		if "first\n"+out.String() != input || diag.String() != "said first\n" {
+			t.Errorf("out %d bytes, want %d; diagnostics %q", out.Len(), len(input)-len("first\n"), diag.String())
+		}
+		if err := c.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		out.Reset()
+		spec.Command = []string{"sh", "-c", "cat; test -t 0 || echo no terminal"}
+		spec.Streams = &infra.Streams{Out: &out} // nothing to read ends at once, and nobody wants diagnostics
+		c = start(t, rt, spec)
+		if exit := ends(t, c); exit.Code != 0 || out.String() != "no terminal\n" {
+			t.Errorf("exit %+v, %q", exit, out.String())
+		}
+	})
+}
+
+func TestStreamsOfATerminal(t *testing.T) {
+	const script = `stty -echo; tty
+until [ "$(stty size)" = '31 97' ]; do sleep 0.01; done; echo begun
+read -r line; echo "read $line"
+until [ "$(stty size)" = '11 55' ]; do sleep 0.01; done; echo resized
+trap 'echo told; exit 9' INT; echo armed
+while :; do sleep 0.01; done`
+	conform(t, func(t *testing.T, rt infra.Runtime, run string) {
+		start(t, rt, pause(run, infra.RoleNode))
+		keys, typed := io.Pipe()
+		said, out := io.Pipe()
+		defer said.Close()
+		sizes := make(chan infra.Size)
+		spec := joined(infra.Spec{Run: run, Role: infra.RoleExec, Component: build.Node, Command: []string{"bash", "-c", script}})
+		spec.Streams = &infra.Streams{In: keys, Out: out, Terminal: &infra.Terminal{Size: infra.Size{Rows: 31, Columns: 97}, Resized: sizes}}
+		c := start(t, rt, spec)
+		defer time.AfterFunc(time.Minute, func() { said.CloseWithError(errors.New("nothing more came")) }).Stop()
+		lines := bufio.NewScanner(said)
+		await := func(want string) {
+			t.Helper()
+			if !lines.Scan() || strings.TrimSpace(lines.Text()) != want {
+				t.Fatalf("it says %q, %v; want %q", lines.Text(), lines.Err(), want)
+			}
+		}
+		press := func(keys string) {
+			t.Helper()
+			if _, err := io.WriteString(typed, keys); err != nil {
+				t.Fatal(err)
+			}
+		}
+		await("/dev/pts/0")
+		await("begun")
+		press("words\r")
+		await("read words")
+		sizes <- infra.Size{Rows: 11, Columns: 55}
+		await("resized")
+		await("armed")
+		press("\x03") // Ctrl-C is the program's own
+		if !lines.Scan() || strings.TrimPrefix(strings.TrimSpace(lines.Text()), "^C") != "told" {
+			t.Fatalf("it says %q, %v", lines.Text(), lines.Err())
+		}
+		if exit := ends(t, c); exit.Code != 9 {
+			t.Errorf("exit %+v", exit)
+		}
+	})
+}
+
 type lineWriter chan string
 
 func (w lineWriter) Write(p []byte) (int, error) {
@@ -461,11 +547,15 @@ func TestLimits(t *testing.T) {
 		spec = shell(run, infra.RoleNode, "while :; do :; done")
 		spec.CPUs = 0.1
 		c := start(t, rt, spec)
-		before := cpu(t, c)
+		before, metered := cpu(t, c), used(t, c)
 		const span = 2 * time.Second
 		<-time.After(span)
-		if share := (cpu(t, c) - before) / span.Seconds(); share > 0.2 || share < 0.02 {
+		spent := cpu(t, c) - before
+		if share := spent / span.Seconds(); share > 0.2 || share < 0.02 {
 			t.Errorf("it has %.2f cores, want 0.1", share)
+		}
+		if told := used(t, c) - metered; told < spent-0.05 || told > 2*spent+0.05 {
+			t.Errorf("it tells that it used %.2f s, and used %.2f s", told, spent)
 		}
 	})
 }
@@ -493,6 +583,16 @@ func cpu(t *testing.T, c infra.Container) float64 {
 		t.Fatal(err)
 	}
 	return (user + system) / 100
+}
+
+// used returns the seconds that a container says it has used.
+func used(t *testing.T, c infra.Container) float64 {
+	t.Helper()
+	spent, err := c.(infra.Metered).CPU(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spent.Seconds()
 }
 
 func TestTwoRunsAtOnce(t *testing.T) {

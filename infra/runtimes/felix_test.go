@@ -33,7 +33,7 @@ func felix(t *testing.T, o targets.Options) infra.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	artifact, err := (&build.Builder{Root: root}).Artifact(t.Context(), "felix")
+	artifact, err := (&build.Builder{Root: root, Cache: cache}).Artifact(t.Context(), "felix")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +47,7 @@ func felix(t *testing.T, o targets.Options) infra.Target {
 
 func felixUpAndDown(t *testing.T, rt infra.Runtime, run string, o targets.Options) {
 	target := felix(t, o)
+	openHome(t)
 	begun := time.Now()
 	e, err := infra.Up(t.Context(), infra.Config{
 		Runtime: rt, Target: target, Run: run, Out: t.TempDir(),
@@ -97,8 +98,8 @@ func fetch(t *testing.T, rt infra.Runtime, run, address string) string {
 	return body.String()
 }
 
-// closedToStrangers wants one who has no certificate, as any user of the machine is, to get nothing from etcd, the API server and the agent's
-// debug port, though the first two are there to be reached.
+// closedToStrangers wants one who has no certificate to get nothing from etcd, the API server and the agent's debug port, though the first two
+// are there to be reached: whoever is on the bridge, and any other user of the machine.
 func closedToStrangers(t *testing.T, rt infra.Runtime, run string, facts infra.TargetFacts) {
 	t.Helper()
 	addr := map[string]netip.Addr{}
@@ -109,26 +110,20 @@ func closedToStrangers(t *testing.T, rt infra.Runtime, run string, facts infra.T
 		}
 		addr[role] = c.Addr()
 	}
-	client := infra.Client(rt, run)
-	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	for url, want := range map[string]string{
+	want := map[string]string{
 		fmt.Sprintf("http://%s:2379/version", addr[infra.RoleEtcd]):                               "",
 		fmt.Sprintf("https://%s:2379/version", addr[infra.RoleEtcd]):                              "certificate required",
 		fmt.Sprintf("https://%s:6443/api/v1/nodes", addr[infra.RoleAPIServer]):                    "401",
 		fmt.Sprintf("https://%s:6443/version", addr[infra.RoleAPIServer]):                         "401",
 		fmt.Sprintf("http://%s:%d/debug/pprof/cmdline", addr[infra.RoleNode], facts.DebugPort):    "refused",
 		fmt.Sprintf("http://%s:%d/debug/pprof/heap?gc=1", addr[infra.RoleNode], facts.HealthPort): "404",
-	} {
-		got := ""
-		response, err := client.Get(url)
-		if err != nil {
-			got = err.Error()
-		} else {
-			got = response.Status
-			_ = response.Body.Close() // only its status counts
-		}
-		if !strings.Contains(got, want) || got == "200 OK" {
+	}
+	client := infra.Client(rt, run)
+	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	for url, want := range want {
+		if got := status(client, url); !strings.Contains(got, want) || got == "200 OK" {
 			t.Errorf("%s: got %q, want %q", url, got, want)
 		}
 	}
+	t.Run("to another user", func(t *testing.T) { closedToOthers(t, rt, run, want) })
 }

@@ -19,7 +19,7 @@ import (
 // measured in it is one as well, so that benchstat finds medians and intervals; of a histogram, the quantiles are. What is not to be
 // believed is told in a comment alone.
 //
-// Versions, parameters and the verdict are configuration lines, so that benchstat groups by them: `benchstat -col AGENT -ignore go` compares
+// Versions, parameters, the verdict and that figures are degraded are configuration lines, so that benchstat groups by them: `benchstat -col AGENT -ignore go` compares
 // releases of an agent. Run and seed, in which runs of the same differ, are a comment.
 type Bench struct{}
 
@@ -45,7 +45,7 @@ func (Bench) Write(w io.Writer, rec Record) error {
 	}
 	configuration(&b, r.Versions)
 	configuration(&b, r.Parameters)
-	verdict := ""
+	verdict, validity := "", ""
 	for _, sc := range rec.Scenarios {
 		if sc.Duration() <= 0 {
 			continue
@@ -53,6 +53,13 @@ func (Bench) Write(w io.Writer, rec Record) error {
 		if v := sc.Verdict.String(); v != verdict {
 			fmt.Fprintf(&b, "verdict: %s\n\n", v)
 			verdict = v
+		}
+		if v := degradedWord(sc.Validity); v != validity {
+			fmt.Fprintf(&b, "validity: %s\n\n", v)
+			validity = v
+		}
+		if Degraded(sc.Validity) {
+			fmt.Fprintf(&b, "# %s: %s\n", plain(sc.Name), plain(sc.Validity))
 		}
 		writeBenchmark(&b, sc, rec.occupancy(sc), max(r.Machine.CPUs, 1))
 		for _, e := range sc.Excused() {
@@ -64,6 +71,14 @@ func (Bench) Write(w io.Writer, rec Record) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// degradedWord is empty for figures that can be believed, which takes the line before away: only those of degraded scenarios are kept apart.
+func degradedWord(validity string) string {
+	if Degraded(validity) {
+		return validityWord(validity)
+	}
+	return ""
 }
 
 // configuration writes a line for each, whose key is lower case, as the format wants it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Format writes a record in one way.
@@ -19,13 +20,13 @@ func Formats() []Format {
 	return []Format{JSON{}, Summary{}, JUnit{}, Bench{}, OpenMetrics{}, HTML{}}
 }
 
-// WriteAll writes the record in all formats into dir, which is made if need be, and its plots. Each file appears whole or not at all,
+// WriteAll writes the record in all formats into dir, which is made if need be, with its plots and documents. Each file appears whole or not at all,
 // and a format that fails does not keep the others from being written.
 func WriteAll(dir string, rec Record) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	return writeAll(dir, rec, append(Formats(), plots(rec)...))
+	return writeAll(dir, rec, slices.Concat(Formats(), plots(rec), perf(rec)))
 }
 
 func writeAll(dir string, rec Record, formats []Format) error {

@@ -23,7 +23,7 @@ func (HTML) File() string { return "report.html" }
 func (HTML) Write(w io.Writer, rec Record) error {
 	p := page.Page{
 		Run: plain(rec.Run.ID), Verdict: rec.Verdict.String(), Reason: plain(rec.Reason),
-		Lead: rec.lead(), Counts: rec.counts(), Remarks: rec.known(), Facts: rec.facts(), Whole: rec.whole(),
+		Lead: rec.lead(), Degraded: plain(rec.degradedPage()), Degradations: rec.degradations(), Counts: rec.counts(), Remarks: rec.known(), Facts: rec.facts(), Whole: rec.whole(),
 	}
 	p.Series, p.Note = rec.series()
 	for _, i := range rec.worstFirst() {
@@ -127,6 +127,7 @@ func (rec Record) facts() []page.Fact {
 			page.Fact{Name: "system", Value: m.OS + ", kernel " + m.Kernel}, page.Fact{Name: "engine", Value: m.Engine})
 	}
 	facts = append(facts,
+		page.Fact{Name: "validity", Value: validityWord(rec.Validity)}, page.Fact{Name: "driver and machine", Value: rec.Watched()},
 		page.Fact{Name: "known issues", Value: rec.Issues()}, page.Fact{Name: "samples", Value: rec.sampled()},
 	)
 	if measured := rec.believed(); measured != "" {
@@ -136,6 +137,14 @@ func (rec Record) facts() []page.Fact {
 		facts[i].Value = plain(facts[i].Value)
 	}
 	return slices.DeleteFunc(facts, func(f page.Fact) bool { return f.Value == "" })
+}
+
+// degradedPage says what it means that the run is degraded; empty: it is not.
+func (rec Record) degradedPage() string {
+	if !Degraded(rec.Validity) {
+		return ""
+	}
+	return strings.TrimPrefix(rec.degradedRun(), degraded)
 }
 
 // sampled says how many points there are, and how many of them lack something.

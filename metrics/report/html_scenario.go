@@ -23,7 +23,7 @@ func (rec Record) shown(i int) page.Scenario {
 	sc := rec.Scenarios[i]
 	o := rec.occupancy(sc)
 	p := page.Scenario{
-		ID: fmt.Sprintf("scenario-%d", i+1), Name: plain(sc.Name), Doc: plain(sc.Doc), Verdict: sc.Verdict.String(), Reason: plain(sc.Reason), Broken: sc.broken(),
+		ID: fmt.Sprintf("scenario-%d", i+1), Name: plain(sc.Name), Doc: plain(sc.Doc), Verdict: sc.Verdict.String(), Reason: plain(sc.Reason), Broken: sc.broken(), Degraded: plain(degradedReason(sc.Validity)),
 		Took: short(sc.Duration()), Heap: reading(o.peak, metrics.HeapBytes), RSS: reading(o.peak, metrics.RSSBytes), CPU: reading(o.used, metrics.CPUSeconds),
 		Packets: sc.judged(), Remarks: sc.Remarks(),
 	}
@@ -310,6 +310,8 @@ func (sc Scenario) leaks() *page.Leak {
 		}
 		p.Rows = append(p.Rows, r)
 	}
-	p.Places = leakPlaces(*sc.Leak)
+	p.Readings = leakReadings(*sc.Leak)
+	p.Sites, p.Flame = growingSites(*sc.Leak)
+	p.Places = leakRest(*sc.Leak)
 	return p
 }

@@ -52,6 +52,7 @@ func (rec Record) series() (page.Points, string) {
 	for _, g := range slices.SortedFunc(maps.Keys(gauges), func(a, b metrics.Gauge) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) }) {
 		p.Series = append(p.Series, rec.oneSeries(g, p.Times))
 	}
+	p.Series = append(p.Series, rec.vitalsAt(p.Times)...)
 	if len(p.Times) <= mostPoints {
 		return p, ""
 	}
@@ -61,16 +62,10 @@ func (rec Record) series() (page.Points, string) {
 }
 
 func (rec Record) oneSeries(g metrics.Gauge, times []page.Seconds) page.Series {
-	name, bytes := strings.CutSuffix(string(g), "_bytes")
-	name, seconds := strings.CutSuffix(name, "_seconds")
-	s := page.Series{Name: string(g), Title: cmp.Or(titles[g], strings.ReplaceAll(name, "_", " ")), Values: make(page.Values, len(rec.Points))}
-	switch {
-	case cumulative(g):
+	name, unit := named(g)
+	s := page.Series{Name: string(g), Title: cmp.Or(titles[g], strings.ReplaceAll(name, "_", " ")), Unit: unit, Values: make(page.Values, len(rec.Points))}
+	if cumulative(g) {
 		s.Unit = "cores"
-	case bytes:
-		s.Unit = "bytes"
-	case seconds:
-		s.Unit = "seconds"
 	}
 	for i, p := range rec.Points {
 		v, ok := p.Values[g]
@@ -83,6 +78,41 @@ func (rec Record) oneSeries(g metrics.Gauge, times []page.Seconds) page.Series {
 		s.Values = speed(s.Values, times)
 	}
 	return s
+}
+
+// named takes the unit off a gauge's name.
+func named(g metrics.Gauge) (name, unit string) {
+	for _, unit := range []string{"bytes", "seconds"} {
+		if name, ok := strings.CutSuffix(string(g), "_"+unit); ok {
+			return name, unit
+		}
+	}
+	return string(g), ""
+}
+
+// vitalsAt returns how well driver and machine could do their work, each value at the last point before it.
+func (rec Record) vitalsAt(times []page.Seconds) []page.Series {
+	var all []page.Series
+	for _, of := range vitalSeries {
+		s := page.Series{Name: of.name, Title: of.title, Unit: of.unit, Values: make(page.Values, len(times))}
+		for i := range s.Values {
+			s.Values[i] = math.NaN()
+		}
+		any, i := false, 0
+		for _, v := range rec.Vitals {
+			value, ok := of.of(v)
+			for at := rec.since(v.At); i+1 < len(times) && times[i+1] <= at; {
+				i++
+			}
+			if ok && i < len(times) && v.Took > 0 {
+				s.Values[i], any = math.Round(1e4*value/v.Took.Seconds())/1e4, true
+			}
+		}
+		if any {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // speed returns how fast values grew since the one before, a second; NaN where that is not known, or a restart made them less.

@@ -1,11 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report/page"
 )
 
@@ -64,7 +67,54 @@ func (rec Record) timeline(sc Scenario) *page.Timeline {
 	}
 	line.Lanes = []page.Lane{steps, rec.operationLane(sc.Operations, from, to), rec.findingLane(sc.Findings, events, from, to)}
 	line.Rates = rec.rates(sc.Operations, from, to)
+	line.Measured = rec.measures(sc)
 	line.Marks = rec.marks(sc.Findings, events, from, to)
+	return line
+}
+
+// The most that one plot of measurements shows.
+const (
+	mostLines  = 8
+	mostValues = 1500
+)
+
+// measures returns a plot for each name of what was measured in a scenario, with the values of each combination of labels at their times.
+// Durations stand for themselves; anything else that was taken again and again is a quantity over time.
+func (rec Record) measures(sc Scenario) []page.Measures {
+	var all []page.Measures
+	for _, m := range sc.Measurements {
+		samples := slices.SortedStableFunc(slices.Values(m.Samples), func(a, b metrics.Sample) int { return a.At.Compare(b.At) })
+		if len(samples) < 2 || !samples[0].At.Before(samples[len(samples)-1].At) {
+			continue
+		}
+		title := plain(measured{Measurement: m}.title())
+		i := slices.IndexFunc(all, func(p page.Measures) bool { return p.Title == title })
+		if i < 0 {
+			unit, _ := m.Unit.Shown()
+			i, all = len(all), append(all, page.Measures{Title: title, Unit: unit})
+		}
+		if len(all[i].Lines) == mostLines {
+			all[i].More++
+			continue
+		}
+		all[i].Lines = append(all[i].Lines, rec.measure(m, samples))
+	}
+	return all
+}
+
+// measure returns the values of one measurement: of very many, every few of them the highest.
+func (rec Record) measure(m metrics.Measurement, samples []metrics.Sample) page.Measure {
+	var words []string
+	for _, l := range m.Labels {
+		words = append(words, l.Value)
+	}
+	line := page.Measure{Name: plain(strings.Join(words, ", ")), Apart: m.Unit == metrics.Seconds}
+	_, factor := m.Unit.Shown()
+	few := (len(samples) + mostValues - 1) / mostValues
+	for part := range slices.Chunk(samples, few) {
+		high := slices.MaxFunc(part, func(a, b metrics.Sample) int { return cmp.Compare(a.Value, b.Value) })
+		line.Times, line.Values = append(line.Times, rec.since(high.At)), append(line.Values, math.Round(1e4*factor*high.Value)/1e4)
+	}
 	return line
 }
 
@@ -213,7 +263,7 @@ func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) 
 	}
 	// An agent that is away leaves many gaps: they must not take the place of what was wrong.
 	marks = marks[:min(len(marks), mostMarks)]
-	return slices.Concat(gaps[:min(len(gaps), mostMarks-len(marks))], marks)
+	return append(gaps[:min(len(gaps), mostMarks-len(marks))], marks...) // never nil: the page goes over it
 }
 
 // widths are those of the parts for which a rate is told, in seconds.

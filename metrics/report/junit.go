@@ -67,6 +67,9 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 			{"seed", fmt.Sprint(r.Seed)}, {"command", plain(strings.ReplaceAll(r.Command, " --focus "+Focus, ""))},
 		},
 	}
+	if rec.Validity != "" {
+		s.Properties = append(s.Properties, junitProperty{"validity", plain(rec.Validity)})
+	}
 	if r.Unexcused != "" {
 		s.Properties = append(s.Properties, junitProperty{"unexcused", plain(r.Unexcused)})
 	}
@@ -82,7 +85,11 @@ func (JUnit) Write(w io.Writer, rec Record) error {
 		s.add(sc.Name, sc.Duration(), sc.Verdict, cmp.Or(sc.Reason, sc.Skipped), text)
 		c := &s.Cases[len(s.Cases)-1]
 		c.place(r.Target, sc.Source)
-		c.Output = strings.Join(append(sc.Remarks(), sc.Measured()...), "\n")
+		output := append(sc.Remarks(), sc.Measured()...)
+		if Degraded(sc.Validity) {
+			output = append([]string{plain(sc.Validity)}, output...)
+		}
+		c.Output = strings.Join(output, "\n")
 		verdicts = append(verdicts, sc.Verdict)
 	}
 	if len(verdicts) == 0 || metrics.Worst(verdicts...) != rec.Verdict {

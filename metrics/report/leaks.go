@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -56,11 +57,17 @@ func leakPlaces(t leak.Trial) []string {
 	var lines []string
 	places, answers := t.Growing()
 	for i, p := range places {
-		lines = append(lines, fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing))
+		lines = append(lines, plain(fmt.Sprintf("%s: %s per %s", p.Site, p.Per(answers[i].Slope, t.Churned), t.Thing)))
 		for _, frame := range p.Stack {
-			lines = append(lines, "    "+frame)
+			lines = append(lines, "    "+plain(frame))
 		}
 	}
+	return append(lines, leakRest(t)...)
+}
+
+// leakRest tells what is left in the kernel, and how to look at the profiles, a line each.
+func leakRest(t leak.Trial) []string {
+	var lines []string
 	for _, l := range t.Left {
 		lines = append(lines, "kernel: "+l)
 	}
@@ -95,6 +102,41 @@ func still(a leak.Answer) bool {
 	return strings.HasPrefix(string(a.Gauge), leak.KernelGauge) && a.Verdict == metrics.Pass && a.Slope == 0
 }
 
+// tableAnswers writes the rows for a terminal, without the growth per cycle and with each remark below its row, and returns how many it left out.
+func tableAnswers(b *bytes.Buffer, t leak.Trial) (unmoved int) {
+	const most = 26 // columns of a gauge's name; summary.md has all of it
+	var rows bytes.Buffer
+	var remarks []string
+	w := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
+	narrow := func(r []string) {
+		name := []rune(plain(r[1]))
+		if len(name) > most {
+			name = append(name[:most-1], '…')
+		}
+		fmt.Fprintln(w, strings.Join([]string{r[0], string(name), r[3], r[4], r[5], r[6]}, "\t"))
+		remarks = append(remarks, plain(r[7]))
+	}
+	heads := slices.Clone(leakHeads)
+	heads[6] = "smallest"
+	narrow(heads)
+	answers := t.Answers()
+	for i, r := range leakRows(answers, t) {
+		if still(answers[i]) {
+			unmoved++
+			continue
+		}
+		narrow(r)
+	}
+	_ = w.Flush() // a buffer takes all
+	for i, line := range slices.Collect(strings.Lines(rows.String())) {
+		fmt.Fprintln(b, strings.TrimRight(line, " \n"))
+		if remarks[i] != "" {
+			indented(b, "        ", remarks[i])
+		}
+	}
+	return unmoved
+}
+
 // tableLeaks writes the same for a terminal, with the first places alone, and without what the kernel held unchanged.
 func tableLeaks(b *bytes.Buffer, rec Record) {
 	const most = 30
@@ -103,22 +145,9 @@ func tableLeaks(b *bytes.Buffer, rec Record) {
 			continue
 		}
 		fmt.Fprintf(b, "\n## Leaks: %s\n\n%s\n", plain(sc.Name), wrapped(plain(leakIntro(*sc.Leak)), tableWidth))
-		w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, strings.Join(leakHeads, "\t"))
-		unmoved, answers := 0, sc.Leak.Answers()
-		for i, r := range leakRows(answers, *sc.Leak) {
-			if still(answers[i]) {
-				unmoved++
-				continue
-			}
-			for _, c := range r {
-				fmt.Fprint(w, plain(c), "\t")
-			}
-			fmt.Fprintln(w)
-		}
-		_ = w.Flush() // a buffer takes all
+		unmoved := tableAnswers(b, *sc.Leak)
 		if unmoved > 0 {
-			fmt.Fprintf(b, "none    %d classes of kernel objects are as they were after each cycle; summary.md lists them\n", unmoved)
+			indented(b, "", fmt.Sprintf("none    %d classes of kernel objects are as they were after each cycle (in summary.md)", unmoved))
 		}
 		lines := leakPlaces(*sc.Leak)
 		for _, l := range lines[:min(len(lines), most)] {

@@ -95,6 +95,8 @@ func (c *composer) add(journal string, entries []Entry) error {
 			c.rec.Run.merge(*e.Run)
 		case e.Point != nil:
 			c.rec.Points = append(c.rec.Points, *e.Point)
+		case e.Vitals != nil:
+			c.rec.Vitals = append(c.rec.Vitals, *e.Vitals)
 		case e.Event != nil:
 			c.rec.Events = append(c.rec.Events, *e.Event)
 		case e.Scenario == "":
@@ -211,6 +213,7 @@ func (c *composer) record() Record {
 	}
 	slices.SortStableFunc(rec.Scenarios, func(a, b Scenario) int { return a.Started.Compare(b.Started) })
 	slices.SortStableFunc(rec.Points, func(a, b metrics.Point) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(rec.Vitals, func(a, b metrics.Vitals) int { return a.At.Compare(b.At) })
 	slices.SortStableFunc(rec.Events, func(a, b Event) int { return a.At.Compare(b.At) })
 	return rec
 }

@@ -21,11 +21,16 @@ type measured struct {
 }
 
 // measured returns the tables of all measurements, in the order in which the first of each was taken. What was taken for the first time comes
-// first in each column of labels as well, so that rows which differ in the last label alone stand together.
+// first in each column of labels as well, so that rows which differ in the last label alone stand together. Times that were taken in a scenario in
+// which something falsified them are invalid.
 func (rec Record) measured() []measured {
 	var tables []measured
 	for _, sc := range rec.Scenarios {
+		falsified := Falsified(rec.Doubts(sc), Times)
 		for _, m := range sc.Measurements {
+			if falsified != "" && m.Unit == metrics.Seconds {
+				m.Invalid = cmp.Or(m.Invalid, degraded+falsified)
+			}
 			i := slices.IndexFunc(tables, func(t measured) bool { return t.holds(m) })
 			if i < 0 {
 				i, tables = len(tables), append(tables, measured{Measurement: m})

@@ -17,7 +17,7 @@ import (
 // OpenMetrics is all points with their times, as `promtool tsdb create-blocks-from openmetrics` takes them. The
 // metric of a gauge is called fv_ and its name; its labels are run, scenario and step. What was measured in a scenario
 // is a summary at its end, called fv_measured_, its name and its unit; it has the measurement's labels as well, and the
-// label invalid if it is not to be believed. What known issues excused is fv_excused_violations and fv_excused_packets.
+// label invalid if it is not to be believed. A scenario whose figures are not to be believed has fv_degraded. What known issues excused is fv_excused_violations and fv_excused_packets.
 type OpenMetrics struct{}
 
 // File returns "metrics.om".
@@ -39,6 +39,8 @@ func (OpenMetrics) Write(w io.Writer, rec Record) error {
 	}
 	writeSummaries(&b, rec)
 	writeExcusedCounts(&b, rec)
+	writeDegraded(&b, rec)
+	writeVitals(&b, rec)
 	b.WriteString("# EOF\n")
 	_, err := w.Write(b.Bytes())
 	return err
@@ -125,6 +127,38 @@ func writeExcusedCounts(b *bytes.Buffer, rec Record) {
 		}
 		if lines.Len() > 0 {
 			fmt.Fprintf(b, "# TYPE %s gauge\n%s", family.name, &lines)
+		}
+	}
+}
+
+// writeDegraded writes 1 for each scenario whose figures are not to be believed.
+func writeDegraded(b *bytes.Buffer, rec Record) {
+	var lines bytes.Buffer
+	for _, sc := range rec.Scenarios {
+		if Degraded(sc.Validity) {
+			fmt.Fprintf(&lines, "fv_degraded{run=%s,scenario=%s,why=%s} 1 %s\n", quote(rec.Run.ID), quote(sc.Name), quote(strings.TrimPrefix(sc.Validity, degraded)), sc.atEnd())
+		}
+	}
+	if lines.Len() > 0 {
+		fmt.Fprintf(b, "# TYPE fv_degraded gauge\n%s", &lines)
+	}
+}
+
+// writeVitals writes how well driver and machine could do their work, per second of the time.
+func writeVitals(b *bytes.Buffer, rec Record) {
+	for _, family := range vitalSeries {
+		var lines bytes.Buffer
+		var last time.Time
+		for _, v := range rec.Vitals {
+			value, ok := family.of(v)
+			if !ok || v.Took <= 0 || !v.At.After(last) {
+				continue
+			}
+			last = v.At
+			fmt.Fprintf(&lines, "fv_%s{run=%s} %s %d.%09d\n", family.name, quote(rec.Run.ID), strconv.FormatFloat(value/v.Took.Seconds(), 'g', -1, 64), v.At.Unix(), v.At.Nanosecond())
+		}
+		if lines.Len() > 0 {
+			fmt.Fprintf(b, "# TYPE fv_%s gauge\n%s", family.name, &lines)
 		}
 	}
 }

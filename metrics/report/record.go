@@ -17,14 +17,16 @@ const Schema = 2
 // Record is everything that a run left behind. Verdicts are a pure function of the rest (see engine.Judge). Its JSON has a schema in
 // docs/run.schema.json, which is made of these types and their comments. Durations are in nanoseconds.
 type Record struct {
-	Schema    int             `json:"schema"`    // version of this layout
-	Run       Run             `json:"run"`       // what was run, with what, and where
-	Scenarios []Scenario      `json:"scenarios"` // in the order in which they began
-	Points    []metrics.Point `json:"points,omitempty"`
-	Events    []Event         `json:"events,omitempty"`
-	Files     []string        `json:"files,omitempty"`  // logs and diagnostics beside the record, as paths within its folder
-	Verdict   metrics.Verdict `json:"verdict"`          // of the whole run: the worst of all
-	Reason    string          `json:"reason,omitempty"` // of the verdict, in one line
+	Schema    int              `json:"schema"`    // version of this layout
+	Run       Run              `json:"run"`       // what was run, with what, and where
+	Scenarios []Scenario       `json:"scenarios"` // in the order in which they began
+	Points    []metrics.Point  `json:"points,omitempty"`
+	Vitals    []metrics.Vitals `json:"vitals,omitempty"` // what may falsify figures, by time
+	Events    []Event          `json:"events,omitempty"`
+	Files     []string         `json:"files,omitempty"`    // logs and diagnostics beside the record, as paths within its folder
+	Verdict   metrics.Verdict  `json:"verdict"`            // of the whole run: the worst of all
+	Reason    string           `json:"reason,omitempty"`   // of the verdict, in one line
+	Validity  string           `json:"validity,omitempty"` // "sound", "degraded: …" with the scenarios, or empty: nobody watched; whether the figures can be believed
 }
 
 // Run says what was run, with what, and where.
@@ -73,6 +75,7 @@ type Scenario struct {
 	Unexcused    string                `json:"unexcused,omitempty"`   // why no known issue excuses anything in it
 	Verdict      metrics.Verdict       `json:"verdict"`               // what follows from all the rest
 	Reason       string                `json:"reason,omitempty"`      // of the verdict, in one line
+	Validity     string                `json:"validity,omitempty"`    // "sound", "degraded: why" or empty: nobody watched; whether its figures can be believed
 	Connections  *Connections          `json:"connections,omitempty"` // of one that failed
 }
 
@@ -93,6 +96,7 @@ type Operation struct {
 	Objects []string      `json:"objects,omitempty"` // at most 20 of them, as examples
 	Count   int           `json:"count"`             // how many objects were changed
 	Took    time.Duration `json:"took_ns"`           // until the last was acknowledged
+	Rate    float64       `json:"rate,omitempty"`    // objects a second that were asked for; absent: as fast as possible
 	Error   string        `json:"error,omitempty"`   // why it failed
 }
 
@@ -173,6 +177,7 @@ type Entry struct {
 	Leak        *leak.Trial          `json:"leak,omitempty"`        // takes the place of the one before
 	Unexcused   string               `json:"unexcused,omitempty"`   // why nothing is excused in the scenario
 	Point       *metrics.Point       `json:"point,omitempty"`
+	Vitals      *metrics.Vitals      `json:"vitals,omitempty"`
 	Event       *Event               `json:"event,omitempty"`
 	End         *time.Time           `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
 }

@@ -227,7 +227,7 @@ func TestWriteAllLosesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != len(Formats())+1 { // the plots have a folder
+	if err != nil || len(entries) != len(Formats())+2 { // plots and documents have folders
 		t.Errorf("got %v, %v", entries, err)
 	}
 	rec, err := ReadFile(filepath.Join(dir, "run.json"))

@@ -55,6 +55,11 @@ func writeHead(b *bytes.Buffer, rec Record) {
 	if rec.Reason != "" {
 		fmt.Fprintf(b, "%s\n\n", cell(rec.Reason))
 	}
+	if Degraded(rec.Validity) {
+		fmt.Fprintf(b, "**%s**\n\n", cell(rec.degradedRun()))
+		fold(b, "Why which is degraded", func(b *bytes.Buffer) { fence(b, "text", rec.degradations()) })
+		b.WriteByte('\n')
+	}
 	fmt.Fprintf(b, "- target %s, runtime %s, seed %d\n", cell(r.Target), cell(r.Runtime), r.Seed)
 	fmt.Fprintf(b, "- began %s", r.Started.UTC().Format(time.RFC3339))
 	if !r.Ended.IsZero() {
@@ -71,6 +76,9 @@ func writeTable(b *bytes.Buffer, rec Record) {
 		verdict := sc.Verdict.String()
 		if sc.broken() {
 			verdict = "**" + verdict + "**"
+		}
+		if Degraded(sc.Validity) {
+			verdict += ", degraded"
 		}
 		o, reason := rec.occupancy(sc), sc.Reason
 		if sc.broken() {
@@ -106,6 +114,9 @@ func writeMachine(b *bytes.Buffer, rec Record) {
 	b.WriteByte('\n')
 	if m := r.Machine; m.CPUs > 0 {
 		fmt.Fprintf(b, "- on %s %s, kernel %s, %d × %s, %s\n", cell(m.OS), cell(m.Arch), cell(m.Kernel), m.CPUs, cell(m.CPU), metrics.CgroupBytes.Format(float64(m.MemoryBytes)))
+	}
+	if watched := rec.Watched(); watched != "" {
+		fmt.Fprintf(b, "- figures are %s: %s\n", cell(validityWord(rec.Validity)), cell(watched))
 	}
 	list(b, "versions", r.Versions)
 	list(b, "parameters", r.Parameters)

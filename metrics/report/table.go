@@ -31,13 +31,20 @@ func Table(w io.Writer, rec Record, dir string) error {
 			tableFailure(&out, rec, sc, dir)
 		}
 	}
-	out.WriteString("\n" + wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
+	tableDegraded(&out, rec)
+	if out.Len() > 0 {
+		out.WriteString("\n")
+	}
+	out.WriteString(wrapped(fmt.Sprintf("%s: %s", rec.Verdict, plain(cmp.Or(rec.Reason, "no reason given"))), tableWidth))
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
 // tableRows writes a line per scenario, and below it what else should be known of it.
 func tableRows(out *bytes.Buffer, rec Record) {
+	if len(rec.Scenarios) == 0 { // it was cut short before the first
+		return
+	}
 	var rows bytes.Buffer
 	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tSCENARIO\tTIME\tFACTS\tPEAK HEAP\tPEAK RSS\tCPU")
@@ -46,7 +53,11 @@ func tableRows(out *bytes.Buffer, rec Record) {
 		if n := sc.facts(); n > 0 {
 			facts = fmt.Sprint(n)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sc.Verdict, plain(sc.Name), short(sc.Duration()), facts,
+		verdict := sc.Verdict.String()
+		if Degraded(sc.Validity) {
+			verdict += ", degraded"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", verdict, plain(sc.Name), short(sc.Duration()), facts,
 			reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds))
 	}
 	_ = t.Flush() // a buffer takes all
@@ -75,6 +86,22 @@ func tableExcused(out *bytes.Buffer, rec Record) {
 		for i, part := range slices.Collect(strings.Lines(wrapped(line, tableWidth-2))) {
 			out.WriteString([]string{"- ", "  "}[min(i, 1)] + part)
 		}
+	}
+}
+
+// tableDegraded says which scenarios are degraded, and of the first of them why.
+func tableDegraded(out *bytes.Buffer, rec Record) {
+	const most = 3
+	if !Degraded(rec.Validity) {
+		return
+	}
+	out.WriteString("\n" + wrapped(plain(rec.degradedRun()), tableWidth))
+	lines := rec.degradations()
+	for _, line := range lines[:min(len(lines), most)] {
+		indented(out, "  ", line)
+	}
+	if more := len(lines) - most; more > 0 {
+		fmt.Fprintf(out, "  and %d more in summary.md\n", more)
 	}
 }
 

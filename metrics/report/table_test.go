@@ -27,6 +27,13 @@ func TestTableFitsATerminal(t *testing.T) {
 	}
 }
 
+func TestTableOfARunWithoutAScenario(t *testing.T) {
+	var b bytes.Buffer
+	if err := Table(&b, Record{Reason: "interrupted"}, "runs"); err != nil || b.String() != "inconclusive: interrupted\n" {
+		t.Errorf("got %q, %v", b.String(), err)
+	}
+}
+
 func TestCellIsShownAsItIs(t *testing.T) {
 	if got, want := cell("a&lt;b ~~c~~ <d>|_e_"), `a&amp;lt;b \~\~c\~\~ &lt;d>\|\_e\_`; got != want {
 		t.Errorf("got %s, want %s", got, want)

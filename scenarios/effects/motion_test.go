@@ -111,7 +111,7 @@ func outcomeOf(said string) Outcome {
 }
 
 func TestMoves(t *testing.T) {
-	const open, shut = "pod-0000001 > fv-1-ns-0/pod-0000002 tcp/8080", "pod-0000001 > fv-1-ns-0/pod-0000000 tcp/8080"
+	const open, shut = "web-0 > fv-1-team-a/db-2 tcp/8080", "web-0 > fv-1-team-a/api-1 tcp/8080"
 	set := func(match, value string, until time.Duration) func(*mirror) {
 		return func(m *mirror) {
 			m.fault = func(f engine.Facts) error {
@@ -137,7 +137,7 @@ func TestMoves(t *testing.T) {
 		"a flow comes from elsewhere":    {fault: set(open, "connected from 10.128.0.9", once), says: open},
 		"a flow is refused once":         {fault: set(open, string(Refused), once), says: open},
 		"a flow leaks, but only at once": {fault: set(shut, string(Connected), once), says: shut},
-		"a route leads elsewhere":        {fault: set("10.128.0.2/32", "dev of fv-1-ns-0/other", always), says: "10.128.0.2/32"},
+		"a route leads elsewhere":        {fault: set("10.128.0.2/32", "dev of fv-1-team-a/other", always), says: "10.128.0.2/32"},
 		"less moves than was said":       {fault: func(*mirror) {}, moves: Moves{Connections: 1}, says: "the scenario says 1"},
 		"it can't be read once": {fault: func(m *mirror) {
 			m.fault = func(engine.Facts) error {

@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -162,6 +163,15 @@ type World struct {
 
 	run   *run  // nil: no scenario runs
 	watch Watch // nil: nothing is judged all along
+	waits atomic.Pointer[string]
+}
+
+// WaitsFor tells in some words which expectation does not hold yet; empty: none is waited for. It is safe for concurrent use.
+func (w *World) WaitsFor() string {
+	if what := w.waits.Load(); what != nil {
+		return *what
+	}
+	return ""
 }
 
 // Converge checks every effect in the midst of a step, as is done after it. A step returns its error.

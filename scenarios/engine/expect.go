@@ -118,6 +118,7 @@ func (w *World) look(ctx context.Context, rest []Probe, bound time.Duration, not
 func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *report.Finding) error {
 	begun := time.Now()
 	deadline := begun.Add(bound)
+	defer w.waits.Store(nil)
 	for pause := pollMin; ; pause = min(2*pause, max(pollMax, time.Since(begun)/10)) {
 		read := time.Now()
 		s := w.Fleet.State()
@@ -136,6 +137,11 @@ func (w *World) converge(ctx context.Context, p Probe, bound time.Duration, f *r
 			}
 			return fmt.Errorf("%s: %w", f.First(), ErrBroken)
 		}
+		what := fmt.Sprintf("%s (%d of %d)", p.Name(), f.Differing, f.Facts)
+		if err != nil {
+			what = p.Name()
+		}
+		w.waits.Store(&what)
 		// A probe that takes long leaves the SUT as long to itself.
 		rest := max(calm, time.Since(read))
 		if err := w.pause(ctx, rest, min(max(pause, rest), time.Until(deadline))); err != nil {

@@ -18,9 +18,11 @@ func Judge(rec report.Record) report.Record {
 	var verdicts []metrics.Verdict
 	for i := range rec.Scenarios {
 		sc := &rec.Scenarios[i]
+		sc.Validity = rec.ValidityOf(*sc)
 		sc.Verdict, sc.Reason = judgeScenario(*sc, rec)
 		verdicts = append(verdicts, sc.Verdict)
 	}
+	rec.Validity = rec.RunValidity()
 	rec.Verdict, rec.Reason = metrics.Worst(verdicts...), tally(verdicts)
 	if len(verdicts) == 0 {
 		rec.Reason = "no scenario was run"
@@ -73,11 +75,12 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 			reasons = append(reasons, w)
 		}
 	}
+	doubts := rec.Doubts(sc)
 	for _, b := range sc.Budgets {
-		weigh(b.Judge(pointsOf(sc, rec.Points)))
+		weigh(believed(doubts, report.Readings)(b.Judge(pointsOf(sc, rec.Points))))
 	}
 	for _, c := range rec.Run.Ceilings {
-		judgeCeiling(c, sc, rec, weigh)
+		judgeCeiling(c, sc, rec, doubts, weigh)
 	}
 	if sc.Leak != nil {
 		weigh(sc.Leak.Judge())
@@ -100,14 +103,29 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 }
 
 // judgeCeiling tells weigh what a ceiling of the run means for a scenario: nothing, if what it limits was not read there.
-func judgeCeiling(c metrics.Ceiling, sc report.Scenario, rec report.Record, weigh func(metrics.Verdict, string)) {
+func judgeCeiling(c metrics.Ceiling, sc report.Scenario, rec report.Record, doubts []report.Doubt, weigh func(metrics.Verdict, string)) {
 	if peak, ok := rec.Peak(sc, c.Gauge); ok {
-		weigh(c.JudgePeak(peak))
+		weigh(believed(doubts, report.Readings, report.Peaks)(c.JudgePeak(peak)))
 	}
 	for _, m := range sc.Measurements {
-		if c.Of(m) {
-			weigh(c.Judge(m))
+		switch why := report.Falsified(doubts, report.Times); {
+		case !c.Of(m):
+		case why != "" && m.Unit == metrics.Seconds:
+			weigh(metrics.Inconclusive, fmt.Sprintf("budget %s: %s, but %s", c.Text, m.String(), why))
+		default:
+			weigh(believed(doubts, report.Peaks)(c.Judge(m)))
 		}
+	}
+}
+
+// believed makes a budget that was kept an open question where what it limits may have been smaller than it should have been. One that was
+// broken all the same is broken.
+func believed(doubts []report.Doubt, scopes ...report.Scope) func(metrics.Verdict, string) (metrics.Verdict, string) {
+	return func(v metrics.Verdict, said string) (metrics.Verdict, string) {
+		if why := report.Falsified(doubts, scopes...); v == metrics.Pass && why != "" {
+			return metrics.Inconclusive, strings.TrimPrefix(said+", but "+why, ", but ")
+		}
+		return v, said
 	}
 }
 
@@ -116,7 +134,7 @@ func unmet(rec report.Record) string {
 	for _, c := range rec.Run.Ceilings {
 		met := false
 		for _, sc := range rec.Scenarios {
-			judgeCeiling(c, sc, rec, func(metrics.Verdict, string) { met = true })
+			judgeCeiling(c, sc, rec, nil, func(metrics.Verdict, string) { met = true })
 		}
 		if !met {
 			return fmt.Sprintf("budget %s: no scenario of the run measured that", c.Text)

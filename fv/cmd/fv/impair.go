@@ -37,12 +37,12 @@ func impairSetCommand() *cobra.Command {
 		Use: "set --pod NAMESPACE/NAME", Short: "Set or change an impairment", Args: cobra.NoArgs,
 		Long: `set puts an impairment in force, or changes the one of its name: what no flag says stays as it was, unless --replace is given. Connections
 live on. All that was counted of it begins anew.`,
-		Example: `  fv impair set --pod ns-000/pod-0001 --delay 100ms --jitter 10ms
-  fv impair set --pod ns-000/pod-0001 --delay 100ms \
+		Example: `  fv impair set --pod fv-7-team-a/web-0 --delay 100ms --jitter 10ms
+  fv impair set --pod fv-7-team-a/web-0 --delay 100ms \
       --connection tcp,10.128.0.1:40312,10.128.0.2:5201
-  fv impair set --pod ns-000/pod-0001 --name lossy --direction in --loss 3% --seed 7
+  fv impair set --pod fv-7-team-a/web-0 --name lossy --direction in --loss 3% --seed 7
   tcpdump -y EN10MB -ddd 'udp port 53' | \
-      fv impair set --pod ns-000/pod-0001 --bpf - --loss-burst 1%,25%,100%,0%`,
+      fv impair set --pod fv-7-team-a/web-0 --bpf - --loss-burst 1%,25%,100%,0%`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asked, err := q.asked(c.Flags())
 			if err != nil {

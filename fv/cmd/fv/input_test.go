@@ -175,6 +175,7 @@ func TestInput(t *testing.T) {
 		{"list  all", "see `fv list --help`"},
 		{"judge", "see `fv judge --help`"},
 		{"exec", "see `fv exec --help`"},
+		{"exec  -t  --  bash", "-t needs a terminal"}, // go test reads from none
 		{"exec  --env  LEVEL  --  true", `--env "LEVEL": want K=V`},
 		{"exec  --env  =x  --  true", "want K=V"},
 		{"exec  --copy  nosuch  --  true", `--copy "nosuch": there is nothing of that name`},

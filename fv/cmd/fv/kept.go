@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nodefv/nodefv/fv/harness"
+	"github.com/nodefv/nodefv/infra"
 )
 
 func upCommand() *cobra.Command {
@@ -70,22 +72,29 @@ func testCommand() *cobra.Command {
 func execCommand() *cobra.Command {
 	var run string
 	var env, copies []string
+	var tty bool
 	c := &cobra.Command{
 		Use: "exec [flags] -- CMD [ARG…]", Short: "Run a program inside the network namespace of the node", Args: cobra.MinimumNArgs(1),
 		Long: `exec runs any program inside the network namespace of the node, beside the agent. A file of this machine is
-copied in (it must be static, or find its libraries in Debian 12). In its environment: KUBECONFIG, FV_NODE (the node's name), FV_TARGET_ADDR, FV_METRICS_URL.`,
+copied in (it must be static, or find its libraries in Debian 12). In its environment: KUBECONFIG, FV_NODE (the node's name), FV_TARGET_ADDR, FV_METRICS_URL.
+It reads what fv is given to read; in a loop of a shell that reads a file, write </dev/null. Its exit code is that of fv.`,
 		Example: `  fv exec -- ip route
+  fv exec -t -- bash
+  fv exec -- nft -f - <rules.nft
   fv exec --env LOG_LEVEL=debug --copy testdata.yaml -- ./my-test-binary -f /testdata.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
-			p := harness.Program{Command: args, Copies: copies}
-			if err := errors.Join(harness.CheckRun(run), variables(env, &p.Env), files(copies)); err != nil {
+			p := harness.Program{Command: args, Copies: copies, Streams: infra.Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr()}}
+			if tty {
+				p.Terminal = func() (*infra.Terminal, func(), error) { return takeTerminal(os.Stdin) }
+			}
+			if err := errors.Join(checkTerminal(tty, os.Stdin), harness.CheckRun(run), variables(env, &p.Env), files(copies)); err != nil {
 				return err
 			}
 			h, err := open(c)
 			if err != nil {
 				return err
 			}
-			exit, err := h.Exec(c.Context(), run, p, c.OutOrStdout())
+			exit, err := h.Exec(c.Context(), run, p)
 			if err != nil {
 				return err
 			}
@@ -96,6 +105,7 @@ copied in (it must be static, or find its libraries in Debian 12). In its enviro
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
+	c.Flags().BoolVarP(&tty, "tty", "t", false, "give the program a terminal: yours")
 	c.Flags().StringArrayVar(&env, "env", nil, "K=V: set this in the program's environment; may be given more than once")
 	c.Flags().StringArrayVar(&copies, "copy", nil, "copy this file to /; may be given more than once")
 	return c

@@ -124,6 +124,7 @@ func signalContext() (context.Context, func()) {
 		cause := signalError{s.(syscall.Signal)}
 		cancel(cause)
 		<-signals
+		taken.release()
 		fmt.Fprintln(os.Stderr, "fv: stopped at once; the next run removes what is left"+underWay.advice())
 		os.Exit(cause.code())
 	}()

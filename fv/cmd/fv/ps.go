@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,25 +45,40 @@ func environments(out io.Writer, all []harness.Environment, now time.Time) error
 		fmt.Fprintln(out, "no environment; `fv up` starts one")
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tTARGET\tRUNTIME\tAGE\tOWNER\tSTATE\tREACHED BY")
+	var rows bytes.Buffer
+	w := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tTARGET\tRUNTIME\tAGE\tOWNER\tSTATE")
 	for _, e := range all {
 		state := e.State
 		if e.State == harness.UnderWay && e.PID != 0 {
 			state = fmt.Sprintf("%s (%d)", state, e.PID)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Run, strings.TrimSpace(e.Target+" "+e.Version), e.Runtime, age(now.Sub(e.Created)), e.Owner, state, reached(e))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Run, strings.TrimSpace(e.Target+" "+e.Version), e.Runtime, age(now.Sub(e.Created)), e.Owner, state)
 	}
-	return w.Flush()
+	_ = w.Flush() // a buffer takes all
+	head, rest, _ := strings.Cut(rows.String(), "\n")
+	fmt.Fprintln(out, head)
+	i := 0
+	for line := range strings.Lines(rest) {
+		_, err := io.WriteString(out, line)
+		if how := reached(all[i]); how != "" && err == nil {
+			_, err = fmt.Fprintf(out, "  %s\n", how)
+		}
+		if err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
 }
 
-// reached is how a person reaches the environment.
+// reached is how a person reaches the environment; empty: not at all.
 func reached(e harness.Environment) string {
 	switch {
-	case e.Access == nil:
-		return "-"
+	case e.Access == nil, e.Access.Inside && e.State != harness.Kept:
+		return ""
 	case e.Access.Inside:
-		return "fv exec --run " + e.Run + " -- sh"
+		return "fv exec -t --run " + e.Run + " -- bash"
 	}
 	return "KUBECONFIG=" + e.Access.Kubeconfig
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -26,6 +28,8 @@ type dockerContainer struct {
 	client   *client.Client
 	id, name string
 	addr     netip.Addr
+
+	streaming *streaming // of its program, if this process started it so
 }
 
 func newContainer(c *client.Client, info container.InspectResponse) *dockerContainer {
@@ -114,12 +118,33 @@ func (d *dockerContainer) Wait(ctx context.Context) (infra.Exit, error) {
 	case err := <-failed:
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", d.name, err)
 	case response := <-ended:
+		d.streaming.wait()
 		exit := infra.Exit{Code: int(response.StatusCode)}
 		if info, err := d.client.ContainerInspect(ctx, d.id); err == nil {
 			exit.OOM = info.State.OOMKilled
 		}
 		return exit, nil
 	}
+}
+
+// CPU asks the engine. An engine that knows no single reading answers after a second.
+func (d *dockerContainer) CPU(ctx context.Context) (time.Duration, error) {
+	response, err := d.client.ContainerStatsOneShot(ctx, d.id)
+	if err != nil {
+		if cerrdefs.IsNotFound(err) {
+			err = errors.Join(err, os.ErrNotExist)
+		}
+		return 0, fmt.Errorf("read what %s used: %w", d.name, err)
+	}
+	defer response.Body.Close()
+	var stats container.StatsResponse
+	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", d.name, err)
+	}
+	if stats.Read.IsZero() {
+		return 0, fmt.Errorf("read what %s used: it has ended: %w", d.name, os.ErrNotExist)
+	}
+	return time.Duration(stats.CPUStats.CPUUsage.TotalUsage), nil
 }
 
 // Stop is for containers whose state nobody needs any more: it kills and removes in one call.

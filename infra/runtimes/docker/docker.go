@@ -70,7 +70,7 @@ func (d *Runtime) Name() string { return "docker" }
 
 // Prepare makes sure that the engine has the component's image.
 func (d *Runtime) Prepare(ctx context.Context, component string) error {
-	_, err := d.Images.Ensure(ctx, component)
+	_, _, err := d.Images.Mounted(ctx, component)
 	return err
 }
 

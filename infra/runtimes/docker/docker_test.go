@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/nodefv/nodefv/infra"
@@ -60,5 +62,42 @@ func TestDockerStartThatFailsLeavesNothing(t *testing.T) {
 	}
 	if names := left(t, d, run); !slices.Equal(names, []string{"fv-" + run}) { // the network is the run's, not the container's
 		t.Errorf("left %v", names)
+	}
+}
+
+// TestDriverThatIsCompiledAgain wants the new one to run, and no image for it.
+func TestDriverThatIsCompiledAgain(t *testing.T) {
+	d, run := engine(t)
+	d.Images.Builder.Cache = t.TempDir() // it is dropped with it
+	if err := d.Prepare(t.Context(), build.Base); err != nil {
+		t.Fatal(err)
+	}
+	before, err := d.client.ImageList(t.Context(), image.ListOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"one", "two"} {
+		write(t, d.Images.Builder.Driver, "#!/bin/sh\necho "+says+"\n")
+		c, err := d.Start(t.Context(), infra.Spec{Run: run, Role: infra.RoleDriver, Component: build.Driver, Command: []string{"fv.test"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		if err := c.Logs(t.Context(), &log, true); err != nil || log.String() != says+"\n" {
+			t.Errorf("the driver says %q, %v; want %q", log.String(), err, says)
+		}
+		if err := c.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	after, err := d.client.ImageList(t.Context(), image.ListOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range after {
+		old := func(i image.Summary) bool { return i.ID == img.ID }
+		if component := img.Labels[labelComponent]; !slices.ContainsFunc(before, old) && (component == build.Driver || component == build.Base) {
+			t.Errorf("image %v of %d bytes is new", img.RepoTags, img.Size)
+		}
 	}
 }

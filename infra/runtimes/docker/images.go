@@ -23,6 +23,7 @@ const (
 	labelComponent = "fv.component"
 	repository     = "nodefv/"
 	keyLen         = 12
+	programFolder  = "/usr/local/bin"
 	debianImage    = "debian:bookworm-slim"
 	// registryBound is how long a registry may take to answer at all before the base comes from the machine's mirror.
 	registryBound = 5 * time.Second
@@ -35,6 +36,21 @@ type Images struct {
 	Overrides map[string]string // images that the user gave, by component; they are never built nor removed
 
 	making sync.Mutex // components share the base
+}
+
+// Mounted returns the image in which a component runs, as Ensure does, and the folder of the host that is mounted at programFolder there;
+// empty: none. That is the driver's: it is compiled often, and an image of each would fill the engine's disk.
+func (i *Images) Mounted(ctx context.Context, component string) (ref, programs string, err error) {
+	if component != build.Driver {
+		ref, err = i.Ensure(ctx, component)
+		return ref, "", err
+	}
+	artifact, err := i.Builder.Artifact(ctx, component)
+	if err != nil {
+		return "", "", err
+	}
+	ref, err = i.Ensure(ctx, build.Base)
+	return ref, filepath.Join(artifact.Dir, "bin"), err
 }
 
 // Ensure returns a reference to the component's image, which the engine has from then on: the user's, pulled if it is not
@@ -133,13 +149,7 @@ func (i *Images) make(ctx context.Context, component, ref string) error {
 		}
 		args["BASE"] = &base
 	}
-	if err := i.buildImage(ctx, component, ref, args); err != nil {
-		return err
-	}
-	if component == build.Driver {
-		i.pruneDrivers(ctx, ref)
-	}
-	return nil
+	return i.buildImage(ctx, component, ref, args)
 }
 
 // makeBase builds the base image from Debian's if that is to be had, and imports a root file system otherwise.

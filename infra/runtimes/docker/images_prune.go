@@ -16,9 +16,6 @@ import (
 	"github.com/nodefv/nodefv/infra/build"
 )
 
-// driverGrace spares a driver's image that another process may have made just now and not started yet.
-const driverGrace = 10 * time.Minute
-
 // Image is an image of ours that the engine has.
 type Image struct {
 	Component string
@@ -51,8 +48,10 @@ func (i *Images) List(ctx context.Context) ([]Image, error) {
 			if !strings.HasPrefix(tag, repository+component+":") {
 				continue
 			}
-			// Without its key (no driver was compiled, say) an image can't be called outdated.
 			current, err := i.ref(component)
+			if component == build.Driver { // what older releases made
+				current, err = "", nil
+			}
 			images = append(images, Image{
 				Component: component, Ref: tag, Size: s.Size, Created: time.Unix(s.Created, 0),
 				Current: err != nil || tag == current, InUse: used[s.ID],
@@ -107,18 +106,4 @@ func (i *Images) remove(ctx context.Context, ref string) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("remove image %s: %w", ref, err)
-}
-
-// pruneDrivers removes drivers that the image current has replaced: the suite is compiled often. What it can't remove waits
-// for Prune.
-func (i *Images) pruneDrivers(ctx context.Context, current string) {
-	images, err := i.List(ctx)
-	if err != nil {
-		return
-	}
-	for _, img := range images {
-		if img.Component == build.Driver && img.Ref != current && !img.InUse && time.Since(img.Created) > driverGrace {
-			i.remove(ctx, img.Ref)
-		}
-	}
 }

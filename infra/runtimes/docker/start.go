@@ -19,13 +19,16 @@ import (
 
 // Start makes the container, puts its files in and starts it. It removes what it made if that fails, or if ctx ends meanwhile.
 func (d *Runtime) Start(ctx context.Context, spec infra.Spec) (c infra.Container, err error) {
-	image, err := d.Images.Ensure(ctx, spec.Component)
+	image, programs, err := d.Images.Mounted(ctx, spec.Component)
 	if err != nil {
 		return nil, err
 	}
 	config, host, nets, err := d.config(ctx, spec, image)
 	if err != nil {
 		return nil, err
+	}
+	if programs != "" {
+		host.Binds = append(host.Binds, programs+":"+programFolder+":ro")
 	}
 	made, err := d.client.ContainerCreate(ctx, config, host, nets, nil, name(spec.Run, spec.Role))
 	if err != nil {
@@ -45,17 +48,29 @@ func (d *Runtime) Start(ctx context.Context, spec infra.Spec) (c infra.Container
 			return nil, fmt.Errorf("copy files into %s: %w", name(spec.Run, spec.Role), err)
 		}
 	}
+	streaming, err := d.attach(ctx, made.ID, spec.Streams)
+	if err != nil {
+		return nil, fmt.Errorf("attach to %s: %w", name(spec.Run, spec.Role), err)
+	}
+	defer func() {
+		if err != nil {
+			streaming.close()
+		}
+	}()
 	if err := d.client.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		if text := err.Error(); strings.Contains(text, "executable file not found") || strings.Contains(text, "exec: ") && strings.Contains(text, "no such file") {
 			err = fmt.Errorf("%w: %s", infra.ErrNoProgram, spec.Command[0]) // the engine's own words fill lines
 		}
 		return nil, fmt.Errorf("start container %s: %w", name(spec.Run, spec.Role), err)
 	}
+	streaming.begin()
 	info, err := d.client.ContainerInspect(ctx, made.ID)
 	if err != nil {
 		return nil, fmt.Errorf("inspect container %s: %w", name(spec.Run, spec.Role), err)
 	}
-	return newContainer(d.client, info), nil
+	started := newContainer(d.client, info)
+	started.streaming = streaming
+	return started, nil
 }
 
 func (d *Runtime) config(ctx context.Context, spec infra.Spec, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig, error) {
@@ -86,6 +101,7 @@ func (d *Runtime) config(ctx context.Context, spec infra.Spec, image string) (*c
 	for _, p := range spec.Tmpfs {
 		host.Tmpfs[p] = ""
 	}
+	askForStreams(config, host, spec.Streams)
 	if spec.Join != "" {
 		owner := "container:" + name(spec.Run, spec.Join)
 		host.NetworkMode, host.PidMode = container.NetworkMode(owner), container.PidMode(owner)

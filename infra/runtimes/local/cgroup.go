@@ -186,6 +186,34 @@ func (c cgroups) oom() bool {
 	return false
 }
 
+// cpu returns what was used of the processors.
+func (c cgroups) cpu() (time.Duration, error) {
+	for _, h := range c.hierarchies {
+		file := "cpuacct.usage"
+		if h.v2() {
+			file = "cpu.stat"
+		} else if !slices.Contains(h.controllers, "cpuacct") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(c.dir(h), file))
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(data)) {
+			words, unit := strings.Fields(line), time.Nanosecond
+			if h.v2() {
+				if len(words) != 2 || words[0] != "usage_usec" {
+					continue
+				}
+				words, unit = words[1:], time.Microsecond
+			}
+			used, err := strconv.ParseInt(words[0], 10, 64)
+			return time.Duration(used) * unit, err
+		}
+	}
+	return 0, errors.New("no cgroup counts it")
+}
+
 // remove removes them once their last process has been reaped.
 func (c cgroups) remove(ctx context.Context) error {
 	var failed []error

@@ -24,7 +24,8 @@ import (
 type container struct {
 	dir, run, role string
 	addr           netip.Addr
-	processes      processes // zero if its start did not get that far
+	processes      processes  // zero if its start did not get that far
+	streaming      *streaming // of its program, if this process started it so
 }
 
 // openContainer reads a container's folder.
@@ -79,6 +80,19 @@ func (c *container) Exec(ctx context.Context, command infra.Command) error {
 		return &infra.ExitError{Command: command.Args, Code: exit.Code, Output: infra.Tail(tail.String(), 20)}
 	}
 	return nil
+}
+
+// CPU reads the container's cgroup.
+func (c *container) CPU(ctx context.Context) (time.Duration, error) {
+	all, err := writableHierarchies()
+	if err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", c.Name(), err)
+	}
+	used, err := cgroups{all, c.Name()}.cpu()
+	if err != nil {
+		return 0, fmt.Errorf("read what %s used: %w", c.Name(), err)
+	}
+	return used, ctx.Err()
 }
 
 // startInside starts a command in the container's namespaces, of which the calling thread does not come back.
@@ -190,6 +204,7 @@ func (c *container) Wait(ctx context.Context) (infra.Exit, error) {
 	if err := await(ctx, c.processes); err != nil {
 		return infra.Exit{}, fmt.Errorf("wait for %s: %w", c.Name(), err)
 	}
+	c.streaming.wait()
 	exit, err := load[infra.Exit](filepath.Join(c.dir, exitFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return infra.Exit{Code: 128 + int(unix.SIGKILL)}, nil

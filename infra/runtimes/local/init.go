@@ -66,6 +66,9 @@ func initialise(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.Ends.take(); err != nil {
+		return err
+	}
 	if err := dropCapabilities(p.Caps); err != nil {
 		return err
 	}
@@ -82,6 +85,9 @@ func prepareRoot(p plan, dir, label string, cgroup cgroups) error {
 		return err
 	}
 	if err := mountKernel(cgroup); err != nil {
+		return err
+	}
+	if err := p.Ends.mount(); err != nil {
 		return err
 	}
 	if err := place(p.Spec); err != nil {

@@ -30,7 +30,7 @@ func (l *Runtime) Start(ctx context.Context, spec infra.Spec) (infra.Container, 
 	if err != nil {
 		return nil, err
 	}
-	p := plan{Spec: spec, Maker: lifecycle.Self(), Bin: filepath.Join(artifact.Dir, "bin")}
+	p := plan{Spec: spec, Maker: lifecycle.Self(), Bin: filepath.Join(artifact.Dir, "bin"), Ends: askForEnds(spec.Streams)}
 	if err := p.resolve(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Role, err)
 	}
@@ -192,6 +192,9 @@ func (l *Runtime) launch(ctx context.Context, c *container, p plan) (*container,
 	if err == nil {
 		err = loadErr
 	}
+	if err == nil {
+		err = c.stream(p.Streams)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", p.Role, err), c.Stop(context.WithoutCancel(ctx)))
 	}
@@ -213,6 +216,14 @@ func (c *container) launch(ctx context.Context, p plan) error {
 	supervisor := &exec.Cmd{
 		Path: self, Args: []string{superviseName, c.dir}, Dir: "/", Env: os.Environ(), Stdout: log, Stderr: log, ExtraFiles: []*os.File{told},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if p.Ends.Asked {
+		theirs, err := c.awaitEnds()
+		if err != nil {
+			return err
+		}
+		defer theirs.Close()
+		supervisor.ExtraFiles = append(supervisor.ExtraFiles, theirs)
 	}
 	err = supervisor.Start()
 	told.Close()

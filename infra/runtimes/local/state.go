@@ -35,6 +35,7 @@ type plan struct {
 	Addr  netip.Addr      // its own on the bridge; invalid for one that joins another
 	Net   lifecycle.Owner // the process whose network namespace it connects to: the bridge's, or that of the container it joins
 	Bin   string          // folder of the component's programs
+	Ends  ends            // what its program has in place of a log
 }
 
 // processes are those that run a container.

@@ -35,6 +35,7 @@ func BecomeLauncher() {
 		return
 	}
 	unix.CloseOnExec(statusFD)
+	unix.CloseOnExec(endsFD)
 	tell(os.NewFile(statusFD, "status"), launch(os.Args[1]))
 	os.Exit(0)
 }
@@ -73,6 +74,11 @@ func runInit(p plan, dir string) (infra.Exit, error) {
 	cmd := &exec.Cmd{
 		Path: self, Args: []string{initName, dir}, Dir: "/", Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: []*os.File{status},
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC},
+	}
+	if p.Ends.Asked {
+		ends := os.NewFile(endsFD, "ends")
+		defer ends.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, ends)
 	}
 	if p.Join == "" {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID

@@ -39,7 +39,7 @@ func administered(t *testing.T) workloads.State {
 	if err := yaml.UnmarshalStrict(data, &all); err != nil {
 		t.Fatal(err)
 	}
-	s := plan.State()
+	s := asRecorded(plan)
 	for _, p := range all.NetworkPolicies {
 		k := workloads.Key{Namespace: p.Namespace, Name: p.Name}
 		s.Put(workloads.Policy{Key: k, Spec: p.Spec})

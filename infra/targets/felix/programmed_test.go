@@ -30,7 +30,7 @@ func recordedState(t testing.TB) workloads.State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := plan.State()
+	s := asRecorded(plan)
 	data, err := os.ReadFile("testdata/policies.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +42,26 @@ func recordedState(t testing.TB) workloads.State {
 	for _, p := range list.Items {
 		k := workloads.Key{Namespace: p.Namespace, Name: p.Name}
 		s.Put(workloads.Policy{Key: k, Spec: p.Spec})
+	}
+	return s
+}
+
+// asRecorded is a plan's state with the names that its pods and namespaces have in the dumps.
+func asRecorded(p *workloads.Plan) workloads.State {
+	s := p.State()
+	pods, number := p.Ring(s), 0
+	for i, ns := range s.Namespaces().List() {
+		s.Remove(workloads.NamespaceKind.Named(ns.Name))
+		for _, pod := range pods {
+			if pod.Namespace == ns.Name {
+				s.Remove(workloads.PodKind.Part(pod.Key))
+				pod.Key = workloads.Key{Namespace: fmt.Sprintf("fv-7-ns-%d", i), Name: fmt.Sprintf("pod-%07d", number)}
+				s.Put(pod)
+				number++
+			}
+		}
+		ns.Name = fmt.Sprintf("fv-7-ns-%d", i)
+		s.Put(ns)
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,8 @@ func record(t *testing.T) report.Record {
 			p.Values[metrics.HeapBytes] = 9e6 + 1e6*math.Sin(float64(i)/20)
 		}
 		rec.Points = append(rec.Points, p)
+		lost := time.Duration(i%7) * time.Millisecond
+		rec.Vitals = append(rec.Vitals, metrics.Vitals{At: p.At.Add(time.Second / 2), Took: time.Second, Driver: &metrics.DriverVitals{Lost: lost}})
 	}
 	return rec
 }
@@ -77,7 +80,7 @@ func scenario(i int, verdict metrics.Verdict) report.Scenario {
 			for load := range 4 {
 				m := metrics.Measurement{Name: "enforcement", Unit: metrics.Seconds, Labels: []metrics.Label{{Name: "load", Value: fmt.Sprint(load)}, {Name: "verdict", Value: verdict}}}
 				for k := range 20 {
-					m.Samples = append(m.Samples, metrics.Since(at(from), time.Duration(k*k+load+1)*time.Millisecond, time.Millisecond/10))
+					m.Samples = append(m.Samples, metrics.Since(at(from+float64(10*k+load)), time.Duration(k*k+load+1)*time.Millisecond, time.Millisecond/10))
 				}
 				sc.Measurements = append(sc.Measurements, m)
 			}
@@ -118,6 +121,7 @@ func TestPageShowsTheRecord(t *testing.T) {
 	p.Look(rec.Run.ID + "-folded")
 	p.drawAll()
 	p.plotsHave(rec)
+	p.measuredHave(rec)
 	p.tablesHave(rec)
 	p.Look(rec.Run.ID)
 	p.quiet()
@@ -168,6 +172,40 @@ func (p *Tab) plotsHave(rec report.Record) {
 				return !point.At.Before(sc.Started) && (!sc.Ended.IsZero() && !point.At.After(sc.Ended) || sc.Ended.IsZero() && point.Scenario == sc.Name)
 			})
 		}
+	}
+}
+
+// measuredHave wants a plot of what was measured again and again, with all its values, and plots of how well the driver could work.
+func (p *tab) measuredHave(rec report.Record) {
+	p.t.Helper()
+	const all = `[...window.report.timelines].flatMap(([el, t]) => t.plots.filter(u => u.name.startsWith('measured ') && el.dataset.timeline !== 'run').flatMap(u =>
+		u.data.slice(1).map(ys => ys.filter(v => v != null).length)))`
+	most, shown, values := map[[2]string]int{}, 0, 0
+	for i, sc := range rec.Scenarios {
+		for _, m := range sc.Measurements {
+			slices.SortFunc(m.Samples, func(a, b metrics.Sample) int { return a.At.Compare(b.At) })
+			name := [2]string{fmt.Sprint(i), m.Name}
+			if n := len(m.Samples); n > 1 && n <= 1500 && m.Samples[0].At.Before(m.Samples[n-1].At) && most[name] < 8 {
+				most[name]++
+				shown, values = shown+1, values+n
+			}
+		}
+	}
+	got := ask[[]int](p, all)
+	sum := 0
+	for _, n := range got {
+		sum += n
+	}
+	// Values of the same millisecond are one.
+	if len(got) != shown || sum > values || sum < values*9/10 {
+		p.t.Errorf("%d lines with %d values are plotted, measured were %d with %d", len(got), sum, shown, values)
+	}
+	if *recordDir != "" {
+		return
+	}
+	const lost = `[...window.report.timelines].find(([el]) => el.dataset.timeline === 'run')[1].plots.find(u => u.name === 'driver_lost_ratio').data[1].filter(v => v != null).length`
+	if n := ask[int](p, lost); n != len(rec.Vitals) {
+		p.t.Errorf("that the driver was kept from running is plotted with %d points, of %d", n, len(rec.Vitals))
 	}
 }
 

@@ -16,11 +16,13 @@ import (
 
 // Page is the page of a run.
 type Page struct {
-	Run     string // its identifier
-	Verdict string // "pass", "fail", "inconclusive" or "skip"
-	Reason  string
-	Lead    []string // what was run and when, in short
-	Counts  []Count  // of the scenarios, by verdict
+	Run          string // its identifier
+	Verdict      string // "pass", "fail", "inconclusive" or "skip"
+	Reason       string
+	Lead         []string // what was run and when, in short
+	Degraded     string   // what it means that figures are not to be believed; empty: they can be
+	Degradations []string // why which are not
+	Counts       []Count  // of the scenarios, by verdict
 
 	Scenarios []Scenario // those that failed first
 	Strays    []Death    // of containers, outside of all scenarios
@@ -45,7 +47,8 @@ type Fact struct{ Name, Value string }
 type Scenario struct {
 	ID                         string // unique on the page
 	Name, Doc, Verdict, Reason string
-	Broken                     bool // it neither passed nor was skipped
+	Broken                     bool   // it neither passed nor was skipped
+	Degraded                   string // why its figures are not to be believed; empty: they can be
 	Took, Heap, RSS, CPU       string
 	Packets                    string // how many were judged, and how sharply
 	Repeat                     string // the command that repeats it
@@ -100,14 +103,6 @@ type Connections struct {
 // Connection is what became of the flows from one pod to another. The sign is "": none was tried; ".": all are as they must be; "+": one passes
 // and must not; "-": one is dropped and must pass; "?": something else.
 type Connection struct{ Sign, Text string }
-
-// Leak is what was learnt of leaks: a row for each gauge, and the places that hold more and more.
-type Leak struct {
-	Intro  string
-	Heads  []Head
-	Rows   [][]string
-	Places []string
-}
 
 // Budget is the limit on a gauge, and how it was kept.
 type Budget struct{ Verdict, Text string }

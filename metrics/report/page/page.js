@@ -70,6 +70,8 @@ function sort(t) {
 	return {moving, still};
 }
 
+const measuredHeight = m => Math.max(rowHeight, 20 * (m.lines.length + 1));
+
 const timelines = new Map();
 let keys = 0;
 
@@ -84,6 +86,7 @@ class Timeline {
 		this.lanes();
 		if (t.rates.values.some(v => v > 0)) this.rates();
 		const {moving, still} = sort(t);
+		for (const m of t.measured || []) this.measured(m);
 		for (const [s, cut] of moving) this.series(this.el, s, cut, rowHeight);
 		if (still.length) this.still(still);
 		el.addEventListener('keydown', e => this.key_(e));
@@ -137,6 +140,38 @@ class Timeline {
 		});
 	}
 
+	// measured draws all lines of what was measured under one name, over the same times.
+	measured(m) {
+		const {tag, plot} = this.row(this.el, 'value measured');
+		tag.append(m.title);
+		const at = [...new Set(m.lines.flatMap(l => l.times))].sort((a, b) => a - b), index = new Map(at.map((t, i) => [t, i]));
+		const list = tag.appendChild(document.createElement('ul'));
+		const now = [], columns = [], series = [{}];
+		m.lines.forEach((l, k) => {
+			const item = list.appendChild(document.createElement('li')), colour = () => style('line-' + k);
+			item.style.setProperty('--line', 'var(--line-' + k + ')');
+			item.append(l.name || m.title);
+			now.push(item.appendChild(document.createElement('b')));
+			const ys = new Array(at.length);
+			l.times.forEach((t, i) => { ys[index.get(t)] = l.values[i]; });
+			columns.push(ys);
+			series.push({
+				stroke: colour, width: 1.5, spanGaps: true, paths: l.apart ? () => null : undefined,
+				points: {show: l.apart || l.times.length < 60, size: 5, width: 1, stroke: colour, fill: colour},
+			});
+		});
+		if (m.more) list.appendChild(document.createElement('li')).textContent = 'and ' + m.more + ' more, in the table';
+		const u = this.plot(plot, 'measured ' + m.title, [at, ...columns], {
+			height: measuredHeight(m), series,
+			axes: [this.axis(2, 2, false), this.valueAxis('')],
+			hooks: {
+				drawClear: [v => this.drawMarks(v)],
+				setCursor: [v => { const i = v.cursor.idx; columns.forEach((ys, k) => { now[k].textContent = i == null || v.cursor.left < 0 ? '' : show('', nearest(ys, i)); }); }],
+			},
+		});
+		u.over.setAttribute('aria-hidden', 'true');
+	}
+
 	series(parent, s, cut, height) {
 		this.value(parent, s, [cut.xs, cut.ys], height, show(s.unit, cut.min) + ' to ' + show(s.unit, cut.max), cut, {});
 	}
@@ -151,12 +186,7 @@ class Timeline {
 		now.textContent = idle;
 		const u = this.plot(plot, s.name, xy, {
 			height,
-			axes: [this.axis(2, 2, false), {
-				size: axisWidth, space: 20, stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 6,
-				grid: {stroke: () => style('grid'), width: 1}, ticks: {show: false},
-				incrs: s.unit === 'bytes' ? Array.from({length: 45}, (_, i) => 2 ** i) : undefined,
-				values: (_, vs) => vs.map(v => show(s.unit, v)),
-			}],
+			axes: [this.axis(2, 2, false), this.valueAxis(s.unit)],
 			series: [{}, Object.assign({
 				stroke: () => style('series'), width: 1.5, spanGaps: false,
 				points: {size: 4, width: 1, stroke: () => style('series'), fill: () => style('series')},
@@ -168,6 +198,15 @@ class Timeline {
 			},
 		});
 		u.over.setAttribute('aria-hidden', 'true');
+	}
+
+	valueAxis(unit) {
+		return {
+			size: axisWidth, space: 20, stroke: () => style('muted'), font: '11px system-ui, sans-serif', gap: 6,
+			grid: {stroke: () => style('grid'), width: 1}, ticks: {show: false},
+			incrs: unit === 'bytes' ? Array.from({length: 45}, (_, i) => 2 ** i) : undefined,
+			values: (_, vs) => vs.map(v => show(unit, v)),
+		};
 	}
 
 	// still folds away what did not change.
@@ -353,7 +392,7 @@ const soon = new IntersectionObserver(list => {
 for (const el of document.querySelectorAll('.timeline')) {
 	const t = data.timelines[el.dataset.timeline];
 	el.replaceChildren();
-	el.style.minHeight = 150 + laneHeight * t.lanes.length + (rowHeight + 1) * sort(t).moving.length + 'px'; // so that drawing moves nothing
+	el.style.minHeight = 150 + laneHeight * t.lanes.length + (rowHeight + 1) * sort(t).moving.length + (t.measured || []).reduce((h, m) => h + measuredHeight(m), 0) + 'px'; // so that drawing moves nothing
 	soon.observe(el);
 }
 

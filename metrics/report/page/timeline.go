@@ -57,6 +57,24 @@ type Timeline struct {
 	Lanes []Lane  `json:"lanes"`
 	Rates Rates   `json:"rates"`
 	Marks []Bar   `json:"marks"` // that are drawn over every plot
+	// Measured are plots of what was measured in that time, one for each name.
+	Measured []Measures `json:"measured,omitempty"`
+}
+
+// Measures are values of what was measured, over the times at which what was measured began.
+type Measures struct {
+	Title string    `json:"title"`
+	Unit  string    `json:"unit"` // as in Series, or as it is shown
+	Lines []Measure `json:"lines"`
+	More  int       `json:"more,omitempty"` // lines that are not shown
+}
+
+// Measure are the values of one combination of labels.
+type Measure struct {
+	Name   string    `json:"name"`
+	Times  []Seconds `json:"times"` // ascending
+	Values Values    `json:"values"`
+	Apart  bool      `json:"apart,omitempty"` // each stands for itself; else they are one quantity over time
 }
 
 // Lane is a row of bars.
