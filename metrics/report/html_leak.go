@@ -12,14 +12,14 @@ import (
 // mostReadings is how many gauges' settled readings are drawn.
 const mostReadings = 6
 
-// leakReadings draws the settled readings of the gauges that grow or may, with the line through them: those that leak first.
-func leakReadings(t leak.Trial) []template.HTML {
-	var drawn []template.HTML
+// leakReadings are the settled readings of the gauges that grow or may, with the line through them: those that leak first.
+func leakReadings(t leak.Trial) []page.Readings {
+	var drawn []page.Readings
 	answers := t.Answers()
 	for _, of := range []metrics.Verdict{metrics.Fail, metrics.Inconclusive, metrics.Pass} {
 		for i, a := range answers {
 			if a.Verdict == of && !still(a) && a.N >= leak.MinCycles && len(drawn) < mostReadings {
-				drawn = append(drawn, readingsOf(t, t.Gauges[i], a).Inline())
+				drawn = append(drawn, readingsOf(t, t.Gauges[i], a))
 			}
 		}
 	}
@@ -30,7 +30,7 @@ func readingsOf(t leak.Trial, s leak.Series, a leak.Answer) page.Readings {
 	g := a.Gauge
 	_, unit := named(g)
 	r := page.Readings{
-		Title: plain(fmt.Sprintf("%s: %s", g, leakWords[a.Verdict])), Unit: unit, Cycles: s.Cycles, Values: s.Values, WarmUp: a.WarmUp,
+		Name: string(g), Title: plain(fmt.Sprintf("%s: %s", g, leakWords[a.Verdict])), Unit: unit, Cycles: s.Cycles, Values: s.Values, WarmUp: a.WarmUp,
 		Slope: a.Slope, Low: a.Low, High: a.High, Text: plain(a.Says(t.Churned, t.Thing)),
 	}
 	if s.See > 0 {

@@ -250,3 +250,15 @@ func TestConnectionsStandOut(t *testing.T) {
 		t.Error("where none was tried there is a table")
 	}
 }
+
+// TestRunWithoutMarksHasPlots wants lists where the page goes over them, though there is nothing in them.
+func TestRunWithoutMarksHasPlots(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}, Scenarios: []Scenario{{Name: "s", Started: at(1), Ended: at(9)}}, Points: []metrics.Point{{At: at(2), Values: metrics.Snapshot{metrics.RSSBytes: 1}}}}
+	var b bytes.Buffer
+	if err := (HTML{}).Write(&b, rec); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), `"marks":[]`); n != 2 {
+		t.Errorf("%d timelines have an empty list of marks, want 2", n)
+	}
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -56,6 +57,10 @@ func TestLeaksAreTold(t *testing.T) {
 		if shown := strings.Contains(text, "kernel chains"); shown != (name == "summary") {
 			t.Errorf("the %s: kernel chains shown: %v", name, shown)
 		}
+	}
+	const file = "plots/readings-leak-by-local-pods-goroutines.svg"
+	if all := plots(rec); !slices.ContainsFunc(all, func(f Format) bool { return f.File() == file }) {
+		t.Errorf("the readings have no file %s: %v", file, all)
 	}
 	var html bytes.Buffer
 	if err := (HTML{}).Write(&html, rec); err != nil {

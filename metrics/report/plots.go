@@ -39,7 +39,7 @@ func (taken fileNames) of(name string) string {
 	return own
 }
 
-// plots returns a picture of each series of the run and of each longer scenario, and of each distribution.
+// plots returns a picture of each series of the run and of each longer scenario, of the readings of each search for leaks, and of each distribution.
 func plots(rec Record) []Format {
 	points, _ := rec.series()
 	whole := rec.whole()
@@ -51,6 +51,14 @@ func plots(rec Record) []Format {
 	for _, sc := range rec.Scenarios {
 		if sc.Skipped == "" && len(rec.pointsOf(sc)) >= plottable {
 			all = append(all, charts(folders.of(sc.Name), sc.Name, points, rec.timeline(sc))...)
+		}
+	}
+	for _, sc := range rec.Scenarios {
+		if sc.Leak == nil {
+			continue
+		}
+		for _, r := range leakReadings(*sc.Leak) {
+			all = append(all, plot{"plots/" + files.of("readings-"+sc.Name+"-"+r.Name) + ".svg", r.Write})
 		}
 	}
 	for _, t := range rec.measured() {

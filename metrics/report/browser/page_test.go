@@ -212,7 +212,7 @@ func (p *tab) measuredHave(rec report.Record) {
 // tablesHave wants the verdicts and the differences that the record has.
 func (p *Tab) tablesHave(rec report.Record) {
 	p.t.Helper()
-	verdicts := Ask[map[string]string](p, `Object.fromEntries([...document.querySelectorAll('.verdicts tbody tr')].map(r => [r.cells[1].textContent, r.cells[0].textContent]))`)
+	verdicts := Ask[map[string]string](p, `Object.fromEntries([...document.querySelectorAll('.verdicts tbody tr')].map(r => [r.cells[1].textContent, r.cells[0].querySelector('.verdict').textContent]))`)
 	differing := 0
 	for _, sc := range rec.Scenarios {
 		if got := verdicts[sc.Name]; got != sc.Verdict.String() {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html"
 	"html/template"
+	"io"
+	"math"
 	"slices"
 	"strings"
 )
@@ -14,7 +16,7 @@ type Leak struct {
 	Intro    string
 	Heads    []Head
 	Rows     [][]string
-	Readings []template.HTML // of some gauges, drawn
+	Readings []Readings // of some gauges
 	Sites    []Site
 	Flame    template.HTML // of the sites; empty: there are none
 	Places   []string      // what else is known of places, such as how to look at the profiles
@@ -28,10 +30,10 @@ type Site struct {
 
 // Readings are the settled readings of one gauge over cycles, with the line through those after the warm-up.
 type Readings struct {
-	Title, Unit, Text string // unit: as in Series
-	Cycles, Values    []float64
-	WarmUp            int // how many of the first do not count
-	Slope, Low, High  float64
+	Name, Title, Unit, Text string // unit: as in Series
+	Cycles, Values          []float64
+	WarmUp                  int // how many of the first do not count
+	Slope, Low, High        float64
 }
 
 // The measures of readings and of a flame graph, in pixels.
@@ -45,39 +47,52 @@ const (
 // Inline returns the readings as an element of a page, whose colours they take.
 func (r Readings) Inline() template.HTML {
 	var b bytes.Buffer
+	r.draw(&b, "")
+	return template.HTML(b.String())
+}
+
+// Write writes the readings as SVG.
+func (r Readings) Write(w io.Writer) error {
+	var b bytes.Buffer
+	r.draw(&b, svgStyle+fmt.Sprintf(`<rect class="ground" width="%d" height="%d"/>`, readingsWidth, readingsHeight))
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (r Readings) draw(b *bytes.Buffer, ground string) {
 	n := min(len(r.Cycles), len(r.Values))
 	if n == 0 {
-		return ""
+		r.Cycles, r.Values, n = []float64{0}, []float64{0}, 1
 	}
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img"><title>%s</title>`+"\n",
-		readingsWidth, readingsHeight, readingsWidth, readingsHeight, html.EscapeString(r.Title+": "+r.Text))
-	text(&b, 2, 16, `font-size="13" font-weight="600" fill="var(--fg)"`, r.Title)
-	low, high := (Chart{Points: Points{Series: []Series{{Values: r.Values[:n]}}}}).bounds()
-	low = slices.Min(r.Values[:n]) - 0.1*(slices.Max(r.Values[:n])-slices.Min(r.Values[:n])) // growth is what matters, not the level
-	if !(high > low) {
-		low, high = low-1, high+1
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img"><title>%s</title>%s`+"\n",
+		readingsWidth, readingsHeight, readingsWidth, readingsHeight, html.EscapeString(r.Title+": "+r.Text), ground)
+	text(b, 2, 16, `font-size="13" font-weight="600" fill="var(--fg)"`, r.Title)
+	low, high := slices.Min(r.Values[:n]), slices.Max(r.Values[:n]) // growth is what matters, not the level
+	pad := max(0.1*(high-low), 1e-9*math.Abs(high))
+	if pad == 0 {
+		pad = 1
 	}
+	low, high = low-pad, high+pad
 	x, y := scale{r.Cycles[0], max(r.Cycles[n-1], r.Cycles[0]+1), readingsLeft, readingsRight}, scale{low, high, readingsBottom, readingsTop}
 	for _, v := range round(low, high, 4, r.Unit == "bytes") {
-		fmt.Fprintf(&b, `<path d="M%d %.1fH%d" stroke="var(--grid)"/>`, readingsLeft, y.at(v), readingsRight)
-		text(&b, readingsLeft-6, y.at(v)+4, `text-anchor="end" fill="var(--muted)"`, shown(r.Unit, v))
+		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="var(--grid)"/>`, readingsLeft, y.at(v), readingsRight)
+		text(b, readingsLeft-6, y.at(v)+4, `text-anchor="end" fill="var(--muted)"`, shown(r.Unit, v))
 	}
 	for _, c := range []float64{x.from, x.to} {
-		text(&b, x.at(c), readingsBottom+16, `text-anchor="middle" fill="var(--muted)"`, fmt.Sprintf("cycle %.0f", c))
+		text(b, x.at(c), readingsBottom+16, `text-anchor="middle" fill="var(--muted)"`, fmt.Sprintf("cycle %.0f", c))
 	}
-	r.drawLine(&b, x, y, n)
+	r.drawLine(b, x, y, n)
 	for i := range n {
 		opacity := 0.9
 		if i < r.WarmUp {
 			opacity = 0.3
 		}
-		fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="2.5" fill="var(--settled)" fill-opacity="%.1f"/>`, x.at(r.Cycles[i]), y.at(r.Values[i]), opacity)
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="2.5" fill="var(--settled)" fill-opacity="%.1f"/>`, x.at(r.Cycles[i]), y.at(r.Values[i]), opacity)
 	}
 	for i, line := range broken(r.Text, 92) {
-		text(&b, 2, float64(readingsBottom+34+14*i-4), `font-size="11" fill="var(--muted)"`, line)
+		text(b, 2, float64(readingsBottom+34+14*i-4), `font-size="11" fill="var(--muted)"`, line)
 	}
 	b.WriteString("</svg>")
-	return template.HTML(b.String())
 }
 
 // drawLine draws the line through the middle of the readings that count, and the fan of the slopes of its interval.
