@@ -176,7 +176,7 @@ func (p *Tab) plotsHave(rec report.Record) {
 }
 
 // measuredHave wants a plot of what was measured again and again, with all its values, and plots of how well the driver could work.
-func (p *tab) measuredHave(rec report.Record) {
+func (p *Tab) measuredHave(rec report.Record) {
 	p.t.Helper()
 	const all = `[...window.report.timelines].flatMap(([el, t]) => t.plots.filter(u => u.name.startsWith('measured ') && el.dataset.timeline !== 'run').flatMap(u =>
 		u.data.slice(1).map(ys => ys.filter(v => v != null).length)))`
@@ -191,7 +191,7 @@ func (p *tab) measuredHave(rec report.Record) {
 			}
 		}
 	}
-	got := ask[[]int](p, all)
+	got := Ask[[]int](p, all)
 	sum := 0
 	for _, n := range got {
 		sum += n
@@ -204,7 +204,7 @@ func (p *tab) measuredHave(rec report.Record) {
 		return
 	}
 	const lost = `[...window.report.timelines].find(([el]) => el.dataset.timeline === 'run')[1].plots.find(u => u.name === 'driver_lost_ratio').data[1].filter(v => v != null).length`
-	if n := ask[int](p, lost); n != len(rec.Vitals) {
+	if n := Ask[int](p, lost); n != len(rec.Vitals) {
 		p.t.Errorf("that the driver was kept from running is plotted with %d points, of %d", n, len(rec.Vitals))
 	}
 }
