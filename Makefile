@@ -50,7 +50,7 @@ lint: ## formatting, vet, static checks
 unit: ## unit tests with the race detector
 	@scripts/test unit
 
-browser: ## the page of a run, tested in Chromium
+browser: ## the page of a run and that of fv ui, tested in Chromium
 	@scripts/test browser
 
 prometheus: ## the dashboard's queries on a run that was imported, tested in Prometheus

@@ -310,6 +310,9 @@ func (f TargetFacts) metricsURL(node netip.Addr) string {
 // Config returns how to reach the API server from this process, as the administrator. The caller may change it.
 func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
 
+// Run names the environment.
+func (e *Environment) Run() string { return e.run }
+
 // Node returns the local node.
 func (e *Environment) Node() NodeInfo {
 	return NodeInfo{Name: nodeName, Addr: e.container(RoleNode).Addr()}

@@ -35,6 +35,7 @@ type Handoff struct {
 	Fault      string            `json:"fault,omitempty"`       // of scenarios/faults: the suite is that fault and nothing else
 	Fuzz       json.RawMessage   `json:"fuzz,omitempty"`        // of scenarios/fuzz: the suite is that order and nothing else
 	Traffic    json.RawMessage   `json:"traffic,omitempty"`     // of workloads/load: the suite is that order and nothing else
+	Steer      json.RawMessage   `json:"steer,omitempty"`       // of scenarios/steer: the suite is that stage and nothing else
 	Leak       json.RawMessage   `json:"leak,omitempty"`        // of scenarios/leak: the suite is that order and nothing else
 	Obeyed     bool              `json:"obeyed,omitempty"`      // the harness does what the driver asks for: AskRestart, AskStop, AskStart, AskDeath
 	Releases   []string          `json:"releases,omitempty"`    // of the agent, that the harness can start (AskStartAs), first the one that runs

@@ -9,8 +9,8 @@ const (
 	NetworkPolicies    Feature = "network-policy"
 	AdminPolicies      Feature = "admin-network-policy" // AdminNetworkPolicy and BaselineAdminNetworkPolicy
 	ClusterPolicies    Feature = "cluster-network-policy"
-	ForgetsConnections Feature = "forgets-connections"  // it removes the kernel's connection tracking of addresses that its pods lose
-	Routing            Feature = "routing to pods"      // it alone can know to which pod an address leads
+	ForgetsConnections Feature = "forgets-connections" // it removes the kernel's connection tracking of addresses that its pods lose
+	Routing            Feature = "routing to pods"     // it alone can know to which pod an address leads
 	OwnWay             Feature = "way of its own to the API server"
 	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
 	Upgrades           Feature = "change of release"    // someone starts it in another release for the driver

@@ -65,9 +65,10 @@ type Driver struct {
 	mu            sync.Mutex
 	pid           int // of the SUT's process
 	now           liveState
-	number, total int           // of the scenario that runs, and of all; 0: not known
-	away          chan struct{} // the SUT's program is held back until it is closed; nil: it is not
-	bad           error         // the first entry that could not be written
+	number, total int                 // of the scenario that runs, and of all; 0: not known
+	away          chan struct{}       // the SUT's program is held back until it is closed; nil: it is not
+	heeded        func(metrics.Point) // is told of each point; nil: nobody is
+	bad           error               // the first entry that could not be written
 
 	bereave context.CancelCauseFunc // of what is guarded by itself, see Guard; nil: the SUT's end is that of the scenario
 }

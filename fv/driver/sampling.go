@@ -16,6 +16,12 @@ func (d *Driver) startSampling() {
 	d.sampler = metrics.NewSampler(time.Second, func(p metrics.Point) {
 		d.write(report.Entry{Scenario: p.Scenario, Point: &p})
 		d.live(p)
+		d.mu.Lock()
+		heeded := d.heeded
+		d.mu.Unlock()
+		if heeded != nil {
+			heeded(p)
+		}
 	}, d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})

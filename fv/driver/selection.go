@@ -13,10 +13,11 @@ import (
 	"github.com/nodefv/nodefv/scenarios/faults"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 	"github.com/nodefv/nodefv/scenarios/leak"
+	"github.com/nodefv/nodefv/scenarios/steer"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, to look for leaks or for traffic, or the library with the
+// Scenarios returns what the handoff asks for: a fault, an order to the fuzzer, to look for leaks or for traffic, a stage to steer, or the library with the
 // user's parameters. The driver need not be open yet.
 func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 	switch h := d.handoff; {
@@ -40,6 +41,12 @@ func (d *Driver) Scenarios() ([]engine.Scenario, error) {
 		}
 		sc, err := order.Scenario()
 		return []engine.Scenario{sc}, err
+	case h.Steer != nil:
+		var stage steer.Stage
+		if err := json.Unmarshal(h.Steer, &stage); err != nil {
+			return nil, fmt.Errorf("read the stage that is to be steered: %w", err)
+		}
+		return []engine.Scenario{steer.Live(stage, d.steered)}, nil
 	case h.Traffic != nil:
 		var order load.Order
 		if err := json.Unmarshal(h.Traffic, &order); err != nil {

@@ -42,7 +42,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	e := &effects.Set{
 		Kernel: node{backend}, Connector: d.wire, HostInterface: d.target.HostInterface, Routed: presents.Routes, Rejects: presents.Rejects,
-		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Inspect: inspector{d}, Known: d.known,
+		Programmer: programmer, Layout: layout, Node: d.hosting(), Streamer: d.wire, Converser: d.wire, Loader: d.wire, Impairer: d.wire, Inspect: inspector{d}, Known: d.known,
 	}
 	e.Spreader, e.Lossy, e.Sockets = d.wire, d.wire, d.wire
 	if d.HasFeature(workloads.ForgetsConnections) {

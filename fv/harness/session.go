@@ -16,6 +16,7 @@ import (
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
 	"github.com/nodefv/nodefv/scenarios/leak"
+	"github.com/nodefv/nodefv/scenarios/steer"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -25,12 +26,13 @@ type session struct {
 	id, dir string
 	options Options
 	suite   Suite
-	fault   string      // of scenarios/faults, instead of the suite
-	fuzz    *fuzz.Order // instead of the suite
-	leak    *leak.Order // instead of the suite
-	traffic *load.Order // instead of the suite
-	quick   bool        // scenarios that take long come last
-	command string      // repeats the session; empty: it follows from the options
+	fault   string       // of scenarios/faults, instead of the suite
+	fuzz    *fuzz.Order  // instead of the suite
+	leak    *leak.Order  // instead of the suite
+	traffic *load.Order  // instead of the suite
+	steer   *steer.Stage // instead of the suite
+	quick   bool         // scenarios that take long come last
+	command string       // repeats the session; empty: it follows from the options
 	journal *report.Journal
 
 	out, complaints io.Writer // what the user sees
@@ -83,6 +85,10 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
+	steering, err := ordered(s.steer)
+	if err != nil {
+		return metrics.Inconclusive, err
+	}
 	if err := s.begin(ctx, env.AgentVersion()); err != nil {
 		return metrics.Inconclusive, err
 	}
@@ -101,7 +107,7 @@ func (s *session) drive(ctx context.Context, env *infra.Environment, args []stri
 	words := &report.LastWords{}
 	env.OfferReleases(s.h.releases(s.options))
 	exit, err := env.Drive(driving, infra.Handoff{
-		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, QuickFirst: s.quick,
+		Version: infra.HandoffVersion, Run: s.id, Seed: s.suite.Seed, Parameters: s.suite.Params, Live: true, Fault: s.fault, Fuzz: fuzzing, Leak: leaking, Traffic: traffic, Steer: steering, QuickFirst: s.quick,
 		Command: s.repeat(),
 	}, s.dir, args, io.MultiWriter(words, untilEnd{ctx, live}))
 	_ = live.Close()

@@ -24,8 +24,10 @@ type Loader interface {
 	Load(ctx context.Context, flows []Flow, spec load.Spec) (Load, error)
 }
 
-// Load is traffic under way. One of its functions must be called, once.
+// Load is traffic under way. Wait or Stop must be called, once.
 type Load interface {
+	// Look says how its connections stand; nil: it is over.
+	Look() []load.Look
 	Wait() (load.Report, error) // waits for its end
 	Stop() (load.Report, error) // ends it
 }

@@ -16,6 +16,8 @@ type counter struct{ ended int }
 
 func (c *counter) Load(context.Context, []Flow, load.Spec) (Load, error) { return c, nil }
 
+func (c *counter) Look() []load.Look { return nil }
+
 func (c *counter) Wait() (load.Report, error) { return c.Stop() }
 
 func (c *counter) Stop() (load.Report, error) {

@@ -30,6 +30,7 @@ type Set struct {
 	Streamer   Streamer   // nil: no packets are sent but those of Connector
 	Converser  Converser  // nil: no established flows are watched
 	Loader     Loader     // nil: there is no continuous traffic
+	Impairer   Impairer   // nil: no link can be made worse
 	Spreader   Spreader   // nil: nobody spreads an address over pods
 	Lossy      Lossy      // nil: no packets of pods can be lost
 	Sockets    Sockets    // nil: pods have no sockets of their own

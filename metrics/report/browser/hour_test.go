@@ -47,13 +47,13 @@ func hour() report.Record {
 
 // TestPageOfAnHourOpens wants the page of an hour of fuzzing to open without a complaint, and to show all of it.
 func TestPageOfAnHourOpens(t *testing.T) {
-	p := newTab(t, 1280)
+	p := New(t, 1280)
 	took := p.open(written(t, hour()))
 	t.Logf("it was open after %v", took)
-	if n := ask[float64](p, `window.report.data.times[window.report.data.times.length - 1]`); n != 3599 {
+	if n := Ask[float64](p, `window.report.data.times[window.report.data.times.length - 1]`); n != 3599 {
 		t.Errorf("the last point is at %v s", n)
 	}
 	p.drawAll()
-	p.look("an-hour")
+	p.Look("an-hour")
 	p.quiet()
 }

@@ -115,15 +115,15 @@ func written(t *testing.T, rec report.Record) string {
 // points that the record has for its time.
 func TestPageShowsTheRecord(t *testing.T) {
 	rec := record(t)
-	p := newTab(t, 1280)
+	p := New(t, 1280)
 	took := p.open(written(t, rec))
 	t.Logf("it was open after %v", took)
-	p.look(rec.Run.ID + "-folded")
+	p.Look(rec.Run.ID + "-folded")
 	p.drawAll()
 	p.plotsHave(rec)
 	p.measuredHave(rec)
 	p.tablesHave(rec)
-	p.look(rec.Run.ID)
+	p.Look(rec.Run.ID)
 	p.quiet()
 }
 
@@ -134,14 +134,14 @@ type plot struct {
 	Last           float64
 }
 
-func (p *tab) plotsHave(rec report.Record) {
+func (p *Tab) plotsHave(rec report.Record) {
 	p.t.Helper()
 	const all = `[...window.report.timelines].flatMap(([el, t]) => t.plots.filter(u => u.name !== 'lanes').map(u => {
 		const ys = u.data[1].filter(v => v != null);
 		return {timeline: el.dataset.timeline, name: u.name, points: ys.length, last: ys[ys.length - 1]};
 	}))`
 	got := map[[2]string]plot{}
-	for _, o := range ask[[]plot](p, all) {
+	for _, o := range Ask[[]plot](p, all) {
 		got[[2]string{o.Timeline, o.Name}] = o
 	}
 	check := func(timeline string, within func(metrics.Point) bool) {
@@ -176,7 +176,7 @@ func (p *tab) plotsHave(rec report.Record) {
 }
 
 // measuredHave wants a plot of what was measured again and again, with all its values, and plots of how well the driver could work.
-func (p *tab) measuredHave(rec report.Record) {
+func (p *Tab) measuredHave(rec report.Record) {
 	p.t.Helper()
 	const all = `[...window.report.timelines].flatMap(([el, t]) => t.plots.filter(u => u.name.startsWith('measured ') && el.dataset.timeline !== 'run').flatMap(u =>
 		u.data.slice(1).map(ys => ys.filter(v => v != null).length)))`
@@ -191,7 +191,7 @@ func (p *tab) measuredHave(rec report.Record) {
 			}
 		}
 	}
-	got := ask[[]int](p, all)
+	got := Ask[[]int](p, all)
 	sum := 0
 	for _, n := range got {
 		sum += n
@@ -204,15 +204,15 @@ func (p *tab) measuredHave(rec report.Record) {
 		return
 	}
 	const lost = `[...window.report.timelines].find(([el]) => el.dataset.timeline === 'run')[1].plots.find(u => u.name === 'driver_lost_ratio').data[1].filter(v => v != null).length`
-	if n := ask[int](p, lost); n != len(rec.Vitals) {
+	if n := Ask[int](p, lost); n != len(rec.Vitals) {
 		p.t.Errorf("that the driver was kept from running is plotted with %d points, of %d", n, len(rec.Vitals))
 	}
 }
 
 // tablesHave wants the verdicts and the differences that the record has.
-func (p *tab) tablesHave(rec report.Record) {
+func (p *Tab) tablesHave(rec report.Record) {
 	p.t.Helper()
-	verdicts := ask[map[string]string](p, `Object.fromEntries([...document.querySelectorAll('.verdicts tbody tr')].map(r => [r.cells[1].textContent, r.cells[0].querySelector('.verdict').textContent]))`)
+	verdicts := Ask[map[string]string](p, `Object.fromEntries([...document.querySelectorAll('.verdicts tbody tr')].map(r => [r.cells[1].textContent, r.cells[0].querySelector('.verdict').textContent]))`)
 	differing := 0
 	for _, sc := range rec.Scenarios {
 		if got := verdicts[sc.Name]; got != sc.Verdict.String() {
@@ -228,25 +228,25 @@ func (p *tab) tablesHave(rec report.Record) {
 			}
 		}
 	}
-	if got := ask[int](p, `document.querySelectorAll('.matrix .wrong').length`); got != differing {
+	if got := Ask[int](p, `document.querySelectorAll('.matrix .wrong').length`); got != differing {
 		p.t.Errorf("in the tables of connections %d cells stand out, in the record %d differ", got, differing)
 	}
-	if got := ask[string](p, `document.querySelector('h1 .verdict').textContent`); got != rec.Verdict.String() {
+	if got := Ask[string](p, `document.querySelector('h1 .verdict').textContent`); got != rec.Verdict.String() {
 		p.t.Errorf("the page says that the run is %q, the record %q", got, rec.Verdict)
 	}
 }
 
 // TestZoomAndCrossHair wants a drag over one plot to zoom all of its timeline, the cross-hair to be on all of them, and the keyboard to do the same.
 func TestZoomAndCrossHair(t *testing.T) {
-	p := newTab(t, 1000)
+	p := New(t, 1000)
 	p.open(written(t, record(t)))
 	p.drawAll() // so that nothing moves any more
 	type box struct{ X, Y, Width, Height float64 }
-	b := ask[box](p, `(() => { const el = document.querySelector('[data-timeline=run] .value .u-over'); el.scrollIntoView({block: 'center'}); const r = el.getBoundingClientRect(); return {x: r.x, y: r.y, width: r.width, height: r.height}; })()`)
+	b := Ask[box](p, `(() => { const el = document.querySelector('[data-timeline=run] .value .u-over'); el.scrollIntoView({block: 'center'}); const r = el.getBoundingClientRect(); return {x: r.x, y: r.y, width: r.width, height: r.height}; })()`)
 	const views = `[...window.report.timelines].find(([el]) => el.dataset.timeline === 'run')[1].plots.map(u => u.scales.x.max - u.scales.x.min)`
 	same := func(want func(float64) bool, what string) float64 {
 		t.Helper()
-		all := ask[[]float64](p, views)
+		all := Ask[[]float64](p, views)
 		for _, v := range all {
 			if v != all[0] || !want(v) {
 				t.Fatalf("%s: the plots show %v seconds", what, all)
@@ -256,19 +256,19 @@ func TestZoomAndCrossHair(t *testing.T) {
 	}
 	whole := same(func(v float64) bool { return v > 0 }, "at first")
 	y := b.Y + b.Height/2
-	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, b.X+b.Width/4, y), chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, b.X+b.Width/4, y, chromedp.ButtonLeft),
+	p.Do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, b.X+b.Width/4, y), chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, b.X+b.Width/4, y, chromedp.ButtonLeft),
 		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, b.X+b.Width/3, y, chromedp.ButtonLeft), chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, b.X+b.Width/2, y, chromedp.ButtonLeft),
 		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, b.X+b.Width/2, y, chromedp.ButtonLeft))
 	same(func(v float64) bool { return math.Abs(v-whole/4) < whole/50 }, "after a drag over a quarter")
 	const hairs = `[...window.report.timelines].find(([el]) => el.dataset.timeline === 'run')[1].plots.filter(u => !(u.cursor.left > 0)).length`
-	if without := ask[int](p, hairs); without != 0 {
+	if without := Ask[int](p, hairs); without != 0 {
 		t.Errorf("%d plots have no cross-hair", without)
 	}
-	p.do(chromedp.MouseClickXY(b.X+b.Width/2, b.Y+b.Height/2, chromedp.ClickCount(2)))
+	p.Do(chromedp.MouseClickXY(b.X+b.Width/2, b.Y+b.Height/2, chromedp.ClickCount(2)))
 	same(func(v float64) bool { return v == whole }, "after a double click")
-	p.do(chromedp.Focus(`[data-timeline=run]`), chromedp.KeyEvent("+"))
+	p.Do(chromedp.Focus(`[data-timeline=run]`), chromedp.KeyEvent("+"))
 	same(func(v float64) bool { return math.Abs(v-whole/2) < whole/50 }, "after +")
-	p.do(chromedp.KeyEvent("0"))
+	p.Do(chromedp.KeyEvent("0"))
 	same(func(v float64) bool { return v == whole }, "after 0")
 	p.quiet()
 }

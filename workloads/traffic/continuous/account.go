@@ -34,6 +34,7 @@ type account struct {
 	latencies *metrics.Histogram
 	lately    *hdrhistogram.Histogram // the same since the last sample
 	maxTook   int64
+	recent    []time.Duration // that answers took since the last look; nil: nobody looks
 }
 
 // next is the number of the message that is due next.
@@ -85,6 +86,7 @@ func (a *account) answered(number uint64, now int64) {
 	_ = a.latencies.Record(time.Duration(max(m.took, 0)).Seconds())
 	_ = a.lately.RecordValue(max(m.took, 0))
 	a.maxTook = max(a.maxTook, m.took)
+	a.remember(m.took)
 	if m.took > a.late {
 		a.Late++
 	}

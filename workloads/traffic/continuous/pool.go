@@ -56,9 +56,9 @@ func (s *datagramServer) of() uint32 { return s.pod }
 func (l *Traffic) order(do func() error) error {
 	done := make(chan error, 1)
 	select {
-	case l.orders <- func() { done <- do() }:
-	default:
-		return fmt.Errorf("traffic: another order is under way")
+	case l.orders <- func() { done <- do() }: // when the thread has taken the one before
+	case <-l.done:
+		return fmt.Errorf("traffic: it is over")
 	}
 	l.rouse()
 	select {

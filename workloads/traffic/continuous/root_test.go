@@ -324,3 +324,52 @@ func TestLargeMessageInAClosedLoop(t *testing.T) {
 	s.Closed, s.Size, s.Duration, s.GiveUp = true, 32<<20, 200*time.Millisecond, 20*time.Second
 	whole(t, run(t, plugger, s))
 }
+
+// TestLook wants each connection to be told of amid its traffic: what it sent and had answered, and how long that took since the look before, of one
+// that is delayed no less than its delay.
+func TestLook(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 2)
+	for _, protocol := range []load.Protocol{load.TCP, load.UDP} {
+		t.Run(string(protocol), func(t *testing.T) {
+			spec := between(pods, protocol)
+			spec.Connections, spec.Rate = 3, 300
+			l, err := Start(t.Context(), plugger, spec)
+			must(t, err)
+			for all := l.Look(); len(all) < 3 || all[2].Back.Arrived == 0; all = l.Look() {
+				time.Sleep(time.Millisecond)
+			}
+			ns, _ := plugger.Namespace(pods[0].Key)
+			link, err := impair.Open(ns, impair.PodInterface)
+			must(t, err)
+			defer link.Close()
+			slow := l.Look()[1]
+			const delay = 50 * time.Millisecond
+			must(t, link.Set(impair.Impairment{Name: "slow", Quality: impair.Quality{Delay: delay}, Filter: impair.Filter{
+				Connection: &impair.Connection{Local: impair.Endpoint{Address: slow.Local.Addr(), Port: slow.Local.Port()}},
+			}}))
+			before := l.Look()
+			for all := before; all[1].Back.Arrived < before[1].Back.Arrived+40; all = l.Look() {
+				for i, c := range all {
+					if c.Number != i || !c.Stands || c.Cause != "" || c.Local == (netip.AddrPort{}) || c.Back.Arrived > c.Due {
+						t.Fatalf("%+v", c)
+					}
+				}
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(10 * delay) // some answers of each
+			all := l.Look()
+			if n := len(all[0].Answers); n == 0 || slices.Min(all[0].Answers) >= delay {
+				t.Errorf("another connection: %d answers, %v", n, all[0].Answers)
+			}
+			if n := len(all[1].Answers); n == 0 || slices.Min(all[1].Answers) < delay {
+				t.Errorf("the slow one: %d answers, %v", n, all[1].Answers)
+			}
+			r, err := l.Stop()
+			must(t, err)
+			whole(t, r)
+			if l.Look() != nil {
+				t.Error("there is something to look at after the end")
+			}
+		})
+	}
+}
