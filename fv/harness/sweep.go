@@ -105,7 +105,6 @@ type sweeping struct {
 	dir     string
 	target  targets.Target
 	env     *infra.Environment // nil: none is there
-	run     string             // of the environment
 	driven  bool               // the agent has been used
 	journal *sweep.Journal
 	sweep.Sweep

@@ -10,10 +10,10 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 )
 
-// perfFolder is where Calico's tooling looks for documents, below a folder of its own for each family.
+// perfFolder is where performance tooling that collects flat documents looks for them below a folder for each family (docs/reference/record.md).
 const perfFolder = "artifacts/perf/benchmark_data_nodefv_"
 
-// document is one measurement in the flat layout that Calico's performance tooling sends to Elasticsearch: scalars alone, and nothing that
+// document is one measurement in the flat layout that such tooling sends to Elasticsearch: scalars alone, and nothing that
 // the tool adds by itself.
 type document struct {
 	file   string

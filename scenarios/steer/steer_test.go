@@ -86,7 +86,7 @@ func TestNamesHoldForEverySeed(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	one, other := names(1), names(77777)
-	if one != other || !strings.Contains(one, "ns-1/cache-1@here") || strings.Count(one, " ") != 11 {
+	if one != other || !strings.Contains(one, "team-b/cache-1@here") || strings.Count(one, " ") != 11 {
 		t.Errorf("%s\n%s", one, other)
 	}
 }

@@ -3,7 +3,6 @@
 package netns_test
 
 import (
-	"fmt"
 	"math"
 	"net"
 	"net/netip"
@@ -178,7 +177,7 @@ func nothingLeft(t *testing.T) {
 		t.Errorf("routes: %v, %v", routes, err)
 	}
 	policy, err := os.ReadFile("/proc/sys/net/ipv4/fib_multipath_hash_policy")
-	if got := strings.TrimSpace(fmt.Sprintf("%s", policy)); err != nil || got != "0" {
+	if got := strings.TrimSpace(string(policy)); err != nil || got != "0" {
 		t.Errorf("hash policy %s, %v", got, err)
 	}
 }
