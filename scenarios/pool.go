@@ -25,7 +25,7 @@ var poolPods = [...]struct{ name, role string }{
 
 // arrangePool gives the pool's pods their names and labels.
 func arrangePool(s *workloads.State) {
-	for i, p := range s.Pods().List() {
+	for i, p := range podsOf(*s, s.Namespaces().List()[0].Name) {
 		s.Remove(workloads.PodKind.Part(p.Key))
 		p.Key.Name, p.Labels = poolPods[i].name, map[string]string{"role": poolPods[i].role}
 		s.Put(p)
