@@ -89,7 +89,7 @@ func grow(ctx context.Context, w *engine.World) error {
 // crowd adds remote pods with much to remember until the SUT's end, 30,000 at most. Small ones take so long to fill its memory that it may
 // come to a standstill before, for want of room for its own program.
 func crowd(ctx context.Context, w *engine.World) error {
-	const batch, most = 500, 30000
+	const batch, most, longestLabel = 500, 30000, 63
 	var remote workloads.Pod
 	for _, p := range w.Fleet.State().Pods().All() {
 		if p.Node != w.Fleet.State().LocalNode {
@@ -105,7 +105,7 @@ func crowd(ctx context.Context, w *engine.World) error {
 			}
 			p.Labels = maps.Clone(p.Labels)
 			for i := range 40 {
-				p.Labels[fmt.Sprintf("filler-%d", i)] = fmt.Sprintf("%s-%050d", p.Name, i)
+				p.Labels[fmt.Sprintf("filler-%d", i)] = fmt.Sprintf("%s-%0*d", p.Name, longestLabel-1-len(p.Name), i)
 			}
 			pods = append(pods, p)
 		}
