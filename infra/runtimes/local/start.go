@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -239,8 +240,8 @@ func (c *container) launch(ctx context.Context, p plan) error {
 	if err != nil || len(said) == 0 {
 		return err
 	}
-	var f failure
-	if err := json.Unmarshal(said, &f); err != nil {
+	var f failure // the first is the cause: the supervisor may tell that its child has ended, too
+	if err := json.NewDecoder(bytes.NewReader(said)).Decode(&f); err != nil {
 		return fmt.Errorf("read what failed: %w", err)
 	}
 	if f.NoProgram {
