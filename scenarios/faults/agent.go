@@ -34,9 +34,8 @@ var _ = register(
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error { return keepChurning(ctx, w, trouble) },
 	},
 	Fault{
-		// On a slow machine it hangs before the break, amid churn that leaves the counts as they are: then they are right by chance.
 		Name: "agent's calculation hangs", Settings: []workloads.Setting{workloads.CalculationHangs}, Want: metrics.Fail,
-		Causes: []Cause{miscounts, rulesMissing},
+		Causes: []Cause{miscounts},
 		Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 			return errors.Join(keepChurning(ctx, w, trouble), grow(ctx, w))
 		},

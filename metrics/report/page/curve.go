@@ -27,19 +27,10 @@ type Dot struct {
 }
 
 // Inline returns the curve as an element of a page, whose colours it takes.
-func (c Curve) Inline() template.HTML {
-	var b bytes.Buffer
-	c.draw(&b, "")
-	return template.HTML(b.String())
-}
+func (c Curve) Inline() template.HTML { return inline(c.draw) }
 
 // Write writes the curve as SVG.
-func (c Curve) Write(w io.Writer) error {
-	var b bytes.Buffer
-	c.draw(&b, svgStyle)
-	_, err := w.Write(b.Bytes())
-	return err
-}
+func (c Curve) Write(w io.Writer) error { return written(w, c.draw) }
 
 func (c Curve) draw(b *bytes.Buffer, style string) {
 	const bottom = plotBottom - 14
@@ -74,15 +65,6 @@ func (c Curve) draw(b *bytes.Buffer, style string) {
 			opacity, html.EscapeString(title), x, y.at(d.Low), y.at(d.Top), x, y.at(d.Median))
 	}
 	b.WriteString("</svg>\n")
-}
-
-// begin begins a picture with a ground of its own, or one that takes the page's colours.
-func begin(b *bytes.Buffer, width, height int, title, style string) {
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", width, height, width, height)
-	fmt.Fprintf(b, "<title>%s</title>\n%s", html.EscapeString(title), style)
-	if style != "" {
-		fmt.Fprintf(b, `<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
-	}
 }
 
 // values is the axis of what was measured.

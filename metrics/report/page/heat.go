@@ -26,19 +26,10 @@ const (
 )
 
 // Inline returns the map as an element of a page, whose colours it takes.
-func (h Heat) Inline() template.HTML {
-	var b bytes.Buffer
-	h.draw(&b, "")
-	return template.HTML(b.String())
-}
+func (h Heat) Inline() template.HTML { return inline(h.draw) }
 
 // Write writes the map as SVG.
-func (h Heat) Write(w io.Writer) error {
-	var b bytes.Buffer
-	h.draw(&b, svgStyle)
-	_, err := w.Write(b.Bytes())
-	return err
-}
+func (h Heat) Write(w io.Writer) error { return written(w, h.draw) }
 
 func (h Heat) draw(b *bytes.Buffer, style string) {
 	title := h.Title

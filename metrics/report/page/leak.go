@@ -45,27 +45,17 @@ const (
 )
 
 // Inline returns the readings as an element of a page, whose colours they take.
-func (r Readings) Inline() template.HTML {
-	var b bytes.Buffer
-	r.draw(&b, "")
-	return template.HTML(b.String())
-}
+func (r Readings) Inline() template.HTML { return inline(r.draw) }
 
 // Write writes the readings as SVG.
-func (r Readings) Write(w io.Writer) error {
-	var b bytes.Buffer
-	r.draw(&b, svgStyle+fmt.Sprintf(`<rect class="ground" width="%d" height="%d"/>`, readingsWidth, readingsHeight))
-	_, err := w.Write(b.Bytes())
-	return err
-}
+func (r Readings) Write(w io.Writer) error { return written(w, r.draw) }
 
-func (r Readings) draw(b *bytes.Buffer, ground string) {
+func (r Readings) draw(b *bytes.Buffer, style string) {
 	n := min(len(r.Cycles), len(r.Values))
 	if n == 0 {
 		r.Cycles, r.Values, n = []float64{0}, []float64{0}, 1
 	}
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img"><title>%s</title>%s`+"\n",
-		readingsWidth, readingsHeight, readingsWidth, readingsHeight, html.EscapeString(r.Title+": "+r.Text), ground)
+	begin(b, readingsWidth, readingsHeight, r.Title+": "+r.Text, style)
 	text(b, 2, 16, `font-size="13" font-weight="600" fill="var(--fg)"`, r.Title)
 	low, high := slices.Min(r.Values[:n]), slices.Max(r.Values[:n]) // growth is what matters, not the level
 	pad := max(0.1*(high-low), 1e-9*math.Abs(high))

@@ -33,29 +33,16 @@ var lineColours = [...]string{"var(--series)", "var(--line-2)", "var(--line-3)",
 var lineDashes = [...]string{"", "6 3", "2 3"}
 
 // Inline returns the curves as an element of a page, whose colours they take.
-func (l Lines) Inline() template.HTML {
-	var b bytes.Buffer
-	l.draw(&b, "")
-	return template.HTML(b.String())
-}
+func (l Lines) Inline() template.HTML { return inline(l.draw) }
 
 // Write writes the curves as SVG.
-func (l Lines) Write(w io.Writer) error {
-	var b bytes.Buffer
-	l.draw(&b, svgStyle)
-	_, err := w.Write(b.Bytes())
-	return err
-}
+func (l Lines) Write(w io.Writer) error { return written(w, l.draw) }
 
 const legendRow = 22
 
 func (l Lines) draw(b *bytes.Buffer, style string) {
 	height := chartHeight + legendRow
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", chartWidth, height, chartWidth, height)
-	fmt.Fprintf(b, "<title>%s</title>\n%s", html.EscapeString(l.Title), style)
-	if style != "" {
-		fmt.Fprintf(b, `<rect class="ground" width="%d" height="%d"/>`+"\n", chartWidth, height)
-	}
+	begin(b, chartWidth, height, l.Title, style)
 	text(b, plotLeft, 22, `font-size="14" font-weight="600" fill="var(--fg)"`, l.Title)
 	low, high := l.bounds()
 	x, y := l.xAxis(), scale{low, high, plotBottom, plotTop}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"html/template"
 	"io"
 	"math"
 	"strconv"
@@ -17,6 +18,30 @@ const svgStyle = `<style>
 .ground { fill: var(--bg); }
 </style>
 `
+
+// inline draws a picture as an element of a page, whose colours it takes.
+func inline(draw func(b *bytes.Buffer, style string)) template.HTML {
+	var b bytes.Buffer
+	draw(&b, "")
+	return template.HTML(b.String())
+}
+
+// written draws a picture that stands alone.
+func written(w io.Writer, draw func(b *bytes.Buffer, style string)) error {
+	var b bytes.Buffer
+	draw(&b, svgStyle)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// begin begins a picture with a ground of its own, or one that takes the page's colours.
+func begin(b *bytes.Buffer, width, height int, title, style string) {
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", width, height, width, height)
+	fmt.Fprintf(b, "<title>%s</title>\n%s", html.EscapeString(title), style)
+	if style != "" {
+		fmt.Fprintf(b, `<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
+	}
+}
 
 // Chart is one series over time, as a picture that stands alone.
 type Chart struct {
