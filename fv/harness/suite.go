@@ -93,16 +93,21 @@ func focused(focus string, all []engine.Scenario) (named []engine.Scenario, err 
 		}
 	}
 	if len(named) == 0 {
-		var known []string
-		for _, s := range all {
-			known = append(known, s.Name)
-		}
-		if meant := Nearest(focus, known); meant != "" {
+		if meant := Nearest(focus, names(all)); meant != "" {
 			return nil, fmt.Errorf("--focus %q matches no scenario; did you mean %q? `fv list` shows all", focus, meant)
 		}
 		return nil, fmt.Errorf("--focus %q matches no scenario; `fv list` shows them", focus)
 	}
 	return named, nil
+}
+
+// names are those of scenarios.
+func names(all []engine.Scenario) []string {
+	known := make([]string, 0, len(all))
+	for _, s := range all {
+		known = append(known, s.Name)
+	}
+	return known
 }
 
 var labelWord = regexp.MustCompile(`[A-Za-z][\w-]*`)

@@ -79,10 +79,7 @@ func checkScenario(name string) error {
 	if err != nil {
 		return err
 	}
-	var known []string
-	for _, sc := range all {
-		known = append(known, sc.Name)
-	}
+	known := names(all)
 	if slices.Contains(known, name) {
 		return nil
 	}

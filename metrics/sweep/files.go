@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -125,19 +124,4 @@ func (s Sweep) trouble() (lines []string) {
 		}
 	}
 	return lines
-}
-
-// dots are the points as a picture wants them.
-func (c Compared) dots(xs []float64) []page.Dot {
-	var dots []page.Dot
-	for i, p := range c.Points {
-		d := page.Dot{At: p.Values[0], X: math.NaN(), Low: p.Low, Median: p.Median, Top: p.Top, Doubt: p.Doubt}
-		if xs != nil {
-			d.X = xs[i]
-		}
-		if p.N > 0 {
-			dots = append(dots, d)
-		}
-	}
-	return dots
 }

@@ -3,6 +3,7 @@ package sweep
 import (
 	"html/template"
 	"io"
+	"math"
 
 	"github.com/nodefv/nodefv/metrics/report/page"
 )
@@ -57,4 +58,19 @@ func (s Sweep) Page(w io.Writer, all []Compared) error {
 		p.Pictures = append(p.Pictures, pic.drawn.Inline())
 	}
 	return p.Write(w)
+}
+
+// dots are the points as a picture wants them.
+func (c Compared) dots(xs []float64) []page.Dot {
+	var dots []page.Dot
+	for i, p := range c.Points {
+		d := page.Dot{At: p.Values[0], X: math.NaN(), Low: p.Low, Median: p.Median, Top: p.Top, Doubt: p.Doubt}
+		if xs != nil {
+			d.X = xs[i]
+		}
+		if p.N > 0 {
+			dots = append(dots, d)
+		}
+	}
+	return dots
 }
