@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
@@ -61,12 +63,15 @@ func (w *Wire) Freeze(pod workloads.Key) (effects.Losing, error) {
 	f := frozen{w, pod, link}
 	all := impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Share: 1}}}
 	for _, d := range []impair.Direction{impair.Out, impair.In} {
-		if err := link.Set(impair.Impairment{Name: "frozen-" + string(d), Direction: d, Quality: all}); err != nil {
+		if err := link.Set(impair.Impairment{Name: frozenPrefix + string(d), Direction: d, Quality: all}); err != nil {
 			return nil, errors.Join(err, f.thaw())
 		}
 	}
 	return f, nil
 }
+
+// frozenPrefix begins the names of the impairments that freeze a link: it may have others, which stay.
+const frozenPrefix = "frozen-"
 
 type frozen struct {
 	wire *Wire
@@ -74,8 +79,14 @@ type frozen struct {
 	link *impair.Link
 }
 
-func (f frozen) Count() (c effects.Losses, err error) {
+// own is what of the link's impairments freezes it.
+func (f frozen) own() ([]impair.Report, error) {
 	all, err := f.link.Show()
+	return slices.DeleteFunc(all, func(i impair.Report) bool { return !strings.HasPrefix(i.Name, frozenPrefix) }), err
+}
+
+func (f frozen) Count() (c effects.Losses, err error) {
+	all, err := f.own()
 	for _, i := range all {
 		c.Seen, c.Lost = c.Seen+i.Counters.Packets, c.Lost+i.Counters.Lost
 	}
@@ -92,7 +103,7 @@ func (f frozen) End() (effects.Losses, error) {
 // thaw lets all pass; the lock is held.
 func (f frozen) thaw() error {
 	var errs error
-	all, err := f.link.Show()
+	all, err := f.own()
 	for _, i := range all {
 		errs = errors.Join(errs, f.link.Clear(i.Name))
 	}
