@@ -162,10 +162,30 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-s.page.Ended():
+			for _, m := range waiting(news) { // all that was said before the end
+				if say(m) != nil {
+					return
+				}
+			}
 			_, _ = fmt.Fprint(w, "event: end\ndata: {}\n\n")
 			return
 		case <-r.Context().Done():
 			return
+		}
+	}
+}
+
+// waiting takes what is in a channel now, which may be closed.
+func waiting(news <-chan steer.Message) (all []steer.Message) {
+	for {
+		select {
+		case m, open := <-news:
+			if !open {
+				return all
+			}
+			all = append(all, m)
+		default:
+			return all
 		}
 	}
 }
