@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Excused is what a known issue excuses in a finding.
@@ -13,6 +14,7 @@ type Excused struct {
 	Reference  string       `json:"reference,omitempty"` // where it is written down
 	Violations int          `json:"violations"`          // how many
 	Packets    int          `json:"packets"`             // how many met a wrong verdict, in all of these violations
+	Routes     int          `json:"routes,omitempty"`    // how many host routes were missing for a while
 	Examples   []Difference `json:"examples,omitempty"`  // at most 50 of them
 }
 
@@ -64,7 +66,7 @@ func (sc Scenario) Excused() []Excused {
 	for _, f := range sc.Findings {
 		for _, e := range f.Excused {
 			sum := sums[e.Issue]
-			sums[e.Issue] = Excused{Issue: e.Issue, Reference: e.Reference, Violations: sum.Violations + e.Violations, Packets: sum.Packets + e.Packets}
+			sums[e.Issue] = Excused{Issue: e.Issue, Reference: e.Reference, Violations: sum.Violations + e.Violations, Packets: sum.Packets + e.Packets, Routes: sum.Routes + e.Routes}
 		}
 	}
 	var all []Excused
@@ -76,7 +78,18 @@ func (sc Scenario) Excused() []Excused {
 
 // String tells what is excused in one line.
 func (e Excused) String() string {
-	return plain(fmt.Sprintf("excused by %q (%s): %s, %s", e.Issue, e.Reference, counted(e.Violations, "violation"), counted(e.Packets, "packet")))
+	return plain(fmt.Sprintf("excused by %q (%s): %s", e.Issue, e.Reference, e.what()))
+}
+
+func (e Excused) what() string {
+	var what []string
+	if e.Violations > 0 {
+		what = append(what, counted(e.Violations, "violation"), counted(e.Packets, "packet"))
+	}
+	if e.Routes > 0 {
+		what = append(what, counted(e.Routes, "route")+" missing for a while")
+	}
+	return strings.Join(what, ", ")
 }
 
 func counted(n int, what string) string {

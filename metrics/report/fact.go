@@ -42,6 +42,11 @@ func (f Fact) Differs(want, got string) Difference {
 	return Difference{Fact: f.String(), Want: want, Got: got, Aspect: f.Aspect, Kind: f.Kind, Subject: f.Subject, Part: f.Part}
 }
 
+// Of returns the fact that differs.
+func (d Difference) Of() Fact {
+	return Fact{Aspect: d.Aspect, Kind: d.Kind, Subject: d.Subject, Part: d.Part}
+}
+
 // Change is how a fact differs.
 type Change string
 

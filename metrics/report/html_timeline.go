@@ -210,11 +210,11 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 		case why != "":
 			kind, text = "inconclusive", text+": "+why
 		case len(f.Excused) > 0:
-			n := 0
+			var what []string
 			for _, e := range f.Excused {
-				n += e.Violations
+				what = append(what, e.what())
 			}
-			kind, text = "excused", fmt.Sprintf("%s: %s excused", text, counted(n, "violation"))
+			kind, text = "excused", fmt.Sprintf("%s: %s excused", text, strings.Join(what, ", "))
 		}
 		bar := page.Bar{From: rec.since(later(from, f.At.Add(-f.Took))), To: rec.since(f.At), Kind: kind, Text: plain(text)}
 		if kind != "" {

@@ -48,6 +48,39 @@ func TestExcuse(t *testing.T) {
 	}
 }
 
+// TestExcuseOfRoutes wants routes of the family to be excused that were missing and came back, and nothing else.
+func TestExcuseOfRoutes(t *testing.T) {
+	lack := func(subject, got string, until float64) Difference {
+		d := Difference{Fact: subject, Subject: subject, Kind: Route, Want: "dev of a/b", Got: got}
+		if until > 0 {
+			d.From, d.Until = at(1), at(until)
+		}
+		return d
+	}
+	known := []KnownIssue{{Name: "remade", Excuses: ViolationClass{Met: Dropped}, Routes: &RouteClass{Family: IPv6}}}
+	seen := Finding{Differing: 5, Differences: []Difference{
+		lack("routes: fd00::3/128", "", 2), lack("routes: fd00::4/128", "", 0), lack("routes: 10.0.0.3/32", "", 2),
+		lack("routes: fd00::5/128", "dev of c/d", 2), {Fact: "fd00::6/128", Subject: "fd00::6/128", Kind: Flow, Want: "connected", Until: at(2)},
+	}}
+	f := seen.Excuse(known)
+	if f.Differing != 4 || len(f.Differences) != 4 || len(f.Excused) != 1 || f.Excused[0].Routes != 1 || f.Excused[0].Examples[0].Fact != "routes: fd00::3/128" {
+		t.Errorf("%d differ; excused: %+v", f.Differing, f.Excused)
+	}
+	if again := f.Excuse(known); !reflect.DeepEqual(again, f) {
+		t.Errorf("excused again: %+v", again)
+	}
+	if none := f.Excuse(nil); none.Differing != 5 || len(none.Differences) != 5 || none.Excused != nil {
+		t.Errorf("excused no more: %+v", none)
+	}
+	if got, want := f.Excused[0].String(), `excused by "remade" (): 1 route missing for a while`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	seen.Differing = 6 // one is not listed
+	if f := seen.Excuse(known); f.Excused != nil {
+		t.Errorf("excused where not all is listed: %+v", f.Excused)
+	}
+}
+
 // TestExcuseKeepsTheOrder wants what comes first, which gives a verdict its reason, to be the same after each judgement.
 func TestExcuseKeepsTheOrder(t *testing.T) {
 	var seen Finding

@@ -118,7 +118,7 @@ func writeExcusedCounts(b *bytes.Buffer, rec Record) {
 	for _, family := range []struct {
 		name string
 		of   func(Excused) int
-	}{{"fv_excused_violations", func(e Excused) int { return e.Violations }}, {"fv_excused_packets", func(e Excused) int { return e.Packets }}} {
+	}{{"fv_excused_violations", func(e Excused) int { return e.Violations }}, {"fv_excused_packets", func(e Excused) int { return e.Packets }}, {"fv_excused_routes", func(e Excused) int { return e.Routes }}} {
 		var lines bytes.Buffer
 		for _, sc := range rec.Scenarios {
 			for _, e := range sc.Excused() {

@@ -49,8 +49,14 @@ type look struct {
 	want  engine.Facts
 
 	mu     sync.Mutex
-	failed error        // the last look; nil: it succeeded
-	astray engine.Facts // fact to the first value that was not that from before
+	failed error // the last look; nil: it succeeded
+	astray map[report.Fact]aberration
+}
+
+// aberration is a fact that for a while was not what it was before.
+type aberration struct {
+	value       string // the first that it had
+	from, until time.Time
 }
 
 // sight is what one look sees.
@@ -67,7 +73,7 @@ func (m Moves) Watch(ctx context.Context, w *engine.World) engine.Motion {
 	flows := sampleFlows(v.before)
 	var first sync.WaitGroup
 	for _, p := range e.ifSeen(w, Gauges{w.SUT}, e.Routes(), e.connections()) {
-		l := &look{probe: p, want: p.Want(v.before), astray: engine.Facts{}}
+		l := &look{probe: p, want: p.Want(v.before), astray: map[report.Fact]aberration{}}
 		l.got = func(ctx context.Context) (sight, error) {
 			facts, err := p.Got(ctx, w.Fleet.State())
 			return sight{facts: facts}, err
@@ -136,14 +142,22 @@ func (l *look) note(got sight, err error, doubts engine.Facts) {
 	if err != nil {
 		return
 	}
-	lost := missing(l.want, got)
+	lost, now := missing(l.want, got), time.Now()
 	for fact, was := range l.want {
-		_, known := l.astray[fact]
+		a, known := l.astray[fact]
 		_, new := lost[fact]
 		_, again := doubts[fact]
-		if got.facts[fact] != was && !known && (again || !new) {
-			l.astray[fact] = got.facts[fact]
+		switch is := got.facts[fact]; {
+		case is == was:
+			continue
+		case known:
+			a.until = now
+		case again || !new:
+			a = aberration{is, now, now}
+		default:
+			continue
 		}
+		l.astray[fact] = a
 	}
 }
 
@@ -166,7 +180,7 @@ func (v *motion) Judge(ctx context.Context, note func(report.Finding)) error {
 		return context.Cause(ctx)
 	}
 	after, want, got := v.world.Fleet.State(), engine.Facts{}, engine.Facts{}
-	remade := v.remade(after)
+	remade, astray := v.remade(after), map[report.Fact]aberration{}
 	for _, l := range v.looks {
 		p, is := l.probe, l.probe.Want(after)
 		if moved := engine.Differing(l.want, is); moved != v.moves.of(p) {
@@ -179,12 +193,17 @@ func (v *motion) Judge(ctx context.Context, note func(report.Finding)) error {
 			named := report.Fact{Aspect: fact.Aspect, Kind: fact.Kind, Subject: p.Name() + ": " + fact.String()}
 			want[named], got[named] = value, value
 			if other, ok := l.astray[fact]; ok {
-				got[named] = other
+				got[named], astray[named] = other.value, other
 			}
 		}
 	}
 	f := report.Finding{Kind: report.Expectation, Name: "nothing else moved", Took: time.Since(v.begun)}
 	engine.Compare(&f, want, got)
+	for i, d := range f.Differences {
+		a := astray[d.Of()]
+		f.Differences[i].From, f.Differences[i].Until = a.from, a.until
+	}
+	f = f.Excuse(Of(v.world).Known)
 	failed := v.unseen()
 	if f.Differing == 0 && failed != nil {
 		f.Error = failed.Error()

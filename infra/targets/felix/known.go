@@ -9,5 +9,6 @@ func (felix) KnownIssues() []report.KnownIssue {
 		Name: "IPv6 routes remade", Reference: "docs/findings/felix.md#ipv6-routes-remade",
 		Releases: []report.Releases{{From: "v3.29.0", Before: "v3.30.5"}, {From: "v3.31.0", Before: "v3.31.3"}},
 		Excuses:  report.ViolationClass{Family: report.IPv6, Met: report.Dropped},
+		Routes:   &report.RouteClass{Family: report.IPv6},
 	}}
 }
