@@ -66,7 +66,9 @@ func (sc Scenario) Excused() []Excused {
 	for _, f := range sc.Findings {
 		for _, e := range f.Excused {
 			sum := sums[e.Issue]
-			sums[e.Issue] = Excused{Issue: e.Issue, Reference: e.Reference, Violations: sum.Violations + e.Violations, Packets: sum.Packets + e.Packets, Routes: sum.Routes + e.Routes}
+			sum.Issue, sum.Reference = e.Issue, e.Reference
+			sum.add(e)
+			sums[e.Issue] = sum
 		}
 	}
 	var all []Excused
@@ -74,6 +76,11 @@ func (sc Scenario) Excused() []Excused {
 		all = append(all, sums[name])
 	}
 	return all
+}
+
+// add adds the counts of another.
+func (e *Excused) add(o Excused) {
+	e.Violations, e.Packets, e.Routes = e.Violations+o.Violations, e.Packets+o.Packets, e.Routes+o.Routes
 }
 
 // String tells what is excused in one line.

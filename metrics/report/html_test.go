@@ -138,7 +138,7 @@ func TestMarksTellFailuresBeforeGaps(t *testing.T) {
 func TestExcusedBarCountsAllIssues(t *testing.T) {
 	rec := Record{Run: Run{Started: at(0)}}
 	lane := rec.findingLane([]Finding{{At: at(1), Name: "never wrong", Excused: []Excused{{Issue: "a", Violations: 2}, {Issue: "b", Violations: 3}}}}, nil, at(0), at(10))
-	if len(lane.Bars) != 1 || lane.Bars[0].Text != "never wrong: 5 violations excused" {
+	if len(lane.Bars) != 1 || lane.Bars[0].Text != "never wrong: 5 violations, 0 packets excused" {
 		t.Errorf("got %+v", lane.Bars)
 	}
 }

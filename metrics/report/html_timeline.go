@@ -210,11 +210,11 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 		case why != "":
 			kind, text = "inconclusive", text+": "+why
 		case len(f.Excused) > 0:
-			var what []string
+			var all Excused
 			for _, e := range f.Excused {
-				what = append(what, e.what())
+				all.add(e)
 			}
-			kind, text = "excused", fmt.Sprintf("%s: %s excused", text, strings.Join(what, ", "))
+			kind, text = "excused", fmt.Sprintf("%s: %s excused", text, all.what())
 		}
 		bar := page.Bar{From: rec.since(later(from, f.At.Add(-f.Took))), To: rec.since(f.At), Kind: kind, Text: plain(text)}
 		if kind != "" {
