@@ -21,6 +21,8 @@ type Sampler struct {
 
 	sinkMu sync.Mutex
 	sink   func(Point)
+
+	hush sync.Mutex // held while Run takes a point, and while it must not
 }
 
 // NewSampler returns a sampler that hands every point to sink, one at a time; sink may be nil. Where two sources have
@@ -38,7 +40,9 @@ func (s *Sampler) Run(ctx context.Context) {
 	tick := time.NewTicker(max(s.every, time.Millisecond))
 	defer tick.Stop()
 	for {
+		s.hush.Lock()
 		p := s.take(ctx, false)
+		s.hush.Unlock()
 		if ctx.Err() != nil {
 			return // its gaps would say nothing but that we are leaving
 		}
@@ -49,6 +53,13 @@ func (s *Sampler) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// Hush waits until Run takes no point and lets it take none until resume is called, which must happen once. What is read of the target meanwhile
+// is not mixed with what being sampled costs it.
+func (s *Sampler) Hush() (resume func()) {
+	s.hush.Lock()
+	return s.hush.Unlock
 }
 
 // SetPhase says what the points that are begun from now on belong to. Its field Settled is ignored: a point is
