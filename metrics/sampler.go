@@ -21,6 +21,8 @@ type Sampler struct {
 
 	sinkMu sync.Mutex
 	sink   func(Point)
+
+	turn chan struct{} // full while Run takes a point, and while it must not
 }
 
 // NewSampler returns a sampler that hands every point to sink, one at a time; sink may be nil. Where two sources have
@@ -29,7 +31,7 @@ func NewSampler(every time.Duration, sink func(Point), sources ...Source) *Sampl
 	if sink == nil {
 		sink = func(Point) {}
 	}
-	return &Sampler{every: every, sink: sink, sources: sources}
+	return &Sampler{every: every, sink: sink, sources: sources, turn: make(chan struct{}, 1)}
 }
 
 // Run samples at once and then at each interval until ctx ends. An interval that passes during a slow scrape is left
@@ -38,7 +40,13 @@ func (s *Sampler) Run(ctx context.Context) {
 	tick := time.NewTicker(max(s.every, time.Millisecond))
 	defer tick.Stop()
 	for {
+		select {
+		case s.turn <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		p := s.take(ctx, false)
+		<-s.turn
 		if ctx.Err() != nil {
 			return // its gaps would say nothing but that we are leaving
 		}
@@ -49,6 +57,13 @@ func (s *Sampler) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// Hush waits until Run takes no point and lets it take none until resume is called, which must happen once. What is read of the target meanwhile
+// is not mixed with what being sampled costs it.
+func (s *Sampler) Hush() (resume func()) {
+	s.turn <- struct{}{}
+	return func() { <-s.turn }
 }
 
 // SetPhase says what the points that are begun from now on belong to. Its field Settled is ignored: a point is

@@ -56,6 +56,36 @@ func TestSampleMergesSourcesAndKeepsGaps(t *testing.T) {
 	})
 }
 
+// TestHushHoldsSamplesBack wants a sample that is under way to end first, and none to begin before the hush is over.
+func TestHushHoldsSamplesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
+		defer cancel()
+		under := false
+		s := NewSampler(time.Second, nil, fake{"a", func(context.Context) (Snapshot, error) {
+			under = true
+			time.Sleep(300 * time.Millisecond)
+			under = false
+			return nil, nil
+		}})
+		go func() {
+			time.Sleep(1100 * time.Millisecond) // the second sample is under way
+			resume := s.Hush()
+			for range 30 {
+				if under {
+					t.Error("it samples though it was hushed")
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			resume()
+		}()
+		s.Run(ctx)
+		if s.Last().At.IsZero() || time.Since(s.Last().At) > time.Second {
+			t.Error("it does not sample any more once the hush is over")
+		}
+	})
+}
+
 func TestRunSamplesUntilTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)

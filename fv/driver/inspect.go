@@ -49,6 +49,7 @@ func (i inspector) Profile(ctx context.Context, k sites.Kind) (sites.Table, []by
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, profileBound, fmt.Errorf("no %s profile within %v", k, profileBound))
 	defer cancel()
+	defer i.sampler.Hush()() // an answer to a scrape, half made, is thousands of objects
 	table, data, err := sites.Fetch(ctx, targets.Direct, fmt.Sprintf("http://127.0.0.1:%d", port), k)
 	if errors.Is(err, sites.ErrNone) {
 		err = effects.ErrNoProfile

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"slices"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/leak"
@@ -12,13 +13,14 @@ import (
 // mostReadings is how many gauges' settled readings are drawn.
 const mostReadings = 6
 
-// leakReadings are the settled readings of the gauges that grow or may, with the line through them: those that leak first.
+// leakReadings are the settled readings of gauges that moved, with the line through them: those that leak first.
 func leakReadings(t leak.Trial) []page.Readings {
 	var drawn []page.Readings
 	answers := t.Answers()
 	for _, of := range []metrics.Verdict{metrics.Fail, metrics.Inconclusive, metrics.Pass} {
 		for i, a := range answers {
-			if a.Verdict == of && !still(a) && a.N >= leak.MinCycles && len(drawn) < mostReadings {
+			level := len(t.Gauges[i].Values) > 0 && slices.Min(t.Gauges[i].Values) == slices.Max(t.Gauges[i].Values)
+			if a.Verdict == of && !level && a.N >= leak.MinCycles && len(drawn) < mostReadings {
 				drawn = append(drawn, readingsOf(t, t.Gauges[i], a))
 			}
 		}

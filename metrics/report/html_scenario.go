@@ -313,6 +313,8 @@ func (sc Scenario) leaks() *page.Leak {
 		}
 		p.Rows = append(p.Rows, r)
 	}
+	worst := []string{leakWords[metrics.Fail], leakWords[metrics.Inconclusive], leakWords[metrics.Pass]}
+	slices.SortStableFunc(p.Rows, func(a, b []string) int { return slices.Index(worst, a[0]) - slices.Index(worst, b[0]) })
 	p.Readings = leakReadings(*sc.Leak)
 	p.Sites, p.Flame = growingSites(*sc.Leak)
 	p.Places = leakRest(*sc.Leak)

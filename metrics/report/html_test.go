@@ -134,6 +134,16 @@ func TestMarksTellFailuresBeforeGaps(t *testing.T) {
 	}
 }
 
+// TestWindowsOfExcusedIssuesAreMarked wants the times of what a known issue excuses on every plot, as such, and not as failures.
+func TestWindowsOfExcusedIssuesAreMarked(t *testing.T) {
+	rec := Record{Run: Run{Started: at(0)}}
+	drop := Difference{Fact: "a > b", From: at(2), Until: at(3)}
+	marks := rec.marks([]Finding{{At: at(5), Name: "never wrong", Excused: []Excused{{Issue: "routes remade", Violations: 1, Examples: []Difference{drop}}}}}, nil, at(0), at(10))
+	if want := (page.Bar{From: 2, To: 3, Kind: "excused", Text: "routes remade: a > b"}); len(marks) != 1 || marks[0] != want {
+		t.Errorf("got %+v, want %+v", marks, want)
+	}
+}
+
 // TestExcusedBarCountsAllIssues wants what each of several issues excuses to be counted.
 func TestExcusedBarCountsAllIssues(t *testing.T) {
 	rec := Record{Run: Run{Started: at(0)}}

@@ -238,15 +238,20 @@ func (rec Record) findingLane(findings []Finding, events []Event, from, to time.
 	return lane
 }
 
-// marks are what concerns every plot: when something was wrong, when a container ended or began, and where a scrape failed.
+// marks are what concerns every plot: when something was wrong, what of it is excused, when a container ended or began, and where a scrape failed.
 func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) []page.Bar {
-	marks, gaps := []page.Bar{}, []page.Bar{}
+	marks, excused, gaps := []page.Bar{}, []page.Bar{}, []page.Bar{}
 	for i, p := range rec.Points {
 		if len(p.Gaps) > 0 && i > 0 && !p.At.Before(from) && !p.At.After(to) {
 			gaps = append(gaps, page.Bar{From: rec.since(later(from, rec.Points[i-1].At)), To: rec.since(p.At), Kind: "gap", Text: plain(p.Gaps[0].Source + ": " + p.Gaps[0].Reason)})
 		}
 	}
 	for _, f := range findings {
+		for _, e := range f.Excused {
+			for _, d := range windowsOf(e.Examples) {
+				excused = append(excused, page.Bar{From: rec.since(d.From), To: rec.since(d.Until), Kind: "excused", Text: plain(e.Issue + ": " + d.Fact)})
+			}
+		}
 		if !f.fails() {
 			continue
 		}
@@ -261,9 +266,12 @@ func (rec Record) marks(findings []Finding, events []Event, from, to time.Time) 
 		at := rec.since(e.At)
 		marks = append(marks, page.Bar{From: at, To: at, Kind: "event", Text: plain(e.Describe(rec.Run.Target))})
 	}
-	// An agent that is away leaves many gaps: they must not take the place of what was wrong.
-	marks = marks[:min(len(marks), mostMarks)]
-	return append(gaps[:min(len(gaps), mostMarks-len(marks))], marks...) // never nil: the page goes over it
+	// An agent that is away leaves many gaps: they must not take the place of what was wrong, nor must what is excused.
+	for _, lesser := range [][]page.Bar{excused, gaps} {
+		room := max(mostMarks-len(marks), 0)
+		marks = append(lesser[:min(len(lesser), room)], marks[:min(len(marks), mostMarks)]...) // never nil: the page goes over it
+	}
+	return marks
 }
 
 // widths are those of the parts for which a rate is told, in seconds.

@@ -84,14 +84,17 @@ func (f Finding) awaits(at time.Time) bool {
 }
 
 // windows returns the differences that were for a time.
-func (f Finding) windows() []Difference {
-	var timed []Difference
-	for _, d := range f.Differences {
+func (f Finding) windows() []Difference { return windowsOf(f.Differences) }
+
+// windowsOf returns those of differences that were for a time.
+func windowsOf(all []Difference) []Difference {
+	var some []Difference
+	for _, d := range all {
 		if !d.From.IsZero() {
-			timed = append(timed, d)
+			some = append(some, d)
 		}
 	}
-	return timed
+	return some
 }
 
 // covers reports whether one of the differences was at about a time. It is asked of every line of a log, so it copies none.

@@ -122,15 +122,24 @@ func Read(k Kind, data []byte) (Table, error) {
 		return Table{}, fmt.Errorf("read %s profile: it counts other things", k)
 	}
 	t := Table{Held: map[Site]Held{}, Exact: k != Heap || p.Period == 1}
+	known, most := frames{}, map[Site]*profile.Sample{}
 	for _, s := range p.Sample {
-		site, stack := place(s)
+		site := known.place(s)
 		h := t.Held[site]
-		if n := s.Value[objects]; n > h.Objects || h.Stack == nil {
-			h.Stack = stack
+		n := s.Value[objects]
+		if of := most[site]; of == nil || n > of.Value[objects] {
+			most[site] = s
 		}
-		h.Objects += s.Value[objects]
+		h.Objects += n
 		if k == Heap {
 			h.Bytes += s.Value[inBytes]
+		}
+		t.Held[site] = h
+	}
+	for site, s := range most {
+		h := t.Held[site]
+		if h.Objects > 0 {
+			h.Stack = known.stack(s)
 		}
 		t.Held[site] = h
 	}
@@ -141,24 +150,57 @@ func index(p *profile.Profile, name string) int {
 	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name })
 }
 
-// place returns the innermost frame outside the standard library, or the innermost at all, and the stack from the inside.
-func place(s *profile.Sample) (site Site, stack []string) {
-	found := false
-	for _, location := range s.Location {
-		for _, line := range location.Line {
-			if line.Function == nil {
-				continue
+// frames are the calls at each location, from the inside. A profile that counts every allocation has tens of thousands of stacks over a few thousand
+// locations, so each location is read once.
+type frames map[*profile.Location][]frame
+
+// frame is a call, and whether its function is the program's own.
+type frame struct {
+	Site
+	own bool
+}
+
+func (f frames) at(l *profile.Location) []frame {
+	calls, ok := f[l]
+	if !ok {
+		for _, line := range l.Line {
+			if fn := line.Function; fn != nil {
+				file := path.Join(path.Base(path.Dir(fn.Filename)), path.Base(fn.Filename))
+				calls = append(calls, frame{Site{fn.Name, file, int(line.Line)}, !standard(fn.Name)})
 			}
-			at := Site{line.Function.Name, path.Join(path.Base(path.Dir(line.Function.Filename)), path.Base(line.Function.Filename)), int(line.Line)}
-			if len(stack) < deepest {
-				stack = append(stack, at.String())
+		}
+		f[l] = calls
+	}
+	return calls
+}
+
+// place returns the innermost call outside the standard library, or the innermost at all.
+func (f frames) place(s *profile.Sample) (site Site) {
+	first := true
+	for _, l := range s.Location {
+		for _, call := range f.at(l) {
+			if call.own {
+				return call.Site
 			}
-			if own := !standard(at.Function); len(stack) == 1 || own && !found {
-				site, found = at, own
+			if first {
+				site, first = call.Site, false
 			}
 		}
 	}
-	return site, stack
+	return site
+}
+
+// stack returns the calls from the inside, as many as are kept.
+func (f frames) stack(s *profile.Sample) (stack []string) {
+	for _, l := range s.Location {
+		for _, call := range f.at(l) {
+			if len(stack) == deepest {
+				return stack
+			}
+			stack = append(stack, call.String())
+		}
+	}
+	return stack
 }
 
 // standard reports whether a function is of Go's own library: the first element of its package's path has no dot, and is not main.

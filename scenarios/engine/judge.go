@@ -85,11 +85,11 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	if sc.Leak != nil {
 		weigh(sc.Leak.Judge())
 	}
+	if sc.Ended.IsZero() {
+		weigh(metrics.Inconclusive, "it did not end: the driver stopped first")
+	}
 	if verdict != metrics.Pass {
 		return verdict, strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
-	}
-	if sc.Ended.IsZero() {
-		return metrics.Inconclusive, "it did not end: the driver stopped first"
 	}
 	if facts == 0 {
 		return metrics.Inconclusive, "nothing was compared"

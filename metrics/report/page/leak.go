@@ -38,7 +38,7 @@ type Readings struct {
 
 // The measures of readings and of a flame graph, in pixels.
 const (
-	readingsWidth, readingsHeight = 560, 210
+	readingsWidth, readingsHeight = 560, 226
 	readingsLeft, readingsRight   = 78, 548
 	readingsTop, readingsBottom   = 34, 168
 	flameWidth, flameRow          = 1160, 20
@@ -68,9 +68,8 @@ func (r Readings) draw(b *bytes.Buffer, style string) {
 		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="var(--grid)"/>`, readingsLeft, y.at(v), readingsRight)
 		text(b, readingsLeft-6, y.at(v)+4, `text-anchor="end" fill="var(--muted)"`, shown(r.Unit, v))
 	}
-	for _, c := range []float64{x.from, x.to} {
-		text(b, x.at(c), readingsBottom+16, `text-anchor="middle" fill="var(--muted)"`, fmt.Sprintf("cycle %.0f", c))
-	}
+	text(b, x.at(x.from), readingsBottom+16, `text-anchor="middle" fill="var(--muted)"`, fmt.Sprintf("cycle %.0f", x.from))
+	text(b, x.at(x.to), readingsBottom+16, `text-anchor="end" fill="var(--muted)"`, fmt.Sprintf("cycle %.0f", x.to))
 	r.drawLine(b, x, y, n)
 	for i := range n {
 		opacity := 0.9

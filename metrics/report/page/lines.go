@@ -63,16 +63,24 @@ func (l Lines) draw(b *bytes.Buffer, style string) {
 	b.WriteString("</svg>\n")
 }
 
-// path is the line; what stands alone is a dot.
+// path is the line; what stands alone is a dot. Of a level stretch only the ends are written: a page has hundreds of lines.
 func (l Lines) path(line Line, x func(float64) float64, y scale) string {
 	var path strings.Builder
-	for i, v := range line.Values {
-		at := line.X[i]
-		if i == 0 || l.Every > 0 && at-line.X[i-1] > 1.5*l.Every {
-			fmt.Fprintf(&path, "M%.1f %.1fh0", x(at), y.at(v))
-			continue
+	begins := func(i int) bool {
+		return i == 0 || l.Every > 0 && line.X[i]-line.X[i-1] > 1.5*l.Every
+	}
+	height := func(i int) string { return fmt.Sprintf("%.1f", y.at(line.Values[i])) }
+	for i := range line.Values {
+		at, level := x(line.X[i]), !begins(i) && height(i) == height(i-1)
+		switch {
+		case begins(i):
+			fmt.Fprintf(&path, "M%.1f %sh0", at, height(i))
+		case level && i+1 < len(line.Values) && !begins(i+1) && height(i+1) == height(i):
+		case level:
+			fmt.Fprintf(&path, "H%.1f", at)
+		default:
+			fmt.Fprintf(&path, "L%.1f %s", at, height(i))
 		}
-		fmt.Fprintf(&path, "L%.1f %.1f", x(at), y.at(v))
 	}
 	return path.String()
 }

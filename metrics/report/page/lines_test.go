@@ -45,6 +45,15 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestLevelStretchesAreShort wants the ends of a level stretch alone, and every other point.
+func TestLevelStretchesAreShort(t *testing.T) {
+	l := Lines{Every: 1, Lines: []Line{{"x", []float64{0, 1, 2, 3, 4, 5, 9, 10, 11}, []float64{0, 5, 5, 5, 5, 7, 7, 7, 7}}}}
+	same := func(v float64) float64 { return v }
+	if got, want := l.path(l.Lines[0], same, scale{0, 1, 0, 1}), "M0.0 0.0h0L1.0 5.0H4.0L5.0 7.0M9.0 7.0h0H11.0"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestLinesOfShares(t *testing.T) {
 	l := Lines{Shares: true, Lines: []Line{{"x", []float64{0, 0.9, 0.99, 0.999}, []float64{1, 1, 2, 3}}}}
 	x := l.xAxis()

@@ -291,7 +291,7 @@ class Timeline {
 		ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
 		for (const [from, to, kind] of this.t.marks) {
 			const x0 = u.valToPos(from, 'x', true), x1 = u.valToPos(to, 'x', true);
-			if (x1 - x0 > 2 * px) { ctx.fillStyle = style(kind === 'gap' ? 'gap' : 'shade'); ctx.fillRect(x0, bbox.top, x1 - x0, bbox.height); continue; }
+			if (x1 - x0 > 2 * px) { ctx.fillStyle = style({gap: 'gap', excused: 'shade-excused'}[kind] || 'shade'); ctx.fillRect(x0, bbox.top, x1 - x0, bbox.height); continue; }
 			ctx.fillStyle = style(kind);
 			ctx.fillRect(x0 - px / 2, bbox.top, px, bbox.height);
 		}
@@ -319,7 +319,8 @@ class Timeline {
 		for (const lane of this.t.lanes) {
 			for (const bar of lane.bars) if (t >= bar[0] - near && t <= bar[1] + near && told.length < 6) told.push(bar[3]);
 		}
-		for (const bar of this.t.marks) if (bar[2] === 'gap' && t >= bar[0] && t <= bar[1]) told.push('not read: ' + bar[3]);
+		const words = {gap: 'not read: ', excused: 'excused: '};
+		for (const bar of this.t.marks) if (words[bar[2]] && t >= bar[0] - near && t <= bar[1] + near && told.length < 9) told.push(words[bar[2]] + bar[3]);
 		this.now = t;
 		this.out.replaceChildren();
 		const b = this.out.appendChild(document.createElement('b'));

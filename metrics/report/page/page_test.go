@@ -53,7 +53,15 @@ func TestStripsStandSideBySide(t *testing.T) {
 	if err := s.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "rest deny: n 2, median 4, max 5 ms; invalid: too &lt;coarse&gt;") || strings.Count(got, "<circle") != 6 {
+	s.Add("often", 0, Values{7, 7, 7, 30}, "")
+	b.Reset()
+	if err := s.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); strings.Count(got, "<circle") != 8 || !strings.Contains(got, `fill-opacity="0.91"`) {
+		t.Errorf("three dots in one place are not one that is darker: %s", got)
+	}
+	if got := b.String(); !strings.Contains(got, "rest deny: n 2, median 4, max 5 ms; invalid: too &lt;coarse&gt;") {
 		t.Errorf("got %s", got)
 	}
 }

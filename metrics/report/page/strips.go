@@ -104,11 +104,28 @@ func (s Strips) drawColumn(b *bytes.Buffer, column int, axis valueAxis) {
 		fmt.Fprintf(b, `<g fill="var(--series)"><title>%s</title><path d="M%.1f %.1fH%.1f" stroke="var(--series)" stroke-opacity=".35"/>`,
 			html.EscapeString(fmt.Sprintf("%s %s: n %d, median %s, max %s %s%s", row.Label, s.Columns[column], len(values), shown("", three(middle(values))), shown("", three(values[len(values)-1])), s.Unit, doubt)),
 			axis.at(values[0]), mid, axis.at(values[len(values)-1]))
-		for _, v := range values {
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill-opacity="%.2f"/>`, axis.at(v), mid, opacity)
-		}
+		drawDots(b, axis, values, mid, opacity)
 		fmt.Fprintf(b, `<path d="M%.1f %.1fv12" stroke="var(--fg)" stroke-width="2"/></g>`+"\n", axis.at(middle(values)), mid-6)
 	}
+}
+
+// drawDots draws a dot for each value. Those that lie on one another are one, as dark as they are together.
+func drawDots(b *bytes.Buffer, axis valueAxis, values Values, y, opacity float64) {
+	const apart = 2 // pixels: a third of a dot
+	fmt.Fprintf(b, `<g fill-opacity="%.2f">`, opacity)
+	for i := 0; i < len(values); {
+		first, n := axis.at(values[i]), i
+		for n < len(values) && axis.at(values[n])-first < apart {
+			n++
+		}
+		more := ""
+		if n > i+1 {
+			more = fmt.Sprintf(` fill-opacity="%.2f"`, 1-math.Pow(1-opacity, float64(n-i)))
+		}
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.0f" r="3"%s/>`, first, y, more)
+		i = n
+	}
+	b.WriteString("</g>")
 }
 
 func middle(values Values) float64 { return values[(len(values)-1)/2] }

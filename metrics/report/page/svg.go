@@ -13,8 +13,8 @@ import (
 
 // svgStyle are the colours of a plot that stands alone, which follow the reader's preference as the page's do.
 const svgStyle = `<style>
-:root { --bg: #fff; --fg: #1d2129; --muted: #5c6470; --grid: #e9ecf0; --series: #2b66b8; --line-2: #b4540a; --line-3: #1b7f5a; --line-4: #7a3fb0; --fill: #2b66b822; --other: #b4540a; --settled: #b4540a; --shade: #c0272d1f; --event: #7a3fb0; --fail: #c0272d; }
-@media (prefers-color-scheme: dark) { :root { --bg: #14171c; --fg: #e3e7ed; --muted: #9aa4b1; --grid: #272d36; --series: #79aaf0; --line-2: #f0a35e; --line-3: #5fcf9f; --line-4: #c39bf0; --fill: #79aaf022; --other: #f0a35e; --settled: #f0a35e; --shade: #ff7b7f26; --event: #c39bf0; --fail: #ff7b7f; } }
+:root { --bg: #fff; --fg: #1d2129; --muted: #5c6470; --grid: #e9ecf0; --series: #2b66b8; --line-2: #b4540a; --line-3: #1b7f5a; --line-4: #7a3fb0; --fill: #2b66b822; --other: #b4540a; --settled: #b4540a; --shade: #c0272d1f; --shade-excused: #b98a1c33; --event: #7a3fb0; --fail: #c0272d; }
+@media (prefers-color-scheme: dark) { :root { --bg: #14171c; --fg: #e3e7ed; --muted: #9aa4b1; --grid: #272d36; --series: #79aaf0; --line-2: #f0a35e; --line-3: #5fcf9f; --line-4: #c39bf0; --fill: #79aaf022; --other: #f0a35e; --settled: #f0a35e; --shade: #ff7b7f26; --shade-excused: #d9ab4533; --event: #c39bf0; --fail: #ff7b7f; } }
 .ground { fill: var(--bg); }
 </style>
 `
@@ -93,6 +93,8 @@ func (c Chart) drawMarks(b *bytes.Buffer, x scale) {
 			colour = "var(--shade)"
 		case m.Kind == "fail":
 			colour = "var(--fail)"
+		case m.Kind == "excused":
+			colour = "var(--shade-excused)"
 		case m.Kind == "gap":
 			colour = "var(--grid)"
 		}
