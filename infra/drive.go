@@ -170,6 +170,9 @@ func removeWithin(ctx context.Context, c Container) {
 	_ = c.Stop(ctx)
 }
 
+// Vacate removes what a command that was killed has left of its driver; ErrDriven, wrapped, while that is still at work.
+func (e *Environment) Vacate(ctx context.Context) error { return e.vacate(ctx, RoleDriver) }
+
 // vacate removes what a command that was killed left in a role; it refuses while that is still at work.
 func (e *Environment) vacate(ctx context.Context, role Role) error {
 	c, err := e.runtime.Find(ctx, e.run, role)
@@ -182,7 +185,7 @@ func (e *Environment) vacate(ctx context.Context, role Role) error {
 	ended, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if _, err := c.Wait(ended); err != nil {
-		return fmt.Errorf("another %s is at work in run %s: wait for its end, or remove the container %s", role, e.run, c.Name())
+		return fmt.Errorf("%w: another %s is at work in run %s: wait for its end, or remove the container %s", ErrDriven, role, e.run, c.Name())
 	}
 	return c.Stop(ctx)
 }

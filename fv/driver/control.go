@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/nodefv/nodefv/infra"
 )
 
 // controlAddress is an abstract socket: it belongs to the node's network namespace, and goes with the driver however that ends.
@@ -45,7 +47,7 @@ func (w *Wire) listen() (stop func() error, err error) {
 func (w *Wire) serve(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	var o ImpairOrder
+	var o infra.ImpairOrder
 	var a answer
 	err := json.NewDecoder(c).Decode(&o)
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
 )
 
@@ -101,7 +102,7 @@ func BenchmarkLoss(b *testing.B) {
 				count(b, pods[0], pods[1], 50_000, 0)
 			}
 			c := report(b, l, "lossy").Proof[0]
-			if c.State != InForce {
+			if c.State != metrics.InForce {
 				b.Errorf("%s", c)
 			}
 			b.ReportMetric(100*c.Achieved, "%lost")

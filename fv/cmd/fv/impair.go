@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/nodefv/nodefv/fv/harness"
+	"github.com/nodefv/nodefv/infra"
 )
 
 func impairCommand() *cobra.Command {
@@ -31,7 +32,7 @@ test), and ends with that. show compares what was asked with what was achieved.`
 
 func impairSetCommand() *cobra.Command {
 	var q qualityFlags
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run, direction, bpf string
 	c := &cobra.Command{
@@ -76,7 +77,10 @@ live on. All that was counted of it begins anew.`,
 				}
 				order.Classic = text
 			}
-			order.Do, order.Asked = "set", asked
+			order.Do = "set"
+			if order.Asked, err = json.Marshal(asked); err != nil {
+				return err
+			}
 			return control(c, run, order, false)
 		},
 	}
@@ -91,7 +95,7 @@ live on. All that was counted of it begins anew.`,
 }
 
 func impairShowCommand() *cobra.Command {
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run, format string
 	c := &cobra.Command{
@@ -114,7 +118,7 @@ func impairShowCommand() *cobra.Command {
 }
 
 func impairClearCommand() *cobra.Command {
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run string
 	var all bool
@@ -137,7 +141,7 @@ func impairClearCommand() *cobra.Command {
 	return c
 }
 
-func controlFlags(f *pflag.FlagSet, run *string, o *harness.ImpairOrder) {
+func controlFlags(f *pflag.FlagSet, run *string, o *infra.ImpairOrder) {
 	f.StringVar(run, "run", "", "the environment's run (default: the only one)")
 	f.StringVar(&o.Name, "name", "", "of the impairment; a link may have several, of which a packet meets the first that matches")
 }
@@ -145,19 +149,19 @@ func controlFlags(f *pflag.FlagSet, run *string, o *harness.ImpairOrder) {
 // linkFlags choose a link.
 type linkFlags struct{ uplink, api bool }
 
-func (l *linkFlags) flags(f *pflag.FlagSet, o *harness.ImpairOrder) {
+func (l *linkFlags) flags(f *pflag.FlagSet, o *infra.ImpairOrder) {
 	f.StringVar(&o.Pod, "pod", "", "the link of the pod namespace/name")
 	f.BoolVar(&l.uplink, "uplink", false, "the node's links to the other nodes and to the API server")
 	f.BoolVar(&l.api, "api", false, "what the agent says to the API server and hears of it")
 }
 
 // choose makes the order one about the link that is chosen; it is an error if there are several.
-func (l *linkFlags) choose(o *harness.ImpairOrder) error {
+func (l *linkFlags) choose(o *infra.ImpairOrder) error {
 	chosen := 0
 	for _, c := range []struct {
 		is   bool
 		word string
-	}{{o.Pod != "", o.Pod}, {l.uplink, harness.Uplink}, {l.api, harness.API}} {
+	}{{o.Pod != "", o.Pod}, {l.uplink, infra.Uplink}, {l.api, infra.API}} {
 		if c.is {
 			o.Pod = c.word
 			chosen++
@@ -169,7 +173,7 @@ func (l *linkFlags) choose(o *harness.ImpairOrder) error {
 	return nil
 }
 
-func control(c *cobra.Command, run string, order harness.ImpairOrder, asJSON bool) error {
+func control(c *cobra.Command, run string, order infra.ImpairOrder, asJSON bool) error {
 	h, err := open(c)
 	if err != nil {
 		return err
