@@ -41,7 +41,7 @@ var errNotRemoved = fmt.Errorf("it was interrupted, and the runtime did not remo
 var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 
 // Drive runs the driver to its end, with dir as the folder of its record, and passes its output on. When ctx ends the
-// driver is interrupted, and stopped if it doesn't end within eight seconds.
+// driver is interrupted, and stopped if it doesn't end within eight seconds. If this process is killed, the driver is interrupted as well.
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
@@ -62,6 +62,11 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	if err != nil {
 		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
 	}
+	release, err := hold(dir)
+	if err != nil {
+		return Exit{}, err
+	}
+	defer func() { _ = release() }() // the end of this process would do
 	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening, InterruptSignal)
 	e.releaseAgent() // a driver that was cut short may have stopped it

@@ -13,9 +13,9 @@ type Claim struct {
 	Property string     `json:"property"` // delay, jitter, loss, duplication, reordering, corruption or rate
 	Asked    float64    `json:"asked"`    // in the property's unit
 	Achieved float64    `json:"achieved"` // see Asked
-	Low      float64    `json:"low"`  // Low to High counts as what was asked
-	High     float64    `json:"high"` // see Low
-	N        uint64     `json:"n"`    // packets that it rests on
+	Low      float64    `json:"low"`      // Low to High counts as what was asked
+	High     float64    `json:"high"`     // see Low
+	N        uint64     `json:"n"`        // packets that it rests on
 	State    ClaimState `json:"state"`    // "in force", "not in force" or "unknown": too few packets, or none that would show it
 }
 
@@ -38,14 +38,20 @@ const (
 // ClaimShare compares how many of some packets it was to happen to with how many it did, within the binomial interval (Clopper and Pearson,
 // 99.9 %) of what happened. Where it was to happen to all, it must have.
 func ClaimShare(property string, expected float64, happened, of uint64) Claim {
+	return ClaimBursts(property, expected, happened, of, 1)
+}
+
+// ClaimBursts is ClaimShare for what happens in bursts, so that its number varies more by a factor than if it happened to each for itself: the
+// interval is as wide as that of so many times less.
+func ClaimBursts(property string, expected float64, happened, of uint64, factor float64) Claim {
 	c := Claim{Property: property, N: of, High: 1}
+	n, k := float64(of)/factor, float64(happened)/factor
 	if of > 0 {
-		n, k := float64(of), float64(happened)
-		c.Asked, c.Achieved = expected/n, k/n
+		c.Asked, c.Achieved = expected/float64(of), k/n
 		if k > 0 {
 			c.Low = distuv.Beta{Alpha: k, Beta: n - k + 1}.Quantile((1 - certainty) / 2)
 		}
-		if k < n {
+		if happened < of {
 			c.High = distuv.Beta{Alpha: k + 1, Beta: n - k}.Quantile((1 + certainty) / 2)
 		}
 	}
@@ -54,6 +60,10 @@ func ClaimShare(property string, expected float64, happened, of uint64) Claim {
 		if happened == of {
 			c.State = InForce
 		}
+		return c
+	}
+	if n < enough {
+		c.State = Unproved
 		return c
 	}
 	return c.judged(c.Asked)

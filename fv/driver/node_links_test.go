@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,16 @@ func TestUplink(t *testing.T) {
 	}
 	if len(w.bad) == 0 || w.bad[0].pod != uplink.Pod || !w.bad[0].to.IsZero() {
 		t.Errorf("noted: %+v", w.bad)
+	}
+	before, err := node{}.Links()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: infra.Uplink, Asked: json.RawMessage(`{"delay":1000000}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := (node{}).Links(); err != nil || !slices.Equal(before, after) {
+		t.Errorf("a link that is impaired leaves %v, before it was %v: %v", after, before, err)
 	}
 	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: "node", Asked: json.RawMessage(`{}`)}); err == nil || !strings.Contains(err.Error(), "no pod") {
 		t.Errorf("a pod named node: %v", err)

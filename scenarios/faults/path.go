@@ -12,7 +12,10 @@ import (
 // What loses packets that nobody ordered to be lost. A rule that comes before all of the SUT's drops one of a hundred that the node forwards.
 var _ = register(Fault{
 	Name: "one packet in a hundred lost", Want: metrics.Fail,
-	Causes: []Cause{{Probe: "never wrong", Aspect: report.Packets, Kind: report.Flow, Want: "no packet dropped"}},
+	Causes: []Cause{
+		{Probe: "connections", Aspect: report.Packets, Kind: report.Flow, Want: "connected"},
+		{Probe: "never wrong", Aspect: report.Packets, Kind: report.Flow, Want: "no packet dropped"},
+	},
 	Break: func(ctx context.Context, w *engine.World, s Saboteur) error {
 		program := iptables(s.Backend())
 		if program == "" {

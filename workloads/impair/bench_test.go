@@ -91,13 +91,25 @@ func blast(b *testing.B, from, to netnstest.Pod, rate int, lasts time.Duration) 
 	return sent
 }
 
-// BenchmarkLoss says which share was lost of what was asked, and whether that is within the binomial interval.
+// BenchmarkLoss says which share was lost of what was asked, and whether that is within its interval: of single losses the binomial one, of
+// bursts a wider one.
 func BenchmarkLoss(b *testing.B) {
 	_, pods := netnstest.Pods(b, 2)
+	type model struct {
+		name string
+		loss Loss
+	}
+	var models []model
 	for _, asked := range []float64{0.001, 0.01, 0.05, 0.2} {
-		b.Run(fmt.Sprintf("%g %%", 100*asked), func(b *testing.B) {
+		models = append(models, model{fmt.Sprintf("%g %%", 100*asked), Loss{Chance: Chance{Share: asked}}})
+	}
+	models = append(models,
+		model{"Gilbert–Elliott", Loss{GilbertElliott: &GilbertElliott{ToBad: 0.01, ToGood: 0.25, LostBad: 1}}},
+		model{"four states", Loss{FourState: &FourState{P13: 0.01, P31: 0.3, P32: 0.2, P23: 0.3, P14: 0.005}}})
+	for _, m := range models {
+		b.Run(m.name, func(b *testing.B) {
 			l := openLink(b, pods[0].Namespace)
-			must(b, l.Set(Impairment{Name: "lossy", Filter: Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}, Quality: Quality{Loss: Loss{Chance: Chance{Share: asked}}, Seed: 1}}))
+			must(b, l.Set(Impairment{Name: "lossy", Filter: Filter{Connection: &Connection{Protocol: corev1.ProtocolUDP}}, Quality: Quality{Loss: m.loss, Seed: 1}}))
 			for b.Loop() {
 				count(b, pods[0], pods[1], 50_000, 0)
 			}
@@ -105,6 +117,7 @@ func BenchmarkLoss(b *testing.B) {
 			if c.State != metrics.InForce {
 				b.Errorf("%s", c)
 			}
+			b.ReportMetric(100*c.Asked, "%asked")
 			b.ReportMetric(100*c.Achieved, "%lost")
 			b.ReportMetric(100*c.Low, "%low")
 			b.ReportMetric(100*c.High, "%high")

@@ -113,7 +113,13 @@ func (r *rule) report() (Report, error) {
 		if r.asked.Loss.Share > 0 && r.asked.Loss.Correlation == 0 { // what was asked, not what was drawn
 			expected = r.asked.Loss.Share * float64(numbered)
 		}
-		report.Proof = append(report.Proof, metrics.ClaimShare("loss", expected, report.Counters.Lost, numbered))
+		factor := 1.0
+		if c := r.asked.Loss.chain(); c.to != nil {
+			var share float64
+			share, factor = c.bursts()
+			expected, factor = share*float64(numbered), factor*max(1, float64(numbered)/Period) // what was drawn comes again
+		}
+		report.Proof = append(report.Proof, metrics.ClaimBursts("loss", expected, report.Counters.Lost, numbered, factor))
 	}
 	return report, nil
 }
