@@ -3,9 +3,9 @@ package infra
 import "encoding/json"
 
 // ImpairOrder is what `fv impair` asks of the driver that is at work on the node (see ControlEnv): to make a link worse, to say what is in
-// force, or to end that.
+// force, to end that, or to list what there is to impair.
 type ImpairOrder struct {
-	Do      string          `json:"do"`                // set, show or clear
+	Do      string          `json:"do"`                // set, show, clear or list
 	Pod     string          `json:"pod,omitempty"`     // namespace/name, or Uplink or API; show and clear: empty means all
 	Name    string          `json:"name,omitempty"`    // of the impairment
 	Both    bool            `json:"both,omitempty"`    // set: in both directions, by the names Name-out and Name-in

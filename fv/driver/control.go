@@ -16,8 +16,9 @@ const controlAddress = "@nodefv-driver"
 
 // answer is what the driver says to an order.
 type answer struct {
-	Links []LinkReport `json:"links"`
-	Error string       `json:"error,omitempty"`
+	Links   []LinkReport   `json:"links"`
+	Targets []ImpairTarget `json:"targets,omitempty"` // of an order to list them
+	Error   string         `json:"error,omitempty"`
 }
 
 // listen obeys orders until the driver is closed.
@@ -50,7 +51,11 @@ func (w *Wire) serve(c net.Conn) {
 	var o infra.ImpairOrder
 	var a answer
 	err := json.NewDecoder(c).Decode(&o)
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.Do == "list":
+		a.Targets = w.targets()
+	default:
 		a.Links, err = w.obey(o)
 	}
 	if err != nil {
@@ -86,7 +91,13 @@ func Control(order []byte, asJSON bool, out io.Writer) error {
 		}
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
+		if a.Targets != nil {
+			return encoder.Encode(a.Targets)
+		}
 		return encoder.Encode(a.Links)
+	}
+	if a.Targets != nil {
+		return printTargets(a.Targets, out)
 	}
 	return printLinks(a.Links, out)
 }

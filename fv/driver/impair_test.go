@@ -58,6 +58,10 @@ func TestOrders(t *testing.T) {
 		return links[0], nil
 	}
 	asked := func(text string) json.RawMessage { return json.RawMessage(text) }
+	var listed bytes.Buffer
+	if err := Control([]byte(`{"do":"list"}`), false, &listed); err != nil || listed.String() != "--pod "+pods[0].Key.String()+"\n--pod "+pods[1].Key.String()+"\n" {
+		t.Errorf("what can be impaired: %q, %v", listed.String(), err)
+	}
 	got, err := order(infra.ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"delay":100000000,"loss":{"share":0.5},"filter":{"connection":{"protocol":"TCP"}}}`)})
 	if err != nil || got.Pod != pod || got.Impairments[0].Name != "default" || got.Impairments[0].Delay != 100*time.Millisecond {
 		t.Fatalf("set: %+v, %v", got, err)

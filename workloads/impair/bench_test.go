@@ -3,7 +3,6 @@
 package impair
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodefv/nodefv/metrics"
@@ -75,7 +73,19 @@ func BenchmarkDelayLimit(b *testing.B) {
 // blast sends datagrams at a rate that a reader elsewhere takes, and returns how many went. They go in batches of a millisecond's.
 func blast(b *testing.B, from, to netnstest.Pod, rate int, lasts time.Duration) (sent int) {
 	b.Helper()
-	var sender *net.UDPConn
+	var sender, reader *net.UDPConn
+	must(b, to.Do(func() (err error) { // else each datagram is refused, and the next one with it
+		reader, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.V4, 9)))
+		return err
+	}))
+	defer reader.Close()
+	go func() {
+		for data := make([]byte, 64); ; {
+			if _, err := reader.Read(data); err != nil {
+				return // it was closed
+			}
+		}
+	}()
 	must(b, from.Do(func() (err error) {
 		sender, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.V4, 9)))
 		return err
@@ -83,9 +93,8 @@ func blast(b *testing.B, from, to netnstest.Pod, rate int, lasts time.Duration) 
 	defer sender.Close()
 	for began := time.Now(); time.Since(began) < lasts; time.Sleep(time.Millisecond) {
 		for due := int(time.Since(began).Seconds() * float64(rate)); sent < due; sent++ {
-			if _, err := sender.Write(make([]byte, 64)); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
-				must(b, err)
-			}
+			_, err := sender.Write(make([]byte, 64))
+			must(b, err)
 		}
 	}
 	return sent

@@ -32,7 +32,7 @@ func (l Loss) chain() chain {
 func (c chain) bursts() (share, factor float64) {
 	limit := c.lazy()
 	for range 64 {
-		limit = product(limit, limit)
+		limit = rows(product(limit, limit))
 	}
 	in := limit[0]
 	for i, p := range in {
@@ -66,6 +66,17 @@ func (c chain) lazy() [][]float64 {
 		row[i] += 0.5
 	}
 	return l
+}
+
+// rows makes each row add up to 1 again: by how little it does not, 64 squares make much.
+func rows(m [][]float64) [][]float64 {
+	return each(m, func(i, j int) float64 {
+		sum := 0.0
+		for _, v := range m[i] {
+			sum += v
+		}
+		return m[i][j] / sum
+	})
 }
 
 func product(a, b [][]float64) [][]float64 {

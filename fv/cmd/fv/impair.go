@@ -21,12 +21,13 @@ import (
 func impairCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "impair", Short: "Make a link worse while traffic goes on, or one connection of it", Args: cobra.NoArgs,
-		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a link: all, or those that a filter matches. The link is a
-pod's, the node's to all others, or the agent's to the API server. It works while something is at work on the environment (fv traffic, fv
-test), and ends with that. show compares what was asked with what was achieved.`,
+		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a link: all, or those
+that a filter matches. The link is a pod's, the node's to all others, or the agent's to the API server.
+It works while something is at work on the environment (fv traffic, fv test, fv ui), and ends with that.
+list says what can be impaired; show compares what was asked with what was achieved.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(impairSetCommand(), impairShowCommand(), impairClearCommand())
+	c.AddCommand(impairListCommand(), impairSetCommand(), impairShowCommand(), impairClearCommand())
 	return c
 }
 
@@ -91,6 +92,26 @@ live on. All that was counted of it begins anew.`,
 	f.BoolVar(&order.Replace, "replace", false, "what no flag says is not as it was but nothing")
 	f.StringVar(&bpf, "bpf", "", "only packets that a classic BPF filter matches: a `file` with the output of tcpdump -y EN10MB -ddd EXPRESSION, or - for standard input")
 	q.flags(f)
+	return c
+}
+
+func impairListCommand() *cobra.Command {
+	var run, format string
+	c := &cobra.Command{
+		Use: "list", Short: "Say which pods have a link, and which connections of traffic stand", Args: cobra.NoArgs,
+		Long: `list prints a line for each pod that has a link now, and for each connection of the traffic that goes on:
+the flags of fv impair set that mean it.`,
+		Example: `  fv impair list | grep connection
+  fv impair set --delay 100ms $(fv impair list | grep -m1 connection)`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return usage(fmt.Errorf("--format %s: must be text or json", format))
+			}
+			return control(c, run, infra.ImpairOrder{Do: "list"}, format == "json")
+		},
+	}
+	c.Flags().StringVarP(&format, "format", "f", "text", "text or json")
+	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
 	return c
 }
 

@@ -15,10 +15,11 @@ func trafficCommand() *cobra.Command {
 	var run, out, protocol, format, from, to string
 	c := &cobra.Command{
 		Use: "traffic", Short: "Make continuous traffic on a running environment, and account for every message", Args: cobra.NoArgs,
-		Long: `traffic starts pods on the node of a running environment, lets all others send to the first (or to a service), and says what became of each message and
-connection. A message is due when it is due, whatever became of those before, and latency counts from then. What became of it is printed, how it
-goes stands on the error stream. The record has all of it: traffic.json, a log of latencies for HdrHistogram's tools (traffic.hlog), plots, and
-the page. While it goes on, fv impair makes a pod's link worse.
+		Long: `traffic starts pods on the node of a running environment, lets all others send to the first (or to a
+service), and says what became of each message and connection. A message is due when it is due, whatever
+became of those before, and latency counts from then. What became of it is printed, how it goes stands on
+the error stream. The record has all of it: traffic.json, a log of latencies for HdrHistogram's tools
+(traffic.hlog), plots, and the page. While it goes on, fv impair makes links worse, or one connection.
 
 Exit codes as of fv run: 1 if the traffic was worse than a budget (--max-lost, --max-failed, --max-hole, --p99) allows.`,
 		Example: `  fv traffic --protocol udp --connections 20 --rate 2000 --for 1m --max-lost 0
