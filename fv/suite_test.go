@@ -106,6 +106,11 @@ func selection() ([]engine.Scenario, error) {
 		<-interrupts
 		suite.Interrupt()
 	}()
+	go func() {
+		if infra.AwaitAbandoned(h.Out) == nil { // nobody would ever end it
+			suite.Interrupt()
+		}
+	}()
 	return suite.Scenarios()
 }
 

@@ -41,7 +41,7 @@ var errNotRemoved = fmt.Errorf("it was interrupted, and the runtime did not remo
 var driverCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"}
 
 // Drive runs the driver to its end, with dir as the folder of its record, and passes its output on. When ctx ends the
-// driver is interrupted, and stopped if it doesn't end within eight seconds.
+// driver is interrupted, and stopped if it doesn't end within eight seconds. If this process is killed, the driver is interrupted as well.
 func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []string, out io.Writer) (Exit, error) {
 	node := e.container(RoleNode).Addr()
 	h.Version, h.Kubeconfig, h.Out, h.Node, h.NodeAddr, h.Target = HandoffVersion, driverKubeconfig, driverOut, nodeName, node.String(), e.facts()
@@ -62,6 +62,11 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	if err != nil {
 		return Exit{}, fmt.Errorf("read the driver's kubeconfig: %w", err)
 	}
+	release, err := hold(dir)
+	if err != nil {
+		return Exit{}, err
+	}
+	defer func() { _ = release() }() // the end of this process would do
 	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening, InterruptSignal)
 	e.releaseAgent() // a driver that was cut short may have stopped it
@@ -170,6 +175,9 @@ func removeWithin(ctx context.Context, c Container) {
 	_ = c.Stop(ctx)
 }
 
+// Vacate removes what a command that was killed has left of its driver; ErrDriven, wrapped, while that is still at work.
+func (e *Environment) Vacate(ctx context.Context) error { return e.vacate(ctx, RoleDriver) }
+
 // vacate removes what a command that was killed left in a role; it refuses while that is still at work.
 func (e *Environment) vacate(ctx context.Context, role Role) error {
 	c, err := e.runtime.Find(ctx, e.run, role)
@@ -182,7 +190,7 @@ func (e *Environment) vacate(ctx context.Context, role Role) error {
 	ended, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if _, err := c.Wait(ended); err != nil {
-		return fmt.Errorf("another %s is at work in run %s: wait for its end, or remove the container %s", role, e.run, c.Name())
+		return fmt.Errorf("%w: another %s is at work in run %s: wait for its end, or remove the container %s", ErrDriven, role, e.run, c.Name())
 	}
 	return c.Stop(ctx)
 }

@@ -271,7 +271,7 @@ func TestDriveBesideAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = e.Drive(t.Context(), Handoff{}, t.TempDir(), nil, &bytes.Buffer{})
-	if err == nil || !strings.Contains(err.Error(), "another driver is at work in run r1") {
+	if !errors.Is(err, ErrDriven) || !strings.Contains(err.Error(), "another driver is at work in run r1") {
 		t.Errorf("error %v", err)
 	}
 	other.(*fakeCont).end(Exit{}) // its command was killed: nobody removes it

@@ -36,7 +36,7 @@ func cutLeaderOff(ctx context.Context, w *engine.World) error {
 		return err
 	}
 	cut := effects.Worse{Loss: 1}
-	err = succession(ctx, e, cut)
+	err = succession(ctx, w, e, cut)
 	tenures, endErr := e.End()
 	if err = errors.Join(err, endErr); err != nil {
 		return err
@@ -62,7 +62,7 @@ func held(ctx context.Context, w *engine.World, t effects.Timings) (effects.Elec
 }
 
 // succession waits for a leader, cuts its way until the other one leads, and then for as long as a lease lasts, and longer.
-func succession(ctx context.Context, e effects.Election, cut effects.Worse) error {
+func succession(ctx context.Context, w *engine.World, e effects.Election, cut effects.Worse) error {
 	first, err := awaitLeader(ctx, e, func(int) bool { return true })
 	if err != nil {
 		return err
@@ -78,9 +78,7 @@ func succession(ctx context.Context, e effects.Election, cut effects.Worse) erro
 	}
 	met, err := e.Met(first)
 	if err == nil {
-		err = cut.Disproved(met)
-	}
-	if err == nil {
+		w.Note(cut.Finding("the first leader's", met))
 		err = e.Worsen(first, effects.Worse{})
 	}
 	if err != nil {

@@ -89,12 +89,10 @@ func closeElection(w *engine.World, e effects.Election, t effects.Timings, worse
 	}
 	ended := time.Now()
 	tenures, err := e.End()
-	if err == nil {
-		err = worse.Disproved(met)
-	}
 	if err != nil {
 		return err
 	}
+	w.Note(worse.Finding("the candidates'", met))
 	reign := effects.ReignOf(tenures, ended)
 	reign.Measure(w, t, worse.String(), begun)
 	if reign.Two > 0 {

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -30,24 +31,45 @@ func OrderedTraffic(o load.Order, tell func(load.Report) error) engine.Scenario 
 			if err := w.Converge(ctx); err != nil {
 				return err
 			}
-			flows, err := orderedFlows(w, o)
+			report, err := carryOrdered(ctx, w, o)
 			if err != nil {
 				return err
 			}
-			reports, err := effects.Carry(ctx, w, []effects.Carrying{{Name: "ordered", Flows: flows, Spec: o.Spec}}, func(context.Context) error { return nil })
-			if err != nil {
-				return err
-			}
-			if err := tell(reports[0]); err != nil {
+			if err := tell(report); err != nil {
 				return fmt.Errorf("tell what became of the traffic: %w", err)
 			}
-			return effects.Within("traffic", o.Budget, reports[0])
+			return effects.Within("traffic", o.Budget, report)
 		}}},
 	}
 }
 
-// orderedFlows are those between the ends that the order names, by each family that both have.
-func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, err error) {
+// carryOrdered makes the traffic that is ordered. The servers of a service are the first pods of the node.
+func carryOrdered(ctx context.Context, w *engine.World, o load.Order) (r load.Report, err error) {
+	flows, servers, err := orderedFlows(w, o)
+	if err != nil {
+		return r, err
+	}
+	if o.To == load.OfService {
+		spreader := effects.Of(w).Spreader
+		if spreader == nil {
+			return r, effects.ErrNoSpread
+		}
+		spread, err := spreader.Spread(servers, effects.Spreading{})
+		if err != nil {
+			return r, err
+		}
+		defer func() { err = errors.Join(err, spread.Close()) }()
+		o.Spec.Servers = servers
+	}
+	reports, err := effects.Carry(ctx, w, []effects.Carrying{{Name: "ordered", Flows: flows, Spec: o.Spec}}, func(context.Context) error { return nil })
+	if err != nil {
+		return r, err
+	}
+	return reports[0], nil
+}
+
+// orderedFlows are those between the ends that the order names, by each family that both have, and the pods that serve a service.
+func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, behind []workloads.Key, err error) {
 	ends := map[load.Ends][]workloads.Pod{}
 	for _, p := range w.Plan.Ring(w.Fleet.State()) {
 		of := load.OfPods
@@ -59,22 +81,27 @@ func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, err erro
 	if node := effects.Of(w).Node; node != nil {
 		ends[load.OfNode] = []workloads.Pod{{Node: w.Fleet.State().LocalNode, IPs: []netip.Addr{node.Addr}}}
 	}
+	if o.To == load.OfService {
+		behind = keysOf(ends[load.OfPods][:o.Behind])
+		ends[load.OfPods] = ends[load.OfPods][o.Behind:]
+		ends[load.OfService] = []workloads.Pod{{Node: w.Fleet.State().LocalNode, IPs: []netip.Addr{effects.SpreadAddress}}}
+	}
 	senders, servers := ends[cmp.Or(o.From, load.OfPods)], ends[cmp.Or(o.To, load.OfPods)]
 	if len(senders) == 0 || len(servers) == 0 {
-		return nil, fmt.Errorf("traffic from %s to %s: this target does not say what becomes of the node's own traffic", o.From, o.To)
+		return nil, nil, fmt.Errorf("traffic from %s to %s: this target does not say what becomes of the node's own traffic", o.From, o.To)
 	}
 	server := servers[0]
 	for _, from := range senders {
 		for index := range min(len(from.IPs), len(server.IPs)) {
-			if from.Key != server.Key && from.IPs[index].Is4() == server.IPs[index].Is4() {
+			if (from.Key != server.Key || behind != nil) && from.IPs[index].Is4() == server.IPs[index].Is4() {
 				flows = append(flows, loadFlow(w, from, server, index, o.Spec.Protocol))
 			}
 		}
 	}
 	if len(flows) == 0 {
-		return nil, fmt.Errorf("traffic from %s to %s: they have no family in common", o.From, o.To)
+		return nil, nil, fmt.Errorf("traffic from %s to %s: they have no family in common", o.From, o.To)
 	}
-	return flows, nil
+	return flows, behind, nil
 }
 
 // loadFlow is a flow of continuous traffic between the addresses of two pods at an index.

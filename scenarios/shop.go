@@ -154,9 +154,7 @@ func sell(ctx context.Context, w *engine.World, sockets effects.Sockets, lossy e
 
 // judgeShop tells the story of an order of each kind, and wants what was asked with a key to be sold once, and all to be sold.
 func judgeShop(w *engine.World, events []shop.Event, frozen spellFrozen) error {
-	if frozen.losses.Seen == 0 || frozen.losses.Lost < frozen.losses.Seen {
-		return fmt.Errorf("the link was not frozen: of %d packets %d were lost", frozen.losses.Seen, frozen.losses.Lost)
-	}
+	w.Note(frozen.losses.Finding("the shop's link while it is frozen", 1))
 	var wrong error
 	told, twice := map[string]bool{}, map[bool]int{}
 	for _, o := range shopOrdersAll() {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/nodefv/nodefv/infra"
 )
 
 // controlAddress is an abstract socket: it belongs to the node's network namespace, and goes with the driver however that ends.
@@ -14,8 +16,9 @@ const controlAddress = "@nodefv-driver"
 
 // answer is what the driver says to an order.
 type answer struct {
-	Links []LinkReport `json:"links"`
-	Error string       `json:"error,omitempty"`
+	Links   []LinkReport   `json:"links"`
+	Targets []ImpairTarget `json:"targets,omitempty"` // of an order to list them
+	Error   string         `json:"error,omitempty"`
 }
 
 // listen obeys orders until the driver is closed.
@@ -45,10 +48,14 @@ func (w *Wire) listen() (stop func() error, err error) {
 func (w *Wire) serve(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	var o ImpairOrder
+	var o infra.ImpairOrder
 	var a answer
 	err := json.NewDecoder(c).Decode(&o)
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.Do == "list":
+		a.Targets = w.targets()
+	default:
 		a.Links, err = w.obey(o)
 	}
 	if err != nil {
@@ -84,7 +91,13 @@ func Control(order []byte, asJSON bool, out io.Writer) error {
 		}
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
+		if a.Targets != nil {
+			return encoder.Encode(a.Targets)
+		}
 		return encoder.Encode(a.Links)
+	}
+	if a.Targets != nil {
+		return printTargets(a.Targets, out)
 	}
 	return printLinks(a.Links, out)
 }

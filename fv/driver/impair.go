@@ -9,27 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/uplink"
-)
-
-// ImpairOrder is what `fv impair` asks of the driver that is at work on the node.
-type ImpairOrder struct {
-	Do      string          `json:"do"`  // set, show or clear
-	Pod     string          `json:"pod"` // namespace/name, or Uplink or API; show and clear: empty means all
-	Name    string          `json:"name"`
-	Both    bool            `json:"both"`    // set: in both directions, by the names Name-out and Name-in
-	Replace bool            `json:"replace"` // set: what is not said is not as it was but nothing
-	Classic string          `json:"classic"` // a filter as impair.ParseClassic reads it
-	Asked   json.RawMessage `json:"asked"`   // an impair.Impairment of which what is not said stays as it was
-}
-
-// What stands for a pod in an order that is about the node's own links.
-const (
-	Uplink = "uplink" // all that the node and its pods say to others and hear of them
-	API    = "api"    // what the agent says to the API server and hears of it
 )
 
 // LinkReport is what is in force on a link.
@@ -80,7 +64,7 @@ func (w *Wire) mendAll() (err error) {
 }
 
 // obey carries an order out and returns what is in force on the links that it is about.
-func (w *Wire) obey(o ImpairOrder) ([]LinkReport, error) {
+func (w *Wire) obey(o infra.ImpairOrder) ([]LinkReport, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch o.Do {
@@ -94,34 +78,43 @@ func (w *Wire) obey(o ImpairOrder) ([]LinkReport, error) {
 	return nil, fmt.Errorf("an order to %q is not known", o.Do)
 }
 
-func (w *Wire) setImpairment(o ImpairOrder) ([]LinkReport, error) {
+func (w *Wire) setImpairment(o infra.ImpairOrder) ([]LinkReport, error) {
 	chosen, err := w.chosen(o)
 	if err != nil {
 		return nil, err
 	}
+	var all []ordered
 	for _, k := range chosen {
 		link, err := w.link(k)
 		if err != nil {
 			return nil, err
 		}
-		w.note(k, true)
-		filter := w.within(o.Pod)
-		if !o.Both {
-			err = put(link, o.name(), "", o, filter)
-		} else {
-			err = errors.Join(put(link, o.name()+"-out", impair.Out, o, filter), put(link, o.name()+"-in", impair.In, o, filter))
+		directions := []impair.Direction{""}
+		if o.Both {
+			directions = []impair.Direction{impair.Out, impair.In}
 		}
-		if err != nil { // it may be that nothing is in force: then nothing is excused
-			return nil, errors.Join(err, w.noteEnd(k, link))
+		for _, direction := range directions {
+			name := nameOf(o)
+			if direction != "" {
+				name += "-" + string(direction)
+			}
+			asked, err := merged(link, name, direction, o, w.within(o.Pod))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, ordered{k, link, asked})
 		}
+	}
+	if err := w.setAll(all); err != nil {
+		return nil, err
 	}
 	return w.impairments(o)
 }
 
-// name is that of the impairment.
-func (o ImpairOrder) name() string {
-	if o.Pod == API {
-		return cmp.Or(o.Name, API)
+// nameOf is the name of the impairment that an order is about.
+func nameOf(o infra.ImpairOrder) string {
+	if o.Pod == infra.API {
+		return cmp.Or(o.Name, infra.API)
 	}
 	return cmp.Or(o.Name, "default")
 }
@@ -135,49 +128,53 @@ func (w *Wire) noteEnd(pod workloads.Key, link *impair.Link) error {
 	return err
 }
 
-// put sets an impairment: what the order does not say stays as it was, unless it says Replace. Its filter is narrowed.
-func put(link *impair.Link, name string, direction impair.Direction, o ImpairOrder, narrow func(*impair.Filter)) error {
+// merged is the impairment that an order asks for on a link: what the order does not say is as it was, unless it says Replace. Its filter is
+// narrowed.
+func merged(link *impair.Link, name string, direction impair.Direction, o infra.ImpairOrder, narrow func(*impair.Filter)) (impair.Impairment, error) {
 	var asked impair.Impairment
 	if !o.Replace {
-		all, err := link.Show()
-		if err != nil {
-			return err
+		was, _, err := inForce(link, name)
+		if err == nil {
+			asked, err = copied(was)
 		}
-		for _, r := range all {
-			if r.Name != name {
-				continue
-			}
-			was, err := json.Marshal(r.Impairment)
-			if err == nil {
-				err = json.Unmarshal(was, &asked) // a copy: what is asked may be refused
-			}
-			if err != nil {
-				return fmt.Errorf("read what is in force: %w", err)
-			}
+		if err != nil {
+			return asked, err
 		}
 	}
 	if err := json.Unmarshal(o.Asked, &asked); err != nil {
-		return fmt.Errorf("read what is asked: %w", err)
+		return asked, fmt.Errorf("read what is asked: %w", err)
 	}
 	if o.Classic != "" {
 		var err error
 		if asked.Filter.Classic, err = impair.ParseClassic(o.Classic); err != nil {
-			return err
+			return asked, err
 		}
 	}
 	narrow(&asked.Filter)
 	asked.Name = name
 	asked.Direction = cmp.Or(direction, asked.Direction)
-	return link.Set(asked)
+	return asked, nil
 }
 
-func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
+// copied shares nothing with what it is a copy of: what is asked may be refused.
+func copied(i impair.Impairment) (c impair.Impairment, err error) {
+	text, err := json.Marshal(i)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
+		err = fmt.Errorf("read what is in force: %w", err)
+	}
+	return c, err
+}
+
+func (w *Wire) clearImpairments(o infra.ImpairOrder) ([]LinkReport, error) {
 	chosen, err := w.chosen(o)
 	if err != nil {
 		return nil, err
 	}
-	if o.Pod == API { // on a link that has others
-		o.Name = o.name()
+	if o.Pod == infra.API { // on a link that has others
+		o.Name = nameOf(o)
 	}
 	cleared := 0
 	for _, k := range chosen {
@@ -209,7 +206,7 @@ func (w *Wire) clearImpairments(o ImpairOrder) ([]LinkReport, error) {
 }
 
 // impairments says what is in force, of those links that are chosen and have something; the lock is held.
-func (w *Wire) impairments(o ImpairOrder) ([]LinkReport, error) {
+func (w *Wire) impairments(o infra.ImpairOrder) ([]LinkReport, error) {
 	var reports []LinkReport
 	chosen, err := w.chosen(o)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
@@ -37,7 +38,7 @@ func TestOrders(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	order := func(o ImpairOrder) (LinkReport, error) {
+	order := func(o infra.ImpairOrder) (LinkReport, error) {
 		t.Helper()
 		text, err := json.Marshal(o)
 		if err != nil {
@@ -57,27 +58,32 @@ func TestOrders(t *testing.T) {
 		return links[0], nil
 	}
 	asked := func(text string) json.RawMessage { return json.RawMessage(text) }
-	got, err := order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"delay":100000000,"loss":{"share":0.5},"filter":{"connection":{"protocol":"TCP"}}}`)})
+	var listed bytes.Buffer
+	if err := Control([]byte(`{"do":"list"}`), false, &listed); err != nil || listed.String() != "--pod "+pods[0].Key.String()+"\n--pod "+pods[1].Key.String()+"\n" {
+		t.Errorf("what can be impaired: %q, %v", listed.String(), err)
+	}
+	got, err := order(infra.ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"delay":100000000,"loss":{"share":0.5},"filter":{"connection":{"protocol":"TCP"}}}`)})
 	if err != nil || got.Pod != pod || got.Impairments[0].Name != "default" || got.Impairments[0].Delay != 100*time.Millisecond {
 		t.Fatalf("set: %+v, %v", got, err)
 	}
-	got, err = order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"delay":20000000}`)})
+	got, err = order(infra.ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"delay":20000000}`)})
 	if i := got.Impairments; err != nil || i[0].Delay != 20*time.Millisecond || i[0].Loss.Share != 0.5 || i[0].Filter.Connection == nil {
 		t.Errorf("changed: %+v, %v", got, err)
 	}
-	got, err = order(ImpairOrder{Do: "set", Pod: pod, Replace: true, Asked: asked(`{"jitter":1000000}`)})
+	got, err = order(infra.ImpairOrder{Do: "set", Pod: pod, Replace: true, Asked: asked(`{"jitter":1000000}`)})
 	if i := got.Impairments; err != nil || i[0].Delay != 0 || i[0].Loss.Share != 0 || i[0].Filter.Connection != nil || i[0].Jitter != time.Millisecond {
 		t.Errorf("replaced: %+v, %v", got, err)
 	}
-	got, err = order(ImpairOrder{Do: "set", Pod: pod, Name: "both", Both: true, Asked: asked(`{"delay":1000000}`)})
+	got, err = order(infra.ImpairOrder{Do: "set", Pod: pod, Name: "both", Both: true, Asked: asked(`{"delay":1000000}`)})
 	if i := got.Impairments; err != nil || len(i) != 3 || i[1].Direction != impair.Out || i[2].Direction != impair.In {
 		t.Errorf("both directions: %+v, %v", got, err)
 	}
-	got, err = order(ImpairOrder{Do: "clear", Pod: pod, Name: "both"})
+	got, err = order(infra.ImpairOrder{Do: "clear", Pod: pod, Name: "both"})
 	if err != nil || len(got.Impairments) != 1 {
 		t.Errorf("cleared by name: %+v, %v", got, err)
 	}
-	for says, wrong := range map[string]ImpairOrder{
+	halfFails(t, pod, order)
+	for says, wrong := range map[string]infra.ImpairOrder{
 		"there are " + pod:   {Do: "set", Pod: "ns/nobody", Asked: asked(`{}`)},
 		"between 0 and 1":    {Do: "set", Pod: pod, Asked: asked(`{"corruption":{"share":7}}`)},
 		"no impairment":      {Do: "clear", Name: "nothing"},
@@ -89,10 +95,10 @@ func TestOrders(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", wrong, err, says)
 		}
 	}
-	if got, err = order(ImpairOrder{Do: "clear"}); err != nil || got.Impairments != nil {
+	if got, err = order(infra.ImpairOrder{Do: "clear"}); err != nil || got.Impairments != nil {
 		t.Errorf("all cleared: %+v, %v", got, err)
 	}
-	if _, err := order(ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"loss":{"share":7}}`)}); err == nil {
+	if _, err := order(infra.ImpairOrder{Do: "set", Pod: pod, Asked: asked(`{"loss":{"share":7}}`)}); err == nil {
 		t.Error("a share of 7 was taken")
 	}
 	w.mu.Lock()
@@ -100,6 +106,38 @@ func TestOrders(t *testing.T) {
 	for _, s := range w.bad {
 		if s.to.IsZero() {
 			t.Errorf("nothing is in force, and what does not arrive is excused since %v", s.from)
+		}
+	}
+}
+
+// halfFails wants an order for both directions of which one is refused to change nothing, neither before nor after one of them was in force.
+func halfFails(t *testing.T, pod string, order func(infra.ImpairOrder) (LinkReport, error)) {
+	t.Helper()
+	set := func(name string, both bool, asked string) (LinkReport, error) {
+		return order(infra.ImpairOrder{Do: "set", Pod: pod, Name: name, Both: both, Asked: json.RawMessage(asked)})
+	}
+	before, err := set("half-in", false, `{"direction":"out","delay":1000000}`) // where the second half is to be
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set("half", true, `{"delay":2000000}`); err == nil || !strings.Contains(err.Error(), "in the other direc") {
+		t.Errorf("half of an order can't be carried out: %v", err)
+	}
+	after, err := order(infra.ImpairOrder{Do: "show", Pod: pod})
+	if err != nil || len(after.Impairments) != len(before.Impairments) {
+		t.Errorf("half of an order is in force: %+v, %v", after, err)
+	}
+	if _, err := set("half-out", false, `{"delay":3000000}`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = set("half", true, `{"delay":2000000}`)
+	after, showErr := order(infra.ImpairOrder{Do: "show", Pod: pod})
+	if last := after.Impairments[len(after.Impairments)-1]; err == nil || showErr != nil || last.Name != "half-out" || last.Delay != 3*time.Millisecond {
+		t.Errorf("what was in force is not again: %+v, %v, %v", after, err, showErr)
+	}
+	for _, name := range []string{"half-out", "half-in"} {
+		if _, err := order(infra.ImpairOrder{Do: "clear", Pod: pod, Name: name}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/kernel"
 	"github.com/nodefv/nodefv/workloads/netns"
 )
@@ -41,7 +44,12 @@ func (d *Driver) openKernel(ctx context.Context) (err error) {
 type node struct{ backend kernel.Backend }
 
 func (node) Routes() (map[string]string, error) { return netns.Routes() }
-func (node) Links() ([]string, error)           { return netns.Links() }
+
+// Links leaves out the devices of impairments of the node's own links, which whoever set them ends.
+func (node) Links() ([]string, error) {
+	all, err := netns.Links()
+	return slices.DeleteFunc(all, func(name string) bool { return strings.HasPrefix(name, impair.DevicePrefix) }), err
+}
 
 func (n node) Programmed(ctx context.Context) (*kernel.State, error) {
 	return netns.Programmed(ctx, n.backend)

@@ -59,15 +59,12 @@ func (w *Wire) Freeze(pod workloads.Key) (effects.Losing, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.note(pod, true)
-	f := frozen{w, pod, link}
 	all := impair.Quality{Loss: impair.Loss{Chance: impair.Chance{Share: 1}}}
+	var freeze []ordered
 	for _, d := range []impair.Direction{impair.Out, impair.In} {
-		if err := link.Set(impair.Impairment{Name: frozenPrefix + string(d), Direction: d, Quality: all}); err != nil {
-			return nil, errors.Join(err, f.thaw())
-		}
+		freeze = append(freeze, ordered{pod, link, impair.Impairment{Name: frozenPrefix + string(d), Direction: d, Quality: all}})
 	}
-	return f, nil
+	return frozen{w, pod, link}, w.setAll(freeze)
 }
 
 // frozenPrefix begins the names of the impairments that freeze a link: it may have others, which stay.

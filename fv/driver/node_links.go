@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/netns"
@@ -20,19 +21,19 @@ import (
 
 // uplinkKey stands for the interface with the node's address, by which it reaches the API server. uplink.Pod stands for the one by which it
 // reaches the pods of other nodes.
-var uplinkKey = workloads.Key{Name: Uplink}
+var uplinkKey = workloads.Key{Name: infra.Uplink}
 
 // chosen are the links that an order is about, in their order by name; the lock is held.
-func (w *Wire) chosen(o ImpairOrder) ([]workloads.Key, error) {
+func (w *Wire) chosen(o infra.ImpairOrder) ([]workloads.Key, error) {
 	switch o.Pod {
 	case "":
 		return slices.SortedFunc(maps.Keys(w.links), func(a, b workloads.Key) int { return strings.Compare(a.String(), b.String()) }), nil
-	case API:
+	case infra.API:
 		if !w.api.IsValid() {
 			return nil, errors.New("the agent has no connection of its own with the API server here: use --uplink")
 		}
 		return []workloads.Key{uplinkKey}, nil
-	case Uplink:
+	case infra.Uplink:
 		return []workloads.Key{uplink.Pod, uplinkKey}, nil
 	}
 	k, err := w.pod(o.Pod)
@@ -60,10 +61,10 @@ func (w *Wire) within(pod string) func(*impair.Filter) {
 	own := &impair.Connection{Protocol: corev1.ProtocolTCP, Local: impair.Endpoint{Port: netns.OwnFirst, Last: netns.OwnLast}}
 	return func(f *impair.Filter) {
 		switch pod {
-		case API:
+		case infra.API:
 			f.Connection = &impair.Connection{Protocol: corev1.ProtocolTCP, Remote: impair.Endpoint{Address: w.api.Addr(), Port: w.api.Port()}}
 			f.Except = own
-		case Uplink:
+		case infra.Uplink:
 			f.Except = own
 		}
 	}

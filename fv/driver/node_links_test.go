@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
 	"github.com/nodefv/nodefv/workloads/netns"
@@ -35,13 +37,13 @@ func TestOwnConnectionsStayOut(t *testing.T) {
 	if err := dial(); err != nil {
 		t.Fatalf("before anything is impaired: %v", err)
 	}
-	if _, err := w.obey(ImpairOrder{Do: "set", Pod: API, Both: true, Asked: json.RawMessage(`{"loss":{"share":1}}`)}); err != nil {
+	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: infra.API, Both: true, Asked: json.RawMessage(`{"loss":{"share":1}}`)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := dial(); err == nil {
 		t.Error("the agent reaches the API server, though all is lost")
 	}
-	report := shown(t, w, API)
+	report := shown(t, w, infra.API)
 	out, in := report.Impairments[0], report.Impairments[1]
 	if out.Name != "api-out" || in.Name != "api-in" || out.Counters.Lost == 0 || out.Counters.Lost != out.Counters.Packets {
 		t.Errorf("what the agent sends: %+v", report)
@@ -55,10 +57,10 @@ func TestOwnConnectionsStayOut(t *testing.T) {
 		t.Fatalf("our own way to the API server is cut as well: %v", err)
 	}
 	defer again.Close()
-	if after := shown(t, w, API).Impairments[0].Counters.Packets; after != before {
+	if after := shown(t, w, infra.API).Impairments[0].Counters.Packets; after != before {
 		t.Errorf("%d packets of our own are counted", after-before)
 	}
-	if _, err := w.obey(ImpairOrder{Do: "clear", Pod: API}); err != nil {
+	if _, err := w.obey(infra.ImpairOrder{Do: "clear", Pod: infra.API}); err != nil {
 		t.Fatal(err)
 	}
 	if err := dial(); err != nil {
@@ -69,14 +71,24 @@ func TestOwnConnectionsStayOut(t *testing.T) {
 // TestUplink impairs the node's link to pods of other nodes as well, whose lost packets are then nobody's fault.
 func TestUplink(t *testing.T) {
 	w, _ := nodeWire(t)
-	reports, err := w.obey(ImpairOrder{Do: "set", Pod: Uplink, Asked: json.RawMessage(`{"loss":{"share":0.1}}`)})
-	if err != nil || len(reports) != 2 || reports[0].Pod != uplink.Pod.String() || reports[1].Pod != Uplink {
+	reports, err := w.obey(infra.ImpairOrder{Do: "set", Pod: infra.Uplink, Asked: json.RawMessage(`{"loss":{"share":0.1}}`)})
+	if err != nil || len(reports) != 2 || reports[0].Pod != uplink.Pod.String() || reports[1].Pod != infra.Uplink {
 		t.Fatalf("%+v, %v", reports, err)
 	}
 	if len(w.bad) == 0 || w.bad[0].pod != uplink.Pod || !w.bad[0].to.IsZero() {
 		t.Errorf("noted: %+v", w.bad)
 	}
-	if _, err := w.obey(ImpairOrder{Do: "set", Pod: "node", Asked: json.RawMessage(`{}`)}); err == nil || !strings.Contains(err.Error(), "no pod") {
+	before, err := node{}.Links()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: infra.Uplink, Asked: json.RawMessage(`{"delay":1000000}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := (node{}).Links(); err != nil || !slices.Equal(before, after) {
+		t.Errorf("a link that is impaired leaves %v, before it was %v: %v", after, before, err)
+	}
+	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: "node", Asked: json.RawMessage(`{}`)}); err == nil || !strings.Contains(err.Error(), "no pod") {
 		t.Errorf("a pod named node: %v", err)
 	}
 }
@@ -115,7 +127,7 @@ func nodeWire(t *testing.T) (*Wire, netip.AddrPort) {
 // shown is what is in force on a link.
 func shown(t *testing.T, w *Wire, link string) LinkReport {
 	t.Helper()
-	reports, err := w.obey(ImpairOrder{Do: "show", Pod: link})
+	reports, err := w.obey(infra.ImpairOrder{Do: "show", Pod: link})
 	if err != nil || len(reports) != 1 {
 		t.Fatalf("%+v, %v", reports, err)
 	}

@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +15,7 @@ import (
 	"github.com/nodefv/nodefv/scenarios/steer"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/impair"
+	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
 // steered lets a client of a socket in the record's folder steer the world.
@@ -101,19 +101,33 @@ func (w *Wire) Impair(i effects.Impairment) error {
 		end := func(a netip.AddrPort) impair.Endpoint { return impair.Endpoint{Address: a.Addr(), Port: a.Port()} }
 		asked.Filter.Connection = &impair.Connection{Protocol: i.Protocol, Local: end(i.Local), Remote: end(i.Remote)}
 	}
-	text, err := json.Marshal(asked)
+	asked.Name = i.Name
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k, err := w.pod(i.Pod.String())
 	if err != nil {
 		return err
 	}
-	_, err = w.obey(ImpairOrder{Do: "set", Pod: i.Pod.String(), Name: i.Name, Replace: true, Asked: text})
-	return err
+	link, err := w.link(k)
+	if err != nil {
+		return err
+	}
+	return w.setAll([]ordered{{k, link, asked}})
 }
 
-// Mend ends the impairment of that name on a pod's link.
+// Mend ends the impairment of that name on a link, which may be one of the node's.
 func (w *Wire) Mend(pod workloads.Key, name string) error {
-	_, err := w.obey(ImpairOrder{Do: "clear", Pod: pod.String(), Name: name})
-	return err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	link := w.links[pod]
+	if link == nil {
+		return fmt.Errorf("there is no impairment %s", name)
+	}
+	return errors.Join(link.Clear(name), w.noteEnd(pod, link))
 }
+
+// nodeLinks are the node's own.
+var nodeLinks = map[workloads.Key]effects.NodeLink{uplink.Pod: effects.ToNodes, uplinkKey: effects.ToLAN}
 
 // Impaired says what is in force.
 func (w *Wire) Impaired() ([]effects.Impaired, error) {
@@ -126,13 +140,9 @@ func (w *Wire) Impaired() ([]effects.Impaired, error) {
 			return nil, err
 		}
 		for _, r := range reports {
-			is := effects.Impaired{Packets: r.Counters.Packets, Lost: r.Counters.Lost}
+			is := effects.Impaired{Node: nodeLinks[pod], Packets: r.Counters.Packets, Lost: r.Counters.Lost}
 			is.Pod, is.Name, is.In = pod, r.Name, r.Direction == impair.In
-			for _, c := range r.Proof {
-				is.Proof = append(is.Proof, effects.Claim{
-					Property: c.Property, Asked: c.Asked, Achieved: c.Achieved, Low: c.Low, High: c.High, N: c.N, State: string(c.State),
-				})
-			}
+			is.Proof = r.Proof
 			all = append(all, is)
 		}
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"errors"
 
+	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/workloads/impair"
 )
@@ -17,7 +18,7 @@ type way struct {
 var _ effects.Way = way{}
 
 // agentsWay is the agent's to the API server.
-func (w *Wire) agentsWay() way { return way{w, "way", w.within(API)} }
+func (w *Wire) agentsWay() way { return way{w, "way", w.within(infra.API)} }
 
 // directions are those of the headings.
 var directions = map[effects.Heading]impair.Direction{effects.ToAPI: impair.Out, effects.FromAPI: impair.In}
@@ -32,17 +33,16 @@ func (w way) Worsen(worse effects.Worse) error {
 	if err != nil {
 		return err
 	}
+	var all []ordered
 	for heading, direction := range directions {
 		i := impair.Impairment{Name: w.named(direction), Direction: direction}
 		w.narrow(&i.Filter)
 		if worse.Only == "" || worse.Only == heading {
 			i.Quality = impair.Quality{Delay: worse.Delay, Seed: worse.Seed, Loss: impair.Loss{Chance: impair.Chance{Share: worse.Loss}}}
 		}
-		if err := link.Set(i); err != nil {
-			return err
-		}
+		all = append(all, ordered{uplinkKey, link, i})
 	}
-	return nil
+	return w.setAll(all)
 }
 
 func (w way) Met() (all []effects.Met, err error) {
@@ -61,11 +61,10 @@ func (w way) Met() (all []effects.Met, err error) {
 			if r.Name != w.named(direction) {
 				continue
 			}
-			m := effects.Met{Heading: heading, Packets: r.Counters.Packets, Lost: r.Counters.Lost}
+			m := effects.Met{Heading: heading, Packets: r.Counters.Packets, Lost: r.Counters.Lost, Claims: r.Proof}
 			if r.Held != nil {
 				m.Delay = r.Held.Delay.P50
 			}
-			_, m.Wrong = r.InForce()
 			all = append(all, m)
 		}
 	}
@@ -85,5 +84,5 @@ func (w way) Mend() error {
 			err = errors.Join(err, link.Clear(r.Name))
 		}
 	}
-	return err
+	return errors.Join(err, w.noteEnd(uplinkKey, link))
 }

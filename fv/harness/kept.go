@@ -150,7 +150,13 @@ func (h *Harness) attachToDrive(ctx context.Context, run, out string) (env *infr
 		return nil, o, nil, usage(fmt.Errorf("%w: wait for its end", err))
 	}
 	release = func() { _ = free() } // the end of this process would do
-	if err := h.prepareDriver(ctx, o); err != nil {
+	if err = env.Vacate(ctx); errors.Is(err, infra.ErrDriven) {
+		err = usage(err)
+	}
+	if err == nil {
+		err = h.prepareDriver(ctx, o)
+	}
+	if err != nil {
 		release()
 		return nil, o, nil, err
 	}

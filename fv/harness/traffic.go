@@ -17,23 +17,6 @@ import (
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
-// What stands for a pod in an ImpairOrder that is about the node's own links.
-const (
-	Uplink = "uplink" // to the other nodes and to the API server
-	API    = "api"    // the agent's connections with the API server
-)
-
-// ImpairOrder is what is asked of the driver at work about links.
-type ImpairOrder struct {
-	Do      string         `json:"do"`            // set, show or clear
-	Pod     string         `json:"pod,omitempty"` // namespace/name, Uplink or API; empty: all
-	Name    string         `json:"name,omitempty"`
-	Both    bool           `json:"both,omitempty"`
-	Replace bool           `json:"replace,omitempty"`
-	Classic string         `json:"classic,omitempty"` // as tcpdump -ddd prints it
-	Asked   map[string]any `json:"asked,omitempty"`   // of an impair.Impairment, which this program does not link
-}
-
 // Traffic makes traffic in the kept environment of that run, or the only one there is, with a record below out, and tells on result what became of
 // it: as text, or as JSON. It fails if the traffic is worse than its budget allows.
 func (h *Harness) Traffic(ctx context.Context, run, out string, order load.Order, asJSON bool, result io.Writer) (metrics.Verdict, error) {
@@ -78,7 +61,7 @@ func tellTraffic(path string, asJSON bool, result io.Writer) error {
 
 // Control passes an order on to the driver that is at work in the kept environment of that run, or the only one there is, and its answer to
 // out, as JSON or for people. An order that is refused is a usage error.
-func (h *Harness) Control(ctx context.Context, run string, order ImpairOrder, asJSON bool, out io.Writer) error {
+func (h *Harness) Control(ctx context.Context, run string, order infra.ImpairOrder, asJSON bool, out io.Writer) error {
 	env, o, err := h.attach(ctx, run)
 	if err != nil {
 		return err

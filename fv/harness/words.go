@@ -115,6 +115,9 @@ func repeatTraffic(order load.Order) string {
 		}
 	}
 	say("pods", order.Pods)
+	if order.Behind > 0 {
+		say("servers", order.Behind)
+	}
 	say("protocol", s.Protocol)
 	say("connections", s.Connections)
 	say("rate", strconv.FormatFloat(s.Rate, 'f', -1, 64))

@@ -105,6 +105,8 @@ func (f Finding) where() string {
 // Unknown tells why the finding says nothing of the SUT; empty if it does.
 func (f Finding) Unknown() string {
 	switch {
+	case f.Kind == Impairment:
+		return f.Void()
 	case f.fails() || f.Error == "":
 		return ""
 	case f.Kind == Expectation:

@@ -110,6 +110,7 @@ const (
 	Life        FindingKind = "life"        // the SUT exited, panicked, was killed or restarted unasked: a failure
 	Harness     FindingKind = "harness"     // the harness or the environment broke: inconclusive
 	Overflow    FindingKind = "overflow"    // the machine lost packets for want of room: inconclusive, whatever else was found
+	Impairment  FindingKind = "impairment"  // links were made worse on purpose: if not as asked, inconclusive, whatever else was found
 )
 
 // Finding is one check's result as it was observed; whether it passes follows from it.
@@ -127,12 +128,13 @@ type Finding struct {
 	Differing   int          `json:"differing,omitempty"` // how many facts differed, listed or not; more than 0 fails
 	// Violations counts all violations by their class, those that are excused among them. So they can be excused otherwise than they were.
 	Violations []ViolationCount `json:"violations,omitempty"`
-	Excused    []Excused        `json:"excused,omitempty"` // violations that a known issue of the SUT's release explains; they don't decide
-	Packets    *PacketCounts    `json:"packets,omitempty"` // of a check that judges packets
-	Note       string           `json:"note,omitempty"`    // what a reader should know though it decides nothing
-	Log        []string         `json:"log,omitempty"`     // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
-	Stack      string           `json:"stack,omitempty"`   // of a scenario that panicked
-	Error      string           `json:"error,omitempty"`   // why the probe could not be read (inconclusive), or what a finding of another kind is about
+	Excused    []Excused        `json:"excused,omitempty"`  // violations that a known issue of the SUT's release explains; they don't decide
+	Packets    *PacketCounts    `json:"packets,omitempty"`  // of a check that judges packets
+	Impaired   []Impaired       `json:"impaired,omitempty"` // what was made worse, of an impairment
+	Note       string           `json:"note,omitempty"`     // what a reader should know though it decides nothing
+	Log        []string         `json:"log,omitempty"`      // what the agent logged while those of its differences were that are over; of those that remain, its warnings and worse
+	Stack      string           `json:"stack,omitempty"`    // of a scenario that panicked
+	Error      string           `json:"error,omitempty"`    // why the probe could not be read (inconclusive), or what a finding of another kind is about
 }
 
 // Difference is one fact on which the model and the world disagree.

@@ -25,7 +25,7 @@ const schemaFile = "../../docs/run.schema.json"
 // enums are the types of which a record knows a few words alone.
 var enums = map[reflect.Type][]any{
 	reflect.TypeFor[metrics.Verdict](): {metrics.Inconclusive.String(), metrics.Pass.String(), metrics.Fail.String(), metrics.Skip.String()},
-	reflect.TypeFor[FindingKind]():     {Expectation, Life, Harness, Overflow},
+	reflect.TypeFor[FindingKind]():     {Expectation, Life, Harness, Overflow, Impairment},
 }
 
 // schema makes the schema of the record from its types and their comments.

@@ -123,6 +123,8 @@ func (f Finding) broken() string {
 		return "the harness: " + f.Error
 	case f.Kind == Overflow:
 		return "the machine: " + f.Error
+	case f.Kind == Impairment:
+		return f.Void()
 	case f.Differing > 0:
 		return f.extent()
 	case f.Error != "":

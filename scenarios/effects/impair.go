@@ -1,6 +1,8 @@
 package effects
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,6 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -48,24 +53,87 @@ type Quality struct {
 // Impaired is an impairment in force, with the proof of what it did.
 type Impaired struct {
 	Impairment
-	Packets uint64 // that matched
-	Lost    uint64 // of them, by order
-	Proof   []Claim
+	Node    NodeLink // the link, if it is none of a pod's
+	Packets uint64   // that matched
+	Lost    uint64   // of them, by order
+	Proof   []metrics.Claim
 }
 
-// Claim is one property of an impairment: what was asked and what was achieved, in seconds, bits a second or as a share.
-type Claim struct {
-	Property string  `json:"property"`
-	Asked    float64 `json:"asked"`
-	Achieved float64 `json:"achieved"`
-	Low      float64 `json:"low"` // Low to High counts as what was asked
-	High     float64 `json:"high"`
-	N        uint64  `json:"n"`     // packets that it rests on
-	State    string  `json:"state"` // "in force", "not in force" or "unknown"
+// NodeLink is a link of the node's own; empty: it is a pod's.
+type NodeLink string
+
+// The links of the node.
+const (
+	ToNodes NodeLink = "the node's link to other nodes"
+	ToLAN   NodeLink = "the node's link to the API server"
+)
+
+// Told is the impairment as the record has it.
+func (i Impaired) Told() report.Impaired {
+	return report.Impaired{What: i.String(), Packets: i.Packets, Lost: i.Lost, Claims: i.Proof}
 }
 
-// InForce is the state of a claim that is borne out.
-const InForce = "in force"
+// ErrNoImpairer is what comes of an order to impair in a world where no link can be.
+var ErrNoImpairer = errors.New("no link can be impaired here")
+
+// Amid does it while links are impaired, and returns what that did, in the order of the impairments. It is recorded; where it was not in force,
+// the scenario is inconclusive, whatever else is found. An impairment without a name gets one, and one without a seed draws it.
+func Amid(ctx context.Context, w *engine.World, all []Impairment, do func(context.Context) error) (met []Impaired, err error) {
+	impairer := Of(w).Impairer
+	if impairer == nil {
+		return nil, ErrNoImpairer
+	}
+	for n, i := range all {
+		i.Name, i.Seed = cmp.Or(i.Name, fmt.Sprintf("amid-%d", n+1)), cmp.Or(i.Seed, w.Rand.Uint64())
+		if err := impairer.Impair(i); err != nil {
+			return nil, fmt.Errorf("impair %s: %w", i, err)
+		}
+		defer func() { err = errors.Join(err, impairer.Mend(i.Pod, i.Name)) }()
+		met = append(met, Impaired{Impairment: i})
+	}
+	err = do(ctx)
+	now, lookErr := impairer.Impaired()
+	if lookErr != nil {
+		return met, errors.Join(err, lookErr)
+	}
+	for n := range met {
+		for _, is := range now {
+			if is.Node == "" && is.Pod == met[n].Pod && is.Name == met[n].Name {
+				met[n].Packets, met[n].Lost, met[n].Proof = is.Packets, is.Lost, is.Proof
+			}
+		}
+	}
+	w.Note(InForce(met))
+	return met, err
+}
+
+// InForce is what the record has of impairments: those that were not in force make the scenario inconclusive.
+func InForce(all []Impaired) report.Finding {
+	f := report.Finding{Kind: report.Impairment, Name: "impairment"}
+	for _, i := range all {
+		f.Impaired = append(f.Impaired, i.Told())
+	}
+	return f
+}
+
+// String says which packets become how.
+func (i Impairment) String() string {
+	which, way := "sent by ", " to "
+	if i.In {
+		which, way = "received by ", " from "
+	}
+	which += i.Pod.String()
+	if i.Local.Port() > 0 {
+		which += fmt.Sprintf(" at port %d", i.Local.Port())
+	}
+	if i.Remote != (netip.AddrPort{}) {
+		which += way + i.Remote.String()
+	}
+	if i.Protocol != "" {
+		which += " by " + string(i.Protocol)
+	}
+	return which + ": " + i.Quality.String()
+}
 
 // Check says what is wrong with the quality that is asked for, all at once.
 func (q Quality) Check() error {

@@ -3,11 +3,11 @@ package effects
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/load"
 )
@@ -30,16 +30,16 @@ type Losing interface {
 // Losses is how many packets were seen, and how many of them were lost.
 type Losses struct{ Seen, Lost uint64 }
 
-// Disproved is why a share of loss is not known to have been in force; nil: it was, for all that the count says.
-func (l Losses) Disproved(share float64) error {
-	const enough = 200
-	if l.Seen < enough {
-		return fmt.Errorf("a loss of %g %% is not known to have been in force: %d packets met it, which says nothing", 100*share, l.Seen)
+// Finding is what the record has of a loss of that share of some packets, which are told in words. If it was not in force, the scenario is
+// inconclusive: chance oversteps the bounds once in a million times on each side.
+func (l Losses) Finding(what string, share float64) report.Finding {
+	c := metrics.ClaimShare("loss", share*float64(l.Seen), l.Lost, l.Seen)
+	if share < 1 && l.Seen > 0 {
+		e := metrics.ExpectAlike(int(l.Seen), share)
+		c.Low, c.High = float64(e.Low)/float64(l.Seen), float64(e.High)/float64(l.Seen)
+		c = c.Judged()
 	}
-	if e := metrics.ExpectAlike(int(l.Seen), share); !e.Holds(int(l.Lost)) {
-		return fmt.Errorf("a loss of %g %% was not in force: of %d packets %d were lost, %d to %d would be", 100*share, l.Seen, l.Lost, e.Low, e.High)
-	}
-	return nil
+	return report.Finding{Kind: report.Impairment, Name: "impairment", Impaired: []report.Impaired{{What: what, Packets: l.Seen, Lost: l.Lost, Claims: []metrics.Claim{c}}}}
 }
 
 // ErrNoLoss is what a scenario returns in a world where no packets can be lost.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
@@ -67,14 +68,14 @@ type Met struct {
 	Heading       Heading
 	Packets, Lost uint64
 	Delay         time.Duration // the median; 0: none was held
-	Wrong         string        // why what was asked is not proved to have been in force; empty: it is
+	Claims        []metrics.Claim
 }
 
 // ErrNoWay is what AmidWorse returns in a world where the agent's way to the API server can't be made worse.
 var ErrNoWay = errors.New("the agent's way to the API server can't be made worse here")
 
-// AmidWorse does it while the agent's way to the API server is worse, and records how it was. If that was not so, whatever was done says
-// nothing, and the error is not ErrBroken.
+// AmidWorse does it while the agent's way to the API server is worse, and records how it was. If that was not so, the scenario is
+// inconclusive, whatever else is found.
 func AmidWorse(ctx context.Context, w *engine.World, worse Worse, do func(context.Context) error) (err error) {
 	way := Of(w).Way
 	if way == nil {
@@ -93,37 +94,22 @@ func AmidWorse(ctx context.Context, w *engine.World, worse Worse, do func(contex
 	for _, m := range met {
 		m.measured(w, worse, begun)
 	}
-	if wrong := worse.Disproved(met); wrong != nil {
-		if err != nil {
-			wrong = fmt.Errorf("%w; besides: %v", wrong, err) // which says nothing of the agent
-		}
-		return wrong
-	}
+	w.Note(worse.Finding("the agent's", met))
 	return err
 }
 
-// Disproved is why what was asked is not known to have been in force; nil: it was. Where nothing is heard any more, nothing may be said.
-func (w Worse) Disproved(met []Met) error {
+// Finding is what the record has of it, that of packets of whoever's way it is. If it was not in force, the scenario is inconclusive.
+func (w Worse) Finding(whose string, met []Met) report.Finding {
+	f := report.Finding{Kind: report.Impairment, Name: "impairment"}
+	// Where nothing is heard any more, nothing may be said.
 	silent := w.Loss == 1 && w.Only == "" && slices.ContainsFunc(met, func(m Met) bool { return m.Packets > 0 })
 	for _, m := range met {
-		if !w.suffers(m.Heading) || silent && m.Packets == 0 {
-			continue
-		}
-		wrong := m.Wrong
-		if w.Loss == 1 { // a few packets prove it
-			wrong = ""
-			if m.Lost != m.Packets {
-				wrong = fmt.Sprintf("%d of %d packets were lost", m.Lost, m.Packets)
-			}
-		}
-		if m.Packets == 0 {
-			wrong = "there was no packet that could meet it"
-		}
-		if wrong != "" {
-			return fmt.Errorf("%s was not in force %s: %s", w, m.Heading, wrong)
+		if w.suffers(m.Heading) && (!silent || m.Packets > 0) {
+			what := fmt.Sprintf("%s packets %s: %s", whose, m.Heading, w)
+			f.Impaired = append(f.Impaired, report.Impaired{What: what, Packets: m.Packets, Lost: m.Lost, Claims: m.Claims})
 		}
 	}
-	return nil
+	return f
 }
 
 func (m Met) measured(w *engine.World, worse Worse, begun time.Time) {

@@ -60,8 +60,8 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	}
 	facts := 0
 	for _, f := range sc.Findings {
-		if f.Kind == report.Overflow {
-			return metrics.Inconclusive, f.Error
+		if why := f.Void(); why != "" {
+			return metrics.Inconclusive, why
 		}
 		facts += f.Facts
 	}

@@ -23,6 +23,9 @@ func TestJudge(t *testing.T) {
 	exit := func(role string, code int) report.Event {
 		return report.Event{At: begun.Add(time.Second), Container: role, What: "exited", ExitCode: code, Log: []string{"panic: boom"}}
 	}
+	impaired := func(c metrics.Claim) report.Finding {
+		return report.Finding{Kind: report.Impairment, Name: "impairment", Impaired: []report.Impaired{{What: "a link", Packets: c.N, Claims: []metrics.Claim{c}}}}
+	}
 	for name, c := range map[string]struct {
 		findings  []report.Finding
 		events    []report.Event
@@ -48,6 +51,16 @@ func TestJudge(t *testing.T) {
 		"there was no room": {
 			findings: []report.Finding{differs, {Kind: report.Overflow, Error: "raise gc_thresh3"}}, want: metrics.Inconclusive, says: "gc_thresh3",
 		},
+		"an impairment was in force": {
+			findings: []report.Finding{agreed, impaired(metrics.ClaimShare("loss", 10, 11, 1000))}, want: metrics.Pass, says: "3 facts",
+		},
+		"an impairment was not in force": {
+			findings: []report.Finding{differs, impaired(metrics.ClaimShare("loss", 10, 100, 1000))}, want: metrics.Inconclusive,
+			says: "a link: loss: asked 1.000 %, achieved 10.000 %",
+		},
+		"nothing shows an impairment":    {findings: []report.Finding{agreed, impaired(metrics.ClaimShare("loss", 0.1, 0, 10))}, want: metrics.Inconclusive, says: "unknown (n 10)"},
+		"nobody met an impairment":       {findings: []report.Finding{agreed, impaired(metrics.Claim{})}, want: metrics.Inconclusive, says: "no packet met it"},
+		"amid an impairment it is wrong": {findings: []report.Finding{impaired(metrics.ClaimShare("loss", 10, 11, 1000)), differs}, want: metrics.Fail, says: "10.128.0.1/32"},
 		"what a known issue explains": {
 			findings: []report.Finding{agreed, cut}, known: cuts, want: metrics.Pass, says: `excused by "cuts" (docs): 2 violations, 7 packets`,
 		},

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/nodefv/nodefv/scenarios/effects"
-	"github.com/nodefv/nodefv/workloads"
 )
 
 // impairment is one in force, with what it is made of.
@@ -16,13 +15,10 @@ type impairment struct {
 	parts []effects.Impairment // one for each direction
 }
 
-// errNoImpairer is what an order to impair comes to where nothing can be impaired.
-var errNoImpairer = errors.New("no link can be impaired here")
-
 func (s *Session) impair(i Impair) error {
 	impairer := effects.Of(s.world).Impairer
 	if impairer == nil {
-		return errNoImpairer
+		return effects.ErrNoImpairer
 	}
 	base, out, in, err := s.path(i)
 	if err != nil {
@@ -139,7 +135,7 @@ func (s *Session) connection(i Impair) (from, to effects.End, local, remote neti
 func (s *Session) mend(name string) error {
 	impairer := effects.Of(s.world).Impairer
 	if impairer == nil {
-		return errNoImpairer
+		return effects.ErrNoImpairer
 	}
 	s.mu.Lock()
 	all := slices.Clone(s.impairments)
@@ -158,39 +154,41 @@ func (s *Session) mend(name string) error {
 		s.impairments = slices.DeleteFunc(s.impairments, func(other impairment) bool { return other.order.Name == i.order.Name })
 		s.mu.Unlock()
 	}
-	if found || name == Everything {
-		return errors.Join(errs...)
+	if !found || name == Everything {
+		errs = append(errs, mendForeign(impairer, name))
 	}
-	return s.mendForeign(impairer, name)
+	return errors.Join(errs...)
 }
 
-// mendForeign ends an impairment that was not set here, but by `fv impair`.
-func (s *Session) mendForeign(impairer effects.Impairer, name string) error {
+// mendForeign ends an impairment of that name that was not set here but by `fv impair`, or all that are in force.
+func mendForeign(impairer effects.Impairer, name string) error {
 	all, err := impairer.Impaired()
-	if err != nil {
-		return err
-	}
+	found := name == Everything
 	for _, i := range all {
-		if i.Name == name {
-			return impairer.Mend(i.Pod, i.Name)
+		if p := (part{i.Pod, i.Node, i.Name}); name == Everything || p.foreign() == name {
+			found = true
+			err = errors.Join(err, impairer.Mend(i.Pod, i.Name))
 		}
 	}
-	return fmt.Errorf("there is no impairment %s", name)
+	if err == nil && !found {
+		err = fmt.Errorf("there is no impairment %s", name)
+	}
+	return err
 }
 
 // bad reports whether an impairment may be what becomes of a new connection between two pods.
-func (s *Session) bad(from, to workloads.Key) bool {
-	if s.foreign[from] || s.foreign[to] {
+func (s *Session) bad(from, to effects.End) bool {
+	if s.foreign[from.Key] || s.foreign[to.Key] || s.crossing && (from.Remote || to.Remote) {
 		return true
 	}
 	for _, i := range s.impairments {
 		if i.order.Traffic != "" || i.order.Quality == (effects.Quality{}) {
 			continue
 		}
-		if i.order.To == "" && (i.parts[0].Pod == from || i.parts[0].Pod == to) {
+		if i.order.To == "" && (i.parts[0].Pod == from.Key || i.parts[0].Pod == to.Key) {
 			return true
 		}
-		a, b := Short(from), Short(to)
+		a, b := Short(from.Key), Short(to.Key)
 		if i.order.From == a && i.order.To == b || i.order.From == b && i.order.To == a {
 			return true
 		}

@@ -46,7 +46,7 @@ func (s *Session) Look() State {
 			f := t.flow(l.Number)
 			k := link{f.From.Key, f.To.Key, t.order.Protocol}
 			if links[k] == nil {
-				links[k] = &gathered{}
+				links[k] = &gathered{from: f.From, to: f.To}
 			}
 			links[k].add(l, answers, lost)
 		}
@@ -61,6 +61,7 @@ func (s *Session) Look() State {
 
 // gathered is what the connections of a link come to.
 type gathered struct {
+	from, to              effects.End
 	connections, standing int
 	answered, lost        uint64
 	answers               []time.Duration
@@ -115,7 +116,7 @@ func (s *Session) links(state *State, all map[link]*gathered, took float64) {
 		return cmp.Or(a.from.Compare(b.from), a.to.Compare(b.to), strings.Compare(string(a.protocol), string(b.protocol)))
 	}) {
 		g := all[k]
-		l := Link{From: Short(k.from), To: Short(k.to), Protocol: k.protocol, Connections: g.connections, Standing: g.standing, Verdict: Unsure, Impaired: s.bad(k.from, k.to)}
+		l := Link{From: Short(k.from), To: Short(k.to), Protocol: k.protocol, Connections: g.connections, Standing: g.standing, Verdict: Unsure, Impaired: s.bad(g.from, g.to)}
 		l.Path = pathOf(g.answered, g.lost, took, g.answers)
 		if t, tried := s.tried[k]; tried && !l.Impaired {
 			l.Want, l.Got, l.Why, l.Verdict = t.Want.String(), t.Got.String(), t.Why, t.verdict()
@@ -156,32 +157,44 @@ func (s *Session) rest(state *State) {
 	for _, i := range s.impairments {
 		is := Impaired{Impair: i.order, Words: i.order.String()}
 		for _, p := range i.parts {
-			is.Ways = append(is.Ways, proven[part{p.Pod, p.Name}])
-			delete(proven, part{p.Pod, p.Name})
+			is.Ways = append(is.Ways, proven[part{pod: p.Pod, name: p.Name}])
+			delete(proven, part{pod: p.Pod, name: p.Name})
 		}
 		state.Impairments = append(state.Impairments, is)
 	}
-	s.foreign = map[workloads.Key]bool{}
+	s.foreign, s.crossing = map[workloads.Key]bool{}, false
 	for _, p := range slices.SortedFunc(maps.Keys(proven), func(a, b part) int { return cmp.Or(a.pod.Compare(b.pod), strings.Compare(a.name, b.name)) }) {
-		s.foreign[p.pod] = true
-		state.Impairments = append(state.Impairments, Impaired{
-			Impair: Impair{Name: p.name, From: Short(p.pod)}, Words: fmt.Sprintf("impair %s: %s, set by fv impair", Short(p.pod), p.name), Ways: []Proof{proven[p]},
-		})
+		is := Impaired{Impair: Impair{Name: p.foreign()}, Foreign: true, Words: fmt.Sprintf("impair %s: %s, set by fv impair", p.place(), p.name), Ways: []Proof{proven[p]}}
+		switch p.node {
+		case "":
+			is.From = Short(p.pod)
+			s.foreign[p.pod] = true
+		case effects.ToNodes:
+			s.crossing = true
+		}
+		state.Impairments = append(state.Impairments, is)
 	}
 }
 
 // part names an impairment of one direction.
 type part struct {
-	pod  workloads.Key
+	pod  workloads.Key // what stands for one, of a link of the node's
+	node effects.NodeLink
 	name string
 }
+
+func (p part) place() string { return cmp.Or(string(p.node), Short(p.pod)) }
+
+// foreign names it among others of its name on other links.
+func (p part) foreign() string { return p.name + " of " + p.place() }
 
 // proofs are what the kernel and the emulator say of all impairments.
 func (s *Session) proofs() (map[part]Proof, error) {
 	all, err := effects.Of(s.world).Impairer.Impaired()
 	proven := map[part]Proof{}
 	for _, i := range all {
-		proven[part{i.Pod, i.Name}] = Proof{Pod: Short(i.Pod), In: i.In, Packets: i.Packets, Lost: i.Lost, Claims: i.Proof}
+		p := part{i.Pod, i.Node, i.Name}
+		proven[p] = Proof{Pod: p.place(), In: i.In, Packets: i.Packets, Lost: i.Lost, Claims: i.Proof}
 	}
 	return proven, err
 }

@@ -43,6 +43,7 @@ type Session struct {
 	churn       []*churning
 	impairments []impairment
 	foreign     map[workloads.Key]bool // pods whose links somebody else has impaired
+	crossing    bool                   // and the node's to other nodes
 	tried       map[link]trial
 	away        string // what is done to the agent; empty: nothing
 	looked      time.Time

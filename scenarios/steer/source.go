@@ -57,12 +57,16 @@ func Source(name string, stage Stage, entries []Entry) ([]byte, error) {
 		Budgets, Impairs   bool
 	}{Name: strconv.Quote(name), Stage: literal(reflect.ValueOf(stage))}
 	var last time.Duration
+	ours := map[string]bool{Everything: true}                                                                           // what `fv impair` has set nobody sets again
 	inOrder := slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.At, b.At) }) // some are told at their end
 	for _, e := range inOrder {
-		if e.Error != "" {
+		o := e.Order
+		if e.Error != "" || o.Mend != "" && !ours[o.Mend] {
 			continue
 		}
-		o := e.Order
+		if o.Impair != nil {
+			ours[o.Impair.Name] = true
+		}
 		o.After = max(e.At.Round(100*time.Millisecond), 100*time.Millisecond)
 		last = max(last, o.After)
 		data.Orders = append(data.Orders, strings.TrimPrefix(literal(reflect.ValueOf(o)), "steer.Order"))

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/nodefv/nodefv/scenarios/effects"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads/load"
 )
 
@@ -117,17 +117,18 @@ type Connection struct {
 // Impaired is an impairment in force.
 type Impaired struct {
 	Impair
-	Words string  `json:"words"`
-	Ways  []Proof `json:"ways"` // one for each direction
+	Words   string  `json:"words"`
+	Foreign bool    `json:"foreign,omitempty"` // set by `fv impair`
+	Ways    []Proof `json:"ways"`              // one for each direction
 }
 
-// Proof is what was done in one direction of a pod's link, as the kernel counted it.
+// Proof is what was done in one direction of a link, as the kernel counted it.
 type Proof struct {
-	Pod     string          `json:"pod"`
-	In      bool            `json:"in"` // what the pod receives; else what it sends
+	Pod     string          `json:"pod"` // or which link of the node
+	In      bool            `json:"in"`  // what the pod receives; else what it sends
 	Packets uint64          `json:"packets"`
 	Lost    uint64          `json:"lost"`
-	Claims  []effects.Claim `json:"claims"`
+	Claims  []metrics.Claim `json:"claims"`
 }
 
 // ChurnState is churn that goes on.

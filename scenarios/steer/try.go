@@ -42,7 +42,7 @@ func (s *Session) tryOnce(ctx context.Context) {
 	links, flows := map[effects.Flow]link{}, []effects.Flow(nil)
 	for _, t := range s.traffic {
 		for _, f := range t.flows {
-			if s.bad(f.From.Key, f.To.Key) {
+			if s.bad(f.From, f.To) {
 				continue
 			}
 			k := link{f.From.Key, f.To.Key, t.order.Protocol}

@@ -19,8 +19,8 @@ import (
 // longestClose bounds how long the end of a detour waits for packets that netem holds.
 const longestClose = 2 * time.Second
 
-// devicePrefix begins the names of the devices that we make in pods' namespaces.
-const devicePrefix = "impair"
+// DevicePrefix begins the names of the devices that we make in pods' namespaces.
+const DevicePrefix = "impair"
 
 // sweep removes devices of detours whose process was killed, from the calling thread's namespace. A tap went with it.
 func sweep() error {
@@ -30,7 +30,7 @@ func sweep() error {
 	}
 	for _, d := range devices {
 		// Only the end that has the qdisc: the other one goes with it. It has an owner, who may be alive.
-		if owner, ours := strings.CutPrefix(d.Attrs().Alias, devicePrefix+" of "); ours && d.Type() == "veth" {
+		if owner, ours := strings.CutPrefix(d.Attrs().Alias, DevicePrefix+" of "); ours && d.Type() == "veth" {
 			if _, err := os.Stat("/proc/" + owner); errors.Is(err, os.ErrNotExist) {
 				if err := netlink.LinkDel(d); err != nil {
 					return fmt.Errorf("remove device %s: %w", d.Attrs().Name, err)
@@ -79,14 +79,14 @@ func (l *Link) newNetem(r *rule) (detour, error) {
 }
 
 func (d *netemDetour) makePair(mtu int) (exit int, err error) {
-	name := fmt.Sprintf("%s%08x", devicePrefix, rand.Uint32())
+	name := fmt.Sprintf("%s%08x", DevicePrefix, rand.Uint32())
 	pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: name + "x"}
 	pair.Name = name
 	if err := netlink.LinkAdd(pair); err != nil {
 		return 0, fmt.Errorf("make veth pair: %w", err)
 	}
 	d.pair = pair
-	if err := netlink.LinkSetAlias(pair, fmt.Sprintf("%s of %d", devicePrefix, os.Getpid())); err != nil {
+	if err := netlink.LinkSetAlias(pair, fmt.Sprintf("%s of %d", DevicePrefix, os.Getpid())); err != nil {
 		return 0, fmt.Errorf("name owner of veth pair: %w", err)
 	}
 	other, err := bringUp(pair.PeerName, mtu, 0)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nodefv/nodefv/metrics"
 )
 
 func TestSchedule(t *testing.T) {
@@ -66,30 +68,11 @@ func TestDistributions(t *testing.T) {
 	}
 }
 
-func TestShareKnowsItsInterval(t *testing.T) {
-	for _, c := range []struct {
-		expected, happened float64
-		of                 uint64
-		want               State
-	}{
-		{3, 3, 10, Unknown},
-		{30, 33, 1000, InForce},
-		{30, 90, 1000, NotInForce},
-		{30, 0, 1000, NotInForce},
-		{0.5, 0, 1000, InForce},
-		{1000, 1000, 1000, InForce},
-	} {
-		if got := share("loss", c.expected, uint64(c.happened), c.of); got.State != c.want {
-			t.Errorf("%g expected: %v", c.expected, got)
-		}
-	}
-}
-
 // TestClaimsWhilePacketsWait holds that a share is one of the packets that it was decided for, sent or not.
 func TestClaimsWhilePacketsWait(t *testing.T) {
 	q := Quality{Delay: time.Second, Duplication: Chance{Share: 0.1}, Corruption: Chance{Share: 0.1}}
 	for _, c := range (Held{Came: 100, Kept: 110, Waiting: 110, Duplicated: 10, Corrupted: 11}).claims(q) {
-		if c.Property != "delay" && c.State != InForce {
+		if c.Property != "delay" && c.State != metrics.InForce {
 			t.Error(c)
 		}
 	}

@@ -131,7 +131,7 @@ func makeTunBelow(parent string) (fd int, err error) {
 
 // setUp acts in the calling thread's namespace.
 func (t *tap) setUp(fd, mtu int) error {
-	request, err := unix.NewIfreq(devicePrefix + "%d")
+	request, err := unix.NewIfreq(DevicePrefix + "%d")
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ type Prober struct {
 	accepted  []accepted      // of the round under way
 	stream    *Stream         // nil: none
 	token     uint64          // the last one
+	reached   int             // how many tokens of tries came
 	history   history
 	failure   error // of a receiver
 	closed    bool

@@ -153,6 +153,25 @@ func TestProbeDropped(t *testing.T) {
 	}
 }
 
+// TestPatienceEndsAmidAStream wants flows whose packets may be held back to be given up though a stream's packets come all the time.
+func TestPatienceEndsAmidAStream(t *testing.T) {
+	w := newWorld(t, 2)
+	drop(t, w.pods[0].IPs[0], w.pods[1].IPs[0])
+	stream := newStream(t, w)
+	if err := stream.Open(Flow{From: w.pods[1].Pod, To: w.pods[0].IPs[1], Port: open, Protocol: corev1.ProtocolUDP}, nil, time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dropped := Flow{From: w.pods[0].Pod, To: w.pods[1].IPs[0], Port: open}
+	if r := w.prober.ProbeSlow(ctx, []Flow{dropped}, 100*time.Millisecond)[0]; !errors.Is(r.Err, ErrDropped) {
+		t.Errorf("got %+v, want a drop", r)
+	}
+	if _, err := stream.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func blackhole(t *testing.T, pools ...string) {
 	t.Helper()
 	for _, pool := range pools {

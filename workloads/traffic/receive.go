@@ -216,6 +216,7 @@ func (p *Prober) arrived(token uint64, peer netip.Addr) *try {
 		return nil
 	}
 	t.result.SourceSeen = peer
+	p.reached++
 	return t
 }
 

@@ -70,7 +70,7 @@ func (p *Prober) carryOut(ctx context.Context, v *netns.Visitor, tries []*try, p
 // after the last packet of ours has come twice, with a grace between, and brought nothing. Packets that are held back on their way are no
 // part of that order: for them nothing may have come for as long as the patience.
 func (p *Prober) await(ctx context.Context, tries []*try, patience time.Duration) error {
-	quiet := time.Now()
+	quiet, reached := time.Now(), p.reached
 	deadline := quiet.Add(p.wait)
 	last := false
 	for {
@@ -79,19 +79,24 @@ func (p *Prober) await(ctx context.Context, tries []*try, patience time.Duration
 				return err
 			}
 		}
-		moved := p.collect()
-		open := false
+		moved, open := p.collect(), false
 		for _, t := range tries {
 			if !t.settled {
-				moved = p.advance(t) || moved
-				open = open || !t.settled
+				advanced := p.advance(t)
+				moved, open = moved || advanced, open || !t.settled
+				if advanced {
+					quiet = time.Now()
+				}
 			}
+		}
+		if p.reached != reached { // a stream's packets are no sign of life of the tries
+			quiet, reached = time.Now(), p.reached
 		}
 		switch {
 		case !open:
 			return nil
 		case moved:
-			last, quiet = false, time.Now()
+			last = false
 			continue
 		case ctx.Err() != nil:
 			return fmt.Errorf("connect: %w", context.Cause(ctx))

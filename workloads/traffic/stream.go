@@ -244,7 +244,7 @@ func (s *Stream) Take() []Datagram {
 // run sends until it is stopped. It never waits for the Prober: what arrived is taken in when that has nothing to do.
 func (s *Stream) run(v *netns.Visitor) error {
 	runtime.LockOSThread() // for good: the thread ends with its priority
-	hurry()
+	netns.Hurry()
 	for next := monotonic(); ; {
 		select {
 		case <-s.stop:
@@ -351,16 +351,6 @@ func (s *Stream) Stop() ([]Datagram, error) {
 		err = errors.Join(err, fmt.Errorf("%d datagrams arrived after they had been taken for dropped", s.late))
 	}
 	return rest, errors.Join(err, s.err)
-}
-
-// hurry lets the calling thread run before others where the kernel and its rights allow that: by a short slice (Linux 6.12), which
-// wakes it sooner, and by its niceness. How late it was is in the record.
-func hurry() {
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -20, Runtime: 100_000}
-	if unix.SchedSetAttr(0, &attr, 0) != nil {
-		attr.Nice = 0
-		_ = unix.SchedSetAttr(0, &attr, 0)
-	}
 }
 
 func monotonic() int64 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,24 +15,25 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/nodefv/nodefv/fv/harness"
+	"github.com/nodefv/nodefv/infra"
 )
 
 func impairCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "impair", Short: "Make a link worse while traffic goes on, or one connection of it", Args: cobra.NoArgs,
-		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a link: all, or those that a filter matches. The link is a
-pod's, the node's to all others, or the agent's to the API server. It works while something is at work on the environment (fv traffic, fv
-test), and ends with that. show compares what was asked with what was achieved.`,
+		Long: `impair delays, loses, duplicates, reorders, corrupts and slows down packets of a link: all, or those
+that a filter matches. The link is a pod's, the node's to all others, or the agent's to the API server.
+It works while something is at work on the environment (fv traffic, fv test, fv ui), and ends with that.
+list says what can be impaired; show compares what was asked with what was achieved.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(impairSetCommand(), impairShowCommand(), impairClearCommand())
+	c.AddCommand(impairListCommand(), impairSetCommand(), impairShowCommand(), impairClearCommand())
 	return c
 }
 
 func impairSetCommand() *cobra.Command {
 	var q qualityFlags
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run, direction, bpf string
 	c := &cobra.Command{
@@ -76,7 +78,10 @@ live on. All that was counted of it begins anew.`,
 				}
 				order.Classic = text
 			}
-			order.Do, order.Asked = "set", asked
+			order.Do = "set"
+			if order.Asked, err = json.Marshal(asked); err != nil {
+				return err
+			}
 			return control(c, run, order, false)
 		},
 	}
@@ -90,8 +95,28 @@ live on. All that was counted of it begins anew.`,
 	return c
 }
 
+func impairListCommand() *cobra.Command {
+	var run, format string
+	c := &cobra.Command{
+		Use: "list", Short: "Say which pods have a link, and which connections of traffic stand", Args: cobra.NoArgs,
+		Long: `list prints a line for each pod that has a link now, and for each connection of the traffic that goes on:
+the flags of fv impair set that mean it.`,
+		Example: `  fv impair list | grep connection
+  fv impair set --delay 100ms $(fv impair list | grep -m1 connection)`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return usage(fmt.Errorf("--format %s: must be text or json", format))
+			}
+			return control(c, run, infra.ImpairOrder{Do: "list"}, format == "json")
+		},
+	}
+	c.Flags().StringVarP(&format, "format", "f", "text", "text or json")
+	c.Flags().StringVar(&run, "run", "", "the environment's run (default: the only one)")
+	return c
+}
+
 func impairShowCommand() *cobra.Command {
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run, format string
 	c := &cobra.Command{
@@ -114,7 +139,7 @@ func impairShowCommand() *cobra.Command {
 }
 
 func impairClearCommand() *cobra.Command {
-	var order harness.ImpairOrder
+	var order infra.ImpairOrder
 	var link linkFlags
 	var run string
 	var all bool
@@ -137,7 +162,7 @@ func impairClearCommand() *cobra.Command {
 	return c
 }
 
-func controlFlags(f *pflag.FlagSet, run *string, o *harness.ImpairOrder) {
+func controlFlags(f *pflag.FlagSet, run *string, o *infra.ImpairOrder) {
 	f.StringVar(run, "run", "", "the environment's run (default: the only one)")
 	f.StringVar(&o.Name, "name", "", "of the impairment; a link may have several, of which a packet meets the first that matches")
 }
@@ -145,19 +170,19 @@ func controlFlags(f *pflag.FlagSet, run *string, o *harness.ImpairOrder) {
 // linkFlags choose a link.
 type linkFlags struct{ uplink, api bool }
 
-func (l *linkFlags) flags(f *pflag.FlagSet, o *harness.ImpairOrder) {
+func (l *linkFlags) flags(f *pflag.FlagSet, o *infra.ImpairOrder) {
 	f.StringVar(&o.Pod, "pod", "", "the link of the pod namespace/name")
 	f.BoolVar(&l.uplink, "uplink", false, "the node's links to the other nodes and to the API server")
 	f.BoolVar(&l.api, "api", false, "what the agent says to the API server and hears of it")
 }
 
 // choose makes the order one about the link that is chosen; it is an error if there are several.
-func (l *linkFlags) choose(o *harness.ImpairOrder) error {
+func (l *linkFlags) choose(o *infra.ImpairOrder) error {
 	chosen := 0
 	for _, c := range []struct {
 		is   bool
 		word string
-	}{{o.Pod != "", o.Pod}, {l.uplink, harness.Uplink}, {l.api, harness.API}} {
+	}{{o.Pod != "", o.Pod}, {l.uplink, infra.Uplink}, {l.api, infra.API}} {
 		if c.is {
 			o.Pod = c.word
 			chosen++
@@ -169,7 +194,7 @@ func (l *linkFlags) choose(o *harness.ImpairOrder) error {
 	return nil
 }
 
-func control(c *cobra.Command, run string, order harness.ImpairOrder, asJSON bool) error {
+func control(c *cobra.Command, run string, order infra.ImpairOrder, asJSON bool) error {
 	h, err := open(c)
 	if err != nil {
 		return err

@@ -76,7 +76,8 @@ func (e signalError) code() int { return 128 + int(e.Signal) }
 // signalled gives what a signal has cut short the exit code of that; what the session has told already is not told again.
 func signalled(ctx context.Context, err error) error {
 	var cause signalError
-	if err == nil || !errors.As(context.Cause(ctx), &cause) {
+	var anyway *judgedError
+	if err == nil || errors.As(err, &anyway) || !errors.As(context.Cause(ctx), &cause) {
 		return err
 	}
 	if cut, only := unwrapped(err).(*harness.InterruptedError); only && cut.Told {
@@ -84,6 +85,11 @@ func signalled(ctx context.Context, err error) error {
 	}
 	return &exitError{cause.code(), err}
 }
+
+// judgedError is that of a session that a signal is the usual end of: its exit code is that of its verdict.
+type judgedError struct{ error }
+
+func (e *judgedError) Unwrap() error { return e.error }
 
 // unwrapped is the error that an exit code was given to.
 func unwrapped(err error) error {

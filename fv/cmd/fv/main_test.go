@@ -46,6 +46,7 @@ func TestSignalled(t *testing.T) {
 		"nothing was cut short":   {ctx, nil, exitPass, ""},
 		"told already":            {ctx, ended(metrics.Inconclusive, told), 130, ""},
 		"a failure before it":     {ctx, ended(metrics.Fail, told), 130, ""},
+		"a session's usual end":   {ctx, &judgedError{ended(metrics.Fail, nil)}, exitFail, ""},
 		"not told yet":            {ctx, &harness.InterruptedError{Where: "before anything was started"}, 130, "interrupted before anything was started"},
 		"and something is left":   {ctx, errors.Join(told, errors.New("sweep: broken")), 130, told.Error() + "\nsweep: broken"},
 		"no signal, but an error": {t.Context(), errors.New("broken"), exitInconclusive, "broken"},

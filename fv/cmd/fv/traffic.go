@@ -15,21 +15,31 @@ func trafficCommand() *cobra.Command {
 	var run, out, protocol, format, from, to string
 	c := &cobra.Command{
 		Use: "traffic", Short: "Make continuous traffic on a running environment, and account for every message", Args: cobra.NoArgs,
-		Long: `traffic starts pods on the node of a running environment, lets all others send to the first, and says what became of each message and
-connection. A message is due when it is due, whatever became of those before, and latency counts from then. What became of it is printed, how it
-goes stands on the error stream. The record has all of it: traffic.json, a log of latencies for HdrHistogram's tools (traffic.hlog), plots, and
-the page. While it goes on, fv impair makes a pod's link worse.
+		Long: `traffic starts pods on the node of a running environment, lets all others send to the first (or to a
+service), and says what became of each message and connection. A message is due when it is due, whatever
+became of those before, and latency counts from then. What became of it is printed, how it goes stands on
+the error stream. The record has all of it: traffic.json, a log of latencies for HdrHistogram's tools
+(traffic.hlog), plots, and the page. While it goes on, fv impair makes links worse, or one connection.
 
 Exit codes as of fv run: 1 if the traffic was worse than a budget (--max-lost, --max-failed, --max-hole, --p99) allows.`,
 		Example: `  fv traffic --protocol udp --connections 20 --rate 2000 --for 1m --max-lost 0
   fv traffic --idle --connections 10000 --for 5m --max-failed 0
   fv traffic --from remote --pods 200 --connections 400 --for 30s
+  fv traffic --to service --servers 4 --pods 6 --connections 100 --for 30s
   fv traffic --closed --protocol http --size 4096 --for 30s`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return usage(fmt.Errorf("--format %s: must be text or json", format))
 			}
 			o.Spec.Protocol, o.From, o.To = load.Protocol(protocol), load.Ends(from), load.Ends(to)
+			if o.To == load.OfService {
+				if !c.Flags().Changed("servers") {
+					o.Behind = 4
+				}
+				if !c.Flags().Changed("pods") {
+					o.Pods = o.Behind + 1
+				}
+			}
 			for flag, clear := range map[string]func(){
 				"max-lost": func() { o.Budget.Lost = nil }, "max-failed": func() { o.Budget.Failed = nil },
 				"max-hole": func() { o.Budget.Hole = nil }, "p99": func() { o.Budget.P99 = nil },
@@ -54,8 +64,9 @@ Exit codes as of fv run: 1 if the traffic was worse than a budget (--max-lost, -
 	outFlag(f, &out)
 	f.StringVarP(&format, "format", "f", "text", "text or json, in which durations are nanoseconds")
 	f.StringVar(&from, "from", string(load.OfPods), "what sends: pods (of the node), remote (pods of another node, each with an address of its own) or node")
-	f.StringVar(&to, "to", string(load.OfPods), "what answers: pods, remote or node")
-	f.IntVar(&o.Pods, "pods", 2, "pods; all but the first send to it")
+	f.StringVar(&to, "to", string(load.OfPods), "what answers: pods, remote, node, or service (an address that a route with several next hops leads to servers by)")
+	f.IntVar(&o.Pods, "pods", 2, "pods; all but the first send to it (of a service: all but its servers; default there one more than these)")
+	f.IntVar(&o.Behind, "servers", 0, "of a service: how many of the pods serve it (default 4)")
 	f.BoolVar(&o.IPv6, "ipv6", false, "the pods have an IPv6 address as well, and connections are spread over both families")
 	f.StringVar(&protocol, "protocol", string(load.TCP), "tcp, udp or http")
 	f.IntVar(&o.Spec.Connections, "connections", 10, "connections, spread over the pods")

@@ -41,9 +41,15 @@ What was done can be saved as a scenario; the record has it, too. Exit codes as 
 			if err != nil {
 				return err
 			}
-			return ended(h.UI(c.Context(), run, out, stage, port, func(url string) {
+			served := false
+			err = ended(h.UI(c.Context(), run, out, stage, port, func(url string) {
+				served = true
 				fmt.Fprintf(c.OutOrStdout(), "\n  open  %s\n  end   Ctrl-C\n\n", url)
 			}))
+			if err != nil && served {
+				err = &judgedError{err}
+			}
+			return err
 		},
 	}
 	f := c.Flags()

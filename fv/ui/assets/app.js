@@ -105,7 +105,7 @@ class App {
 			i.to ? (i.from === link.from && i.to === link.to) || (i.from === link.to && i.to === link.from) : i.from === link.from || i.from === link.to);
 	}
 
-	isImpaired(link) { return this.impairmentsOf(link).length > 0; }
+	isImpaired(link) { return link.impaired || this.impairmentsOf(link).length > 0; }
 
 	choose(choice, aloud) {
 		this.choice = choice;

@@ -106,7 +106,7 @@ export class Dialogs {
 
 	// impair asks for an impairment of a connection, a link or a workload, and shows what was achieved.
 	impair(of) {
-		const now = () => this.app.state.impairments.find(i => (of.traffic ? i.traffic === of.traffic && (i.connection || 0) === of.connection : !i.traffic && i.from === of.from && (i.to || '') === (of.to || '')));
+		const now = () => this.app.state.impairments.find(i => !i.foreign && (of.traffic ? i.traffic === of.traffic && (i.connection || 0) === of.connection : !i.traffic && i.from === of.from && (i.to || '') === (of.to || '')));
 		const was = now() || {}, live = element('div', {class: 'body', 'aria-live': 'off'});
 		const part = (name, value, most, unit) => number(name, unit, value, 0, most, 'any');
 		const presets = [['slow', {delay: 100}], ['lossy', {loss: 3}], ['mobile', {delay: 80, jitter: 20, loss: 1, rate: 5}], ['dead', {loss: 100}]];

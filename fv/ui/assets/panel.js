@@ -61,7 +61,7 @@ export class Panel {
 		if (s.impairments.length) {
 			all.push(element('h3', {}, 'Impairments ', s.impairments.length > 1 ? button('end all', () => app.tryOrder({mend: '*'}), 'text', 'mend-all') : null),
 				element('ul', {class: 'items'}, ...s.impairments.map(i => element('li', {'data-impairment': i.name}, element('div', {}, i.words.replace(/^impair /, '')),
-					element('span', {class: 'buttons'}, button('Change…', () => app.dialogs.impair({...target(i), title: i.name, detail: i.words.replace(/^impair /, '')}), '', 'change-' + i.name, `Change ${i.name}`), button('End', () => app.tryOrder({mend: i.name}), '', 'mend-' + i.name, `End ${i.name}`)), proof(i)))));
+					element('span', {class: 'buttons'}, i.foreign ? null : button('Change…', () => app.dialogs.impair({...target(i), title: i.name, detail: i.words.replace(/^impair /, '')}), '', 'change-' + i.name, `Change ${i.name}`), button('End', () => app.tryOrder({mend: i.name}), '', 'mend-' + i.name, `End ${i.name}`)), proof(i)))));
 		}
 		if (s.traffic.length) all.push(element('h3', {}, 'Traffic'), element('ul', {class: 'items'}, ...s.traffic.map(t => item(t.words.replace(/^start traffic /, ''), element('small', {}, t.over ? 'it has ended' : `${t.number} connections`), 'Stop', {stopTraffic: t.name}, 'stop-' + t.name))));
 		if (s.churn.length) all.push(element('h3', {}, 'Churn'), element('ul', {class: 'items'}, ...s.churn.map(c => item(`${c.kind}, a cycle each ${c.every / 1e9} s`, element('small', {class: c.error ? 'warn' : ''}, c.error || `${c.cycles} cycles, ${c.made} objects so far`), 'Stop', {stopChurn: c.kind}, 'churn-' + c.kind))));

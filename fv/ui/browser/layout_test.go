@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/nodefv/nodefv/fv/ui"
+	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report/browser"
 	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/steer"
@@ -51,7 +52,7 @@ func madeUp(namespaces, pods int) steer.State {
 	s.Traffic = []steer.TrafficState{{Traffic: steer.Traffic{Name: "t1", Pattern: steer.Namespaces, Protocol: load.TCP, Rate: 10}, Words: "start traffic t1: in each namespace, all to the first", Number: n}}
 	s.Impairments = []steer.Impaired{{
 		Impair: steer.Impair{Name: "t1#1", Traffic: "t1", Connection: 1, Quality: effects.Quality{Delay: 100 * time.Millisecond}}, Words: "impair connection 1 of traffic t1: 100ms delay",
-		Ways: []steer.Proof{{Packets: 80, Claims: []effects.Claim{{Property: "delay", Asked: 0.1, Achieved: 0.1001, N: 80, State: effects.InForce}}}},
+		Ways: []steer.Proof{{Packets: 80, Claims: []metrics.Claim{{Property: "delay", Asked: 0.1, Achieved: 0.1001, N: 80, State: metrics.InForce}}}},
 	}}
 	if len(s.Connections) > 1 {
 		s.Connections[1].Impairment = "t1#1"

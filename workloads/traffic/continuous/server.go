@@ -46,7 +46,7 @@ func (l *Traffic) serve(i int) error {
 				return err
 			}
 			if l.spec.Protocol == load.UDP {
-				return l.watch(fd, &datagramServer{l, fd, uint32(i)}, unix.EPOLLIN)
+				return l.watch(fd, &datagramServer{load: l, fd: fd, pod: uint32(i)}, unix.EPOLLIN)
 			}
 			return l.watch(fd, &listener{l, fd, uint32(i)}, unix.EPOLLIN)
 		})
@@ -113,14 +113,15 @@ func (s *served) ready(events uint32) {
 
 // datagramServer answers datagrams.
 type datagramServer struct {
-	load *Traffic
-	fd   int
-	pod  uint32
+	load  *Traffic
+	fd    int
+	pod   uint32
+	about [64]byte // what the kernel says of a datagram
 }
 
 func (s *datagramServer) ready(uint32) {
 	for {
-		n, from, err := unix.Recvfrom(s.fd, s.load.buffer, 0)
+		n, about, _, from, err := unix.Recvmsg(s.fd, s.load.buffer, s.about[:], 0)
 		if err != nil {
 			if !again(err) && !errors.Is(err, unix.ECONNREFUSED) { // a client that is gone
 				s.load.fail(fmt.Errorf("receive: %w", err))
@@ -133,7 +134,7 @@ func (s *datagramServer) ready(uint32) {
 			continue
 		}
 		if c.account.arrive(h.number) {
-			_ = unix.Sendto(s.fd, s.load.format.encodeAnswer(nil, h, s.pod), 0, from) // what does not go is lost on the way back
+			_ = unix.Sendmsg(s.fd, s.load.format.encodeAnswer(nil, h, s.pod), asked(s.about[:about]), from, 0) // what does not go is lost on the way back
 		}
 	}
 }
@@ -189,4 +190,19 @@ func (s *stream) waitFor(l *Traffic, fd int, room bool) error {
 	}
 	s.waits = room
 	return l.rewatch(fd, room)
+}
+
+// asked makes what the kernel says of a datagram say of its answer that it comes from the address that was asked, which may be one of several
+// that the server has; by which interface it leaves, routes decide.
+func asked(about []byte) []byte {
+	const header, index6 = unix.SizeofCmsghdr, unix.SizeofCmsghdr + 16
+	switch {
+	case len(about) < header:
+		return nil
+	case about[8] == unix.IPPROTO_IP: // its level
+		clear(about[header : header+4])
+	default:
+		clear(about[index6 : index6+4])
+	}
+	return about
 }

@@ -63,8 +63,14 @@ func listen(is4 bool, protocol load.Protocol, port uint16) (fd int, err error) {
 	if err == nil {
 		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(any, port)))
 	}
-	if err == nil && protocol != load.UDP {
+	switch {
+	case err != nil:
+	case protocol != load.UDP:
 		err = unix.Listen(fd, 1<<16)
+	case is4: // see asked
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	default:
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}
 	if err != nil {
 		return -1, fmt.Errorf("listen on port %d: %w", port, errors.Join(err, unix.Close(fd)))

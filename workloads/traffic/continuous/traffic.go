@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -120,6 +121,10 @@ func Start(ctx context.Context, pods Namespaces, spec load.Spec) (*Traffic, erro
 		defer close(l.done)
 		defer stopped()
 		err := netns.Visit(func(v *netns.Visitor) error {
+			if !spec.Closed { // one that sends as fast as it goes would leave others nothing
+				runtime.LockOSThread() // for good: the thread ends with its priority
+				netns.Hurry()
+			}
 			_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // so that waits are exact
 			defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
 			l.visitor = v
