@@ -50,6 +50,10 @@ var kinds = []Descriptor{
 	clusterPolicies,
 	policies,
 	podKind{pods},
+	services,
+	endpointSlices,
+	secrets,
+	ingresses,
 }
 
 // Kinds returns the descriptors of all kinds, in the order in which their objects are made.
@@ -69,6 +73,13 @@ func Find(k Kind) Descriptor {
 type Clients struct {
 	Core  kubernetes.Interface
 	Admin adminclient.Interface // nil: the cluster has no cluster-wide policies
+	// Features are those of the target: kinds that are of use to others alone are not looked at, as if the cluster did not know them. nil: all.
+	Features []Feature
+}
+
+// use reports whether kinds of a feature are looked at.
+func (c Clients) use(f Feature) bool {
+	return f == "" || c.Features == nil || slices.Contains(c.Features, f)
 }
 
 // Served says which kinds the cluster knows, of those that clusters may lack.

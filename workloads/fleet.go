@@ -31,6 +31,7 @@ const (
 type Config struct {
 	Client        kubernetes.Interface
 	Admin         adminclient.Interface // nil: the cluster has no cluster-wide policies
+	Features      []Feature             // see Clients
 	Plugger       Plugger
 	HostInterface func(namespace, pod string) string
 	Decorate      func(obj any) // adds the target's annotations to *corev1.Pod and *corev1.Node; nil: none
@@ -82,7 +83,7 @@ func NewFleet(cfg Config, s State) *Fleet {
 	return f
 }
 
-func (f *Fleet) clients() Clients { return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin} }
+func (f *Fleet) clients() Clients { return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Features: f.cfg.Features} }
 
 // State returns the model.
 func (f *Fleet) State() State {
