@@ -32,6 +32,7 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/proxyconfig/xds"
 )
 
 // UndoGrace is how long a scenario may go on after its timeout, to remove what it made.
@@ -53,6 +54,8 @@ type Driver struct {
 	gauges  *metrics.HTTP
 	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
+
+	configuration *xds.Client // of a target that configures a proxy; nil: it is of another kind
 
 	running   context.Context // ends once the driver is interrupted
 	interrupt context.CancelCauseFunc
@@ -120,6 +123,9 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.openKernel(ctx); err != nil {
+		return err
+	}
+	if err := d.openConfiguration(); err != nil {
 		return err
 	}
 	d.startSampling()

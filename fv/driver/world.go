@@ -55,6 +55,9 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	w := &engine.World{
 		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
 	}
+	if own, wake, ok := d.configured(); ok {
+		w.Effects, w.Wake = own, wake
+	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}

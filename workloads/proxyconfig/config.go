@@ -27,6 +27,15 @@ type Stamp struct {
 	At      time.Time // when it had arrived
 }
 
+// Push is what a control plane sent at once.
+type Push struct {
+	Kind      Kind
+	Stamp     Stamp
+	Resources int     // how many it brought
+	Config    *Config // in use after it
+	Refused   string  // why it was refused, so that all stays as it was; empty: it was accepted
+}
+
 // Config is what a proxy has in use at one time. Its maps are never written once it is made.
 type Config struct {
 	Listeners map[string]*Listener

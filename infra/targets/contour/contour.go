@@ -22,6 +22,7 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/routing"
 )
 
 const (
@@ -182,4 +183,9 @@ func (contour) Features() []workloads.Feature {
 // Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.
 func (contour) Configures() targets.Configured {
 	return targets.Configured{Port: xdsPort, Node: "nodefv", HTTP: httpPort, HTTPS: httpsPort}
+}
+
+// Dialect says that Contour makes a virtual host of each host, and leaves out paths whose service it does not find.
+func (contour) Dialect() routing.Dialect {
+	return routing.Dialect{IngressClass: name, HostsRank: true, SkipsUnserved: true}
 }

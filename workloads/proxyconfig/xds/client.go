@@ -19,15 +19,6 @@ import (
 	"github.com/nodefv/nodefv/workloads/proxyconfig"
 )
 
-// Push is what the control plane sent at once.
-type Push struct {
-	Kind      proxyconfig.Kind
-	Stamp     proxyconfig.Stamp
-	Resources int                 // how many it brought
-	Config    *proxyconfig.Config // in use after it
-	Refused   string              // why it was refused, so that all stays as it was; empty: it was accepted
-}
-
 // Counts say what came of a kind.
 type Counts struct {
 	Pushes, Refused, Resources int
@@ -47,7 +38,7 @@ type Client struct {
 	state   state
 	streams map[proxyconfig.Kind]*stream
 	counts  map[proxyconfig.Kind]Counts
-	watch   map[int]func(Push)
+	watch   map[int]func(proxyconfig.Push)
 	last    error         // of a stream
 	changed chan struct{} // closed with each push
 	watches int
@@ -69,7 +60,7 @@ func Open(node, addr string, dial func(ctx context.Context, network, addr string
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Client{
 		conn: conn, node: node, cancel: cancel, state: newState(), streams: map[proxyconfig.Kind]*stream{}, counts: map[proxyconfig.Kind]Counts{},
-		watch: map[int]func(Push){}, changed: make(chan struct{}),
+		watch: map[int]func(proxyconfig.Push){}, changed: make(chan struct{}),
 	}
 	for kind := range decoders {
 		c.streams[kind] = &stream{client: c, kind: kind, kick: make(chan struct{}, 1)}
@@ -107,7 +98,7 @@ func (c *Client) Counts() map[proxyconfig.Kind]Counts {
 }
 
 // Watch tells do of each push from now on, one after the other, until stop. do must not call the client.
-func (c *Client) Watch(do func(Push)) (stop func()) {
+func (c *Client) Watch(do func(proxyconfig.Push)) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watches++
@@ -146,7 +137,7 @@ func (c *Client) take(kind proxyconfig.Kind, stamp proxyconfig.Stamp, all []reso
 	defer c.mu.Unlock()
 	n := c.counts[kind]
 	n.Pushes++
-	push := Push{Kind: kind, Stamp: stamp, Resources: len(all)}
+	push := proxyconfig.Push{Kind: kind, Stamp: stamp, Resources: len(all)}
 	if refused != nil {
 		push.Refused, c.last = refused.Error(), refused
 		n.Refused++

@@ -218,8 +218,8 @@ func TestAConfigurationIsReadAndFollowed(t *testing.T) {
 	if why := p.answered(kinds.RouteType, "1"); why != "" {
 		t.Errorf("refused: %s", why)
 	}
-	var pushes []Push
-	stop := c.Watch(func(p Push) { pushes = append(pushes, p) })
+	var pushes []proxyconfig.Push
+	stop := c.Watch(func(p proxyconfig.Push) { pushes = append(pushes, p) })
 	next := first(t)
 	next[kinds.RouteType][0].(*routev3.RouteConfiguration).VirtualHosts = []*routev3.VirtualHost{routed("b.example.org", "b")}
 	next[kinds.ClusterType] = []types.Resource{clustered("a"), clustered("b")}
