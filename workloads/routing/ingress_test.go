@@ -50,7 +50,7 @@ func shop(more ...workloads.Object) workloads.State {
 		s.Put(workloads.Service{Key: key(name), Ports: []workloads.ServicePort{{Name: "http", Port: 80, Target: 8080}}})
 		slice := workloads.EndpointSlice{Key: key(name + "-1"), Service: name, Ports: []workloads.EndpointPort{{Name: "http", Port: 8080}}}
 		if name != "f" {
-			slice.Endpoints = []workloads.Endpoint{{Pod: key(name + "-0")}, {Pod: key(name + "-sick"), NotReady: true}}
+			slice.Endpoints = []workloads.ServiceEndpoint{{Pod: key(name + "-0")}, {Pod: key(name + "-sick"), NotReady: true}}
 		}
 		s.Put(slice)
 	}
