@@ -83,7 +83,9 @@ func NewFleet(cfg Config, s State) *Fleet {
 	return f
 }
 
-func (f *Fleet) clients() Clients { return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Features: f.cfg.Features} }
+func (f *Fleet) clients() Clients {
+	return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Features: f.cfg.Features}
+}
 
 // State returns the model.
 func (f *Fleet) State() State {

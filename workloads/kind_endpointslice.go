@@ -19,7 +19,7 @@ type EndpointSlice struct {
 	Service   string // in the same namespace
 	IPv6      bool
 	Ports     []EndpointPort
-	Endpoints []Endpoint // at most 1,000, which is the API's limit
+	Endpoints []ServiceEndpoint // at most 1,000, which is the API's limit
 }
 
 // EndpointPort is a port of all endpoints of a slice.
@@ -28,8 +28,8 @@ type EndpointPort struct {
 	Port int32
 }
 
-// Endpoint is a pod with an address.
-type Endpoint struct {
+// ServiceEndpoint is a pod with an address.
+type ServiceEndpoint struct {
 	Pod      Key
 	Addr     netip.Addr
 	Node     string
@@ -95,10 +95,10 @@ func (s EndpointSlice) endpoints() []discoveryv1.Endpoint {
 }
 
 // EndpointOf returns a pod as a ready endpoint, by its first address of the family; false: it has none.
-func EndpointOf(p Pod, ipv6 bool) (e Endpoint, ok bool) {
+func EndpointOf(p Pod, ipv6 bool) (e ServiceEndpoint, ok bool) {
 	for _, ip := range p.IPs {
 		if ip.Is6() == ipv6 {
-			return Endpoint{Pod: p.Key, Addr: ip, Node: p.Node}, true
+			return ServiceEndpoint{Pod: p.Key, Addr: ip, Node: p.Node}, true
 		}
 	}
 	return e, false

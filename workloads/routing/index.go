@@ -11,7 +11,9 @@ import (
 
 // Index finds the few objects that can make a difference to a request. What an object is, or may be, is for who asks to say: so there can be several
 // versions of one.
-type Index struct{ near map[place]map[workloads.Part]int }
+type Index struct {
+	near map[place]map[workloads.Part]int
+}
 
 // place is where an object is near: a host of requests ("" for all of them) or a service.
 type place struct {
