@@ -341,7 +341,10 @@ func (c *Client) connect(ctx context.Context, r requests.Request) (*stream, erro
 	case <-c.quit:
 		return nil, &failed{requests.Own, os.ErrClosed}
 	case <-ctx.Done():
-		return nil, &failed{requests.Own, fmt.Errorf("no thread opened a socket in time: %w", context.Cause(ctx))}
+		if errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
+			return nil, &failed{requests.Own, errors.New("no thread opened a socket in time")}
+		}
+		return nil, context.Cause(ctx)
 	}
 	made := <-result
 	if made.err != nil {
