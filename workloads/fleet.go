@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 
@@ -31,6 +32,7 @@ const (
 type Config struct {
 	Client        kubernetes.Interface
 	Admin         adminclient.Interface // nil: the cluster has no cluster-wide policies
+	Dynamic       dynamic.Interface     // nil: the cluster has no kinds of which we have no types
 	Features      []Feature             // see Clients
 	Plugger       Plugger
 	HostInterface func(namespace, pod string) string
@@ -84,7 +86,7 @@ func NewFleet(cfg Config, s State) *Fleet {
 }
 
 func (f *Fleet) clients() Clients {
-	return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Features: f.cfg.Features}
+	return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Dynamic: f.cfg.Dynamic, Features: f.cfg.Features}
 }
 
 // State returns the model.

@@ -24,7 +24,13 @@ func (d *Driver) openConfiguration() error {
 	if err != nil {
 		return err
 	}
-	d.configuration = client
+	d.configuration, d.pushed = client, make(chan struct{}, 1)
+	client.Watch(func(proxyconfig.Push) {
+		select {
+		case d.pushed <- struct{}{}:
+		default:
+		}
+	})
 	d.undo.Push("end the following of the configuration", func(context.Context) error { return client.Close() })
 	return nil
 }
@@ -35,12 +41,6 @@ func (d *Driver) configured() (e engine.Effects, wake <-chan struct{}, ok bool) 
 	if !ok {
 		return nil, nil, false
 	}
-	of, woken := t.Configures(), make(chan struct{}, 1)
-	d.configuration.Watch(func(proxyconfig.Push) {
-		select {
-		case woken <- struct{}{}:
-		default:
-		}
-	})
-	return &routed.Configured{Follower: d.configuration, Dialect: t.Dialect(), HTTP: of.HTTP, HTTPS: of.HTTPS, Links: node{}.Links}, woken, true
+	of := t.Configures()
+	return &routed.Configured{Follower: d.configuration, Dialect: t.Dialect(), HTTP: of.HTTP, HTTPS: of.HTTPS, Links: node{}.Links}, d.pushed, true
 }

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -47,6 +48,7 @@ type Driver struct {
 	config  *rest.Config // of the API server
 	client  kubernetes.Interface
 	admin   adminclient.Interface
+	dynamic dynamic.Interface
 	served  map[workloads.Kind]bool // of those that clusters may lack, what this one knows
 	known   []report.KnownIssue     // of the agent's release
 	journal *report.Journal
@@ -55,7 +57,8 @@ type Driver struct {
 	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
 
-	configuration *xds.Client // of a target that configures a proxy; nil: it is of another kind
+	configuration *xds.Client   // of a target that configures a proxy; nil: it is of another kind
+	pushed        chan struct{} // fires when something of it has come
 
 	running   context.Context // ends once the driver is interrupted
 	interrupt context.CancelCauseFunc
@@ -153,6 +156,9 @@ func (d *Driver) openAPI(ctx context.Context) error {
 		return err
 	}
 	if d.admin, err = workloads.NewAdminClient(config); err != nil {
+		return err
+	}
+	if d.dynamic, err = workloads.NewDynamicClient(config); err != nil {
 		return err
 	}
 	d.served, err = workloads.Served(ctx, d.clients())

@@ -27,7 +27,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	presents := d.target.Presentation()
 	fleet := workloads.NewFleet(workloads.Config{
-		Client: d.client, Admin: d.admin, Features: d.target.Features(), Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: d.addr, Load: sc.Load,
+		Client: d.client, Admin: d.admin, Dynamic: d.dynamic, Features: d.target.Features(), Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: d.addr, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))

@@ -295,3 +295,11 @@ var nobody = routing.Request{Host: "nobody.example", Path: "/nothing"}
 func (c *Configured) asks(s workloads.State) []routing.Request {
 	return append(c.Dialect.Requests(s), nobody)
 }
+
+// DialectOf is how the SUT of a world routes requests.
+func DialectOf(w *engine.World) routing.Dialect {
+	if c, ok := ConfiguredOf(w); ok {
+		return c.Dialect
+	}
+	return routing.Dialect{}
+}

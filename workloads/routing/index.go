@@ -27,6 +27,9 @@ func NewIndex(s workloads.State) *Index {
 	for _, i := range s.Ingresses().All() {
 		x.Claim(i, 1)
 	}
+	for _, p := range s.HTTPProxies().All() {
+		x.Claim(p, 1)
+	}
 	for _, e := range s.EndpointSlices().All() {
 		x.Claim(e, 1)
 	}
@@ -66,6 +69,8 @@ func places(o workloads.Object) (all []place) {
 		for h := range hosts {
 			all = append(all, place{host: h})
 		}
+	case workloads.HTTPProxy:
+		all = append(all, place{host: o.Host})
 	case workloads.EndpointSlice:
 		all = append(all, place{service: workloads.Key{Namespace: o.Namespace, Name: o.Service}})
 	}
@@ -103,6 +108,13 @@ func (x *Index) Near(r Request, versions func(workloads.Part) []workloads.Object
 
 // leadsTo adds the services to which a route may lead a request for a host.
 func leadsTo(o workloads.Object, host string, into map[workloads.Key]bool) {
+	if p, ok := o.(workloads.HTTPProxy); ok {
+		for _, route := range p.Routes {
+			for _, s := range route.Services {
+				into[workloads.Key{Namespace: p.Namespace, Name: s.Name}] = true
+			}
+		}
+	}
 	i, ok := o.(workloads.Ingress)
 	if !ok {
 		return
@@ -172,7 +184,7 @@ func (d Dialect) Requests(s workloads.State) (all []Request) {
 			}
 		}
 	}
-	return all
+	return append(all, d.proxyRequests(s)...)
 }
 
 // aHost is a name that a rule's host matches.

@@ -141,9 +141,10 @@ func (d Dialect) unserved() int {
 
 // Objects are those that decide about requests. Any number of others may be among them.
 type Objects struct {
-	Ingresses []workloads.Ingress
-	Services  map[workloads.Key]workloads.Service
-	Slices    map[workloads.Key][]workloads.EndpointSlice // by the service
+	Ingresses   []workloads.Ingress
+	HTTPProxies []workloads.HTTPProxy
+	Services    map[workloads.Key]workloads.Service
+	Slices      map[workloads.Key][]workloads.EndpointSlice // by the service
 }
 
 // Put adds an object; those of other kinds are left out.
@@ -151,6 +152,8 @@ func (o *Objects) Put(object workloads.Object) {
 	switch object := object.(type) {
 	case workloads.Ingress:
 		o.Ingresses = append(o.Ingresses, object)
+	case workloads.HTTPProxy:
+		o.HTTPProxies = append(o.HTTPProxies, object)
 	case workloads.Service:
 		if o.Services == nil {
 			o.Services = map[workloads.Key]workloads.Service{}
@@ -167,6 +170,9 @@ func (o *Objects) Put(object workloads.Object) {
 
 // Answer says what may answer a request.
 func (d Dialect) Answer(o Objects, r Request) Answer {
+	if a, matched := d.httpProxy(o, r); matched {
+		return a
+	}
 	if a, matched := d.ingress(o, r); matched {
 		return a
 	}

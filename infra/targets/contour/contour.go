@@ -177,7 +177,7 @@ func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
 
 // Features are what Contour does. It knows no policies.
 func (contour) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting}
+	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
 }
 
 // Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.
