@@ -56,16 +56,17 @@ var _ = register(func(p Params) engine.Scenario {
 	}
 })
 
-// routeField is a cluster of many routes: each leads from a host of its own to a service of its own.
+// routeField is a cluster of many routes: each leads from a host of its own to a service of its own. One service more is idle: no route leads to it.
 type routeField struct {
 	routes, endpoints int
-	moved             int // how many changes were timed
 }
 
 func (f *routeField) key(w *engine.World, i int) workloads.Key {
 	all := w.Plan.State().Namespaces().List()
-	return workloads.Key{Namespace: all[i%len(all)].Name, Name: fmt.Sprintf("route-%04d", i)}
+	return workloads.Key{Namespace: all[i%len(all)].Name, Name: f.name(i)}
 }
+
+func (*routeField) name(i int) string { return fmt.Sprintf("route-%04d", i) }
 
 func (f *routeField) request(w *engine.World, i int) routing.Request {
 	return routing.Request{Host: f.key(w, i).Name + ".example", Path: "/"}
@@ -103,7 +104,7 @@ func (f *routeField) ingress(w *engine.World, i, service int) workloads.Ingress 
 func (f *routeField) serve(ctx context.Context, w *engine.World) error {
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
-	for i := range f.routes {
+	for i := range f.routes + 1 {
 		service, slice := f.service(w, i, 0)
 		services, slices = append(services, service), append(slices, slice)
 	}
@@ -146,8 +147,7 @@ func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string)
 	configured, _ := routed.ConfiguredOf(w)
 	i := w.Rand.IntN(f.routes)
 	other := (i + f.routes/2) % f.routes
-	f.moved++
-	_, changed := f.service(w, i, f.moved%49+1)
+	_, changed := f.service(w, i, 1+w.Rand.IntN(49))
 	_, back := f.service(w, i, 0)
 	for _, step := range []struct {
 		operation string
@@ -161,6 +161,9 @@ func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string)
 		}},
 		{"route moved", func(ctx context.Context) error {
 			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, other)})
+		}},
+		{"route moved to an idle service", func(ctx context.Context) error {
+			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, f.routes)})
 		}},
 		{"route deleted", func(ctx context.Context) error { return w.Fleet.RemoveIngresses(ctx, []workloads.Key{f.key(w, i)}) }},
 		{"route added", func(ctx context.Context) error {

@@ -80,8 +80,8 @@ func (a *arrivals) note(p proxyconfig.Push) {
 	}
 }
 
-// all is the label of the whole configuration.
-const all = "all"
+// entire is the label of the whole configuration.
+const entire = "all"
 
 // cameBy returns when the answer was right, and when the last push of each kind before had come that changed what is behind the request.
 func (a *arrivals) cameBy(right func(*proxyconfig.Config) bool) map[string]time.Time {
@@ -96,7 +96,7 @@ func (a *arrivals) cameBy(right func(*proxyconfig.Config) bool) map[string]time.
 		last = now
 		if right(p.Config) {
 			a.earlier(p.Config, came)
-			came[all] = p.Stamp.At
+			came[entire] = p.Stamp.At
 			return came
 		}
 	}

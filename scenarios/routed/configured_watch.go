@@ -22,8 +22,8 @@ const (
 	watchedRequests = 64
 	// historyLimit is how many states are remembered beside the one that is known to be in force: what a push says while there are more is not judged.
 	historyLimit = 100
-	// neverWrong names what the watch finds.
-	neverWrong = "never wrong"
+	// pushesRight names what the watch finds.
+	pushesRight = "never wrong"
 )
 
 // moment is a state of the model with the change that made it.
@@ -69,15 +69,19 @@ type wrong struct {
 
 // Watch judges every push from now on.
 func (c *Configured) Watch(_ context.Context, w *engine.World) engine.Watch {
-	first := &moment{law: newLaw(c.Dialect)}
-	first.law.follow(w.Fleet.State())
-	v := &configWatch{
-		Configured: c, moments: []*moment{first}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
-	}
+	v := newConfigWatch(c, w.Fleet.State())
 	w.Fleet.Watch(v.changed)
 	v.release = func() { w.Fleet.Watch(nil) }
 	v.unwatch = c.Follower.Watch(v.judge)
 	return v
+}
+
+func newConfigWatch(c *Configured, s workloads.State) *configWatch {
+	first := &moment{law: newLaw(c.Dialect)}
+	first.law.follow(s)
+	return &configWatch{
+		Configured: c, moments: []*moment{first}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
+	}
 }
 
 // changed notes a change of the model.
@@ -144,7 +148,7 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	v.judged[key] = true
 	legal, names := v.legal(r)
 	got := v.answer(p.Config, r, names)
-	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) })
+	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || len(got.Backends) == 0 && !live(legal)
 	b := v.open[key]
 	switch {
 	case right && b != nil:
@@ -180,6 +184,11 @@ func (v *configWatch) muddled(r routing.Request) bool {
 		}
 	}
 	return false
+}
+
+// live reports whether a request has backends by all answers that are legal. That of a route that comes or goes may meet any status meanwhile.
+func live(legal []routing.Answer) bool {
+	return !slices.ContainsFunc(legal, func(a routing.Answer) bool { return len(a.Backends) == 0 })
 }
 
 func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routing.Answer, got routing.Answer) *wrong {
@@ -239,7 +248,7 @@ func (v *configWatch) resample() {
 // Tell tells what was seen since the last call.
 func (v *configWatch) Tell(note func(report.Finding)) error {
 	v.mu.Lock()
-	f := report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(v.judged)}
+	f := report.Finding{Kind: report.Expectation, Name: pushesRight, Facts: len(v.judged)}
 	packets := v.pushes
 	f.Packets = &packets
 	for _, b := range v.told {
