@@ -36,6 +36,7 @@ type Configured struct {
 	HTTP     uint16                   // port of the proxy's listener
 	HTTPS    uint16                   // and for TLS
 	Links    func() ([]string, error) // of the node
+	Known    []report.KnownIssue      // of the SUT's release: what they explain of pushes is excused
 
 	law sharedLaw // of the state that was asked for last
 }
@@ -47,8 +48,8 @@ type sharedLaw struct {
 }
 
 // NewConfigured returns the effects of such a SUT.
-func NewConfigured(f Follower, d routing.Dialect, http, https uint16, links func() ([]string, error)) *Configured {
-	return &Configured{Follower: f, Dialect: d, HTTP: http, HTTPS: https, Links: links, law: sharedLaw{law: *newLaw(d)}}
+func NewConfigured(f Follower, d routing.Dialect, http, https uint16) *Configured {
+	return &Configured{Follower: f, Dialect: d, HTTP: http, HTTPS: https, law: sharedLaw{law: *newLaw(d)}}
 }
 
 // ConfiguredOf returns the effects of a world with such a SUT; false: it has others.

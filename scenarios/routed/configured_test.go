@@ -78,7 +78,7 @@ func configured(t *testing.T, hosts map[string]string, without ...string) *proxy
 }
 
 func effectsOf(f Follower) *Configured {
-	return NewConfigured(f, routing.Dialect{IngressClass: "ours", HostsRank: true, SkipsUnserved: true}, 8080, 8443, nil)
+	return NewConfigured(f, routing.Dialect{IngressClass: "ours", HostsRank: true, SkipsUnserved: true}, 8080, 8443)
 }
 
 type hosts = map[string]string

@@ -52,6 +52,7 @@ type configWatch struct {
 	told    []*wrong          // over, and not told yet
 	judged  map[string]bool   // requests since the last finding
 	pushes  report.PacketCounts
+	proven  map[string]*moment // that was seen to be in force for a request, by what it is called
 	refused []string
 }
 
@@ -81,6 +82,7 @@ func newConfigWatch(c *Configured, s workloads.State) *configWatch {
 	first.law.follow(s)
 	return &configWatch{
 		Configured: c, moments: []*moment{first}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
+		proven: map[string]*moment{},
 	}
 }
 
@@ -115,6 +117,13 @@ func (v *configWatch) Agreed(at time.Time) {
 	if len(v.moments) == 1 {
 		v.crowded = false
 	}
+}
+
+// prove notes that the newest state was seen to be in force for a request.
+func (v *configWatch) prove(r routing.Request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.proven[r.String()] = v.moments[len(v.moments)-1]
 }
 
 // Leave and Back change nothing: what is in use stays while the SUT is away.
@@ -210,7 +219,7 @@ func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routi
 // legal are the answers of all states that may be in use, each once, and the names of all that may be behind them.
 func (v *configWatch) legal(r routing.Request) (all []routing.Answer, every names) {
 	every = names{}
-	for _, m := range v.moments {
+	for _, m := range v.moments[max(0, slices.Index(v.moments, v.proven[r.String()])):] {
 		a, some := m.law.answer(r)
 		for addr, pod := range some {
 			every[addr] = pod
@@ -258,6 +267,7 @@ func (v *configWatch) Tell(note func(report.Finding)) error {
 		f.Violated(report.Difference{Violation: &report.Violation{ViolationClass: report.ViolationClass{Met: "refused"}, Packets: 1}, Fact: "a push", Want: "accepted", Got: "refused: " + why, Aspect: report.Routes, Kind: configKind}, engine.MaxDifferences)
 	}
 	nothing := len(v.judged)+len(v.refused) == 0
+	f = f.Excuse(v.Known)
 	v.told, v.refused, v.judged, v.pushes = nil, nil, map[string]bool{}, report.PacketCounts{}
 	v.mu.Unlock()
 	if nothing {

@@ -21,6 +21,7 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/routing"
 )
@@ -59,6 +60,7 @@ func (contour) Name() string { return name }
 func (c contour) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
 		Name: name, Process: name, MetricsPort: metricsPort, HealthPort: healthPort, DebugPort: debugPort, DataPlane: c.DataPlane,
+		Version: c.Version,
 	}
 }
 
@@ -149,8 +151,17 @@ func (contour) LacksIn(log []byte) string {
 	return ""
 }
 
-// VersionIn returns nothing: Contour does not log its version.
+// VersionIn returns nothing: Contour does not log its version, so that of the release that is built counts.
 func (contour) VersionIn([]byte) string { return "" }
+
+// KnownIssues are Contour's.
+func (contour) KnownIssues() []report.KnownIssue {
+	return []report.KnownIssue{{
+		Name: "clusters and routes come in no order", Reference: "docs/findings/contour.md#clusters-and-routes-come-in-no-order",
+		Releases: []report.Releases{{From: "v1.33.0", Before: "v1.34.0"}},
+		Excuses:  report.ViolationClass{Met: "503", After: "change ingress"},
+	}}
+}
 
 // Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
 func (contour) Quiesce(ctx context.Context, addr netip.Addr) error {
