@@ -13,5 +13,10 @@ const (
 	Routing            Feature = "routing to pods"     // it alone can know to which pod an address leads
 	OwnWay             Feature = "way of its own to the API server"
 	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
+	Services           Feature = "services"             // it looks at Services and their endpoints
+	HTTPRouting        Feature = "http-routing"         // it routes requests as Ingresses say
+	HTTPProxies        Feature = "http-proxy"           // it routes requests as HTTPProxies say
+	GatewayRoutes      Feature = "gateway-routes"       // it routes requests as HTTPRoutes of the Gateway API say
+	ProxyConfig        Feature = "proxy-configuration"  // what it makes is the configuration of a proxy, which is read in the proxy's place
 	Upgrades           Feature = "change of release"    // someone starts it in another release for the driver
 )

@@ -35,7 +35,7 @@ func (d *Driver) Quiesce(ctx context.Context) error {
 }
 
 func (d *Driver) clients() workloads.Clients {
-	return workloads.Clients{Core: d.client, Admin: d.admin}
+	return workloads.Clients{Core: d.client, Admin: d.admin, Dynamic: d.dynamic, Features: d.target.Features()}
 }
 
 // serves reports whether the cluster knows a kind.

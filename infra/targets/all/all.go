@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "github.com/nodefv/nodefv/infra/targets/contour"
 	_ "github.com/nodefv/nodefv/infra/targets/felix"
 	_ "github.com/nodefv/nodefv/infra/targets/kuberouter"
 )
