@@ -35,6 +35,7 @@ func init() {
 // order is what a process of a load is told first.
 type order struct {
 	Load   requests.Load // its own share of it
+	Total  uint64        // of its requests; in a closed loop that is not heeded
 	Phase  float64       // of its requests, from 0 to 1
 	Offset int           // of its connections among all, by which they are spread
 	Files  []int         // of the namespaces of Load.From

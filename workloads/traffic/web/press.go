@@ -53,6 +53,18 @@ func Press(ctx context.Context, pods Namespaces, l requests.Load) (requests.Repo
 	return p.Wait(ctx)
 }
 
+// Press makes a load whose node is the client's. It has connections of its own.
+func (c *Client) Press(ctx context.Context, l requests.Load) (r requests.Report, err error) {
+	var p *Pressing
+	if err := c.node.Do(func() (err error) {
+		p, err = Start(ctx, c.pods, l)
+		return err
+	}); err != nil {
+		return r, err
+	}
+	return p.Wait(ctx)
+}
+
 // Start begins a load, and returns once all its connections stand or have had their time. The node is the current network namespace. Wait
 // or Stop must be called. Namespaces must not go before.
 func Start(ctx context.Context, pods Namespaces, l requests.Load) (p *Pressing, err error) {
@@ -60,11 +72,11 @@ func Start(ctx context.Context, pods Namespaces, l requests.Load) (p *Pressing, 
 		return nil, err
 	}
 	l = l.WithDefaults()
-	files, closeFiles, err := namespaces(pods, l.From)
+	files, err := namespaces(pods, l.From)
 	if err != nil {
 		return nil, fmt.Errorf("begin a load: %w", err)
 	}
-	defer closeFiles()
+	defer closeAll(files)
 	if err := enough(&l); err != nil {
 		return nil, fmt.Errorf("begin a load: %w", err)
 	}
@@ -105,10 +117,11 @@ func Start(ctx context.Context, pods Namespaces, l requests.Load) (p *Pressing, 
 func shareOf(l requests.Load, i int) order {
 	n := l.Processes
 	o := order{Phase: float64(i) / float64(n), Offset: i * (l.Connections + l.Idle) / n}
+	all := int(l.Rate * l.Duration.Seconds())
 	part := func(all int) int { return (all + n - 1 - i) / n }
 	l.Connections, l.Idle = part(l.Connections), part(l.Idle)
 	l.Rate, l.ConnectRate = l.Rate/float64(n), l.ConnectRate/float64(n)
-	o.Load = l
+	o.Load, o.Total = l, uint64(part(all))
 	return o
 }
 
@@ -135,17 +148,7 @@ func enough(l *requests.Load) error {
 }
 
 // namespaces are those of origins, as descriptors for other processes.
-func namespaces(pods Namespaces, from []requests.Origin) (files []*os.File, closeAll func(), err error) {
-	closeAll = func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}
-	defer func() {
-		if err != nil {
-			closeAll()
-		}
-	}()
+func namespaces(pods Namespaces, from []requests.Origin) (files []*os.File, err error) {
 	for _, o := range from {
 		var f *os.File
 		if o.Pod == (workloads.Key{}) {
@@ -156,11 +159,18 @@ func namespaces(pods Namespaces, from []requests.Origin) (files []*os.File, clos
 			err = fmt.Errorf("pod %s is not plugged: %w", o.Pod, os.ErrNotExist)
 		}
 		if err != nil {
-			return nil, nil, err
+			closeAll(files)
+			return nil, err
 		}
 		files = append(files, f)
 	}
-	return files, closeAll, nil
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
 }
 
 func startHelper(o order, files []*os.File) (*helper, error) {

@@ -174,7 +174,7 @@ func (p *presser) run(ready func()) error {
 		p.mu.Unlock()
 		if started != 0 && p.start == 0 {
 			p.start, p.until = started, started+int64(p.order.Load.Duration)
-			p.total = uint64(p.order.Load.Rate * p.order.Load.Duration.Seconds())
+			p.total = p.order.Total
 		}
 		if stopped && p.start > 0 && now < p.until {
 			p.until = now
