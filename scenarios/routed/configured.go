@@ -293,14 +293,15 @@ func (c *Configured) Residue(w *engine.World) (engine.Probe, error) {
 var nobody = routing.Request{Host: "nobody.example", Path: "/nothing"}
 
 // asks are the requests of a state: one for each of its routes, and one that is of none.
-func (c *Configured) asks(s workloads.State) []routing.Request {
-	return append(c.Dialect.Requests(s), nobody)
-}
+func (c *Configured) asks(s workloads.State) []routing.Request { return asksOf(c.Dialect, s) }
 
 // DialectOf is how the SUT of a world routes requests.
 func DialectOf(w *engine.World) routing.Dialect {
 	if c, ok := ConfiguredOf(w); ok {
 		return c.Dialect
+	}
+	if p, ok := ProxiedOf(w); ok {
+		return p.Dialect
 	}
 	return routing.Dialect{}
 }
