@@ -23,6 +23,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/proxyconfig"
 	"github.com/nodefv/nodefv/workloads/routing"
 )
 
@@ -156,11 +157,15 @@ func (contour) VersionIn([]byte) string { return "" }
 
 // KnownIssues are Contour's.
 func (contour) KnownIssues() []report.KnownIssue {
-	return []report.KnownIssue{{
-		Name: "clusters and routes come in no order", Reference: "docs/findings/contour.md#clusters-and-routes-come-in-no-order",
-		Releases: []report.Releases{{From: "v1.33.0", Before: "v1.34.0"}},
-		Excuses:  report.ViolationClass{Met: "503", After: "change ingress"},
-	}}
+	var known []report.KnownIssue
+	for _, kind := range []proxyconfig.Kind{proxyconfig.Tables, proxyconfig.Clusters} {
+		known = append(known, report.KnownIssue{
+			Name: "clusters and routes come in no order", Reference: "docs/findings/contour.md#clusters-and-routes-come-in-no-order",
+			Releases: []report.Releases{{From: "v1.33.0", Before: "v1.34.0"}},
+			Excuses:  report.ViolationClass{Protocol: string(kind), Met: "503"},
+		})
+	}
+	return known
 }
 
 // Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
