@@ -52,6 +52,7 @@ var _ = register(func(p Params) engine.Scenario {
 				})
 			}},
 			{Name: "no routes", Do: f.removeAll, Settle: true},
+			{Name: "all at once", Do: f.addTimed, Patience: time.Minute},
 		},
 	}
 })
@@ -116,7 +117,12 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 	configured, _ := routed.ConfiguredOf(w)
 	begun, facts := time.Now(), 0
 	for i := range f.routes {
-		err := configured.Time(ctx, w, routed.Configure{
+		wait, err := f.published(ctx, w, i)
+		if err != nil {
+			return err
+		}
+		written := time.Now()
+		err = configured.Time(ctx, w, routed.Configure{
 			Operation: "route added", Load: "rest", Request: f.request(w, i),
 			Do: func(ctx context.Context) error {
 				return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.ingress(w, i, i)})
@@ -134,11 +140,80 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 		if err != nil {
 			return fmt.Errorf("after route %d of %d: %w", i+1, f.routes, err)
 		}
+		if err := wait(written); err != nil {
+			return err
+		}
 	}
 	w.Measure(metrics.Measurement{
 		Name: "facts compared", Doc: "Answers of the configuration that were compared with the model, after each route that came.",
 		Samples: []metrics.Sample{{At: begun, Value: float64(facts)}},
 	})
+	return nil
+}
+
+// publishedOf is how many of the routes that come one by one are asked when the API says where they are served.
+const publishedOf = 100
+
+// publishedBound is how long that may take.
+const publishedBound = 5 * time.Minute
+
+// published begins to wait until the API says where a route is served, for some of the routes; what it returns waits and records how long it took.
+func (f *routeField) published(ctx context.Context, w *engine.World, i int) (wait func(since time.Time) error, err error) {
+	if i%max(1, f.routes/publishedOf) != 0 {
+		return func(time.Time) error { return nil }, nil
+	}
+	within, cancel := context.WithTimeoutCause(ctx, publishedBound, fmt.Errorf("it was not written within %v", publishedBound))
+	heard, err := w.Fleet.AwaitPublished(within, f.key(w, i))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return func(since time.Time) error {
+		defer cancel()
+		at, err := heard()
+		if err == nil {
+			w.Measure(publishedIn("one by one", since, at.Sub(since)))
+		}
+		return err
+	}, nil
+}
+
+func publishedIn(how string, since time.Time, took time.Duration) metrics.Measurement {
+	return metrics.Measurement{
+		Name: "published", Unit: metrics.Seconds, Labels: []metrics.Label{{Name: "routes come", Value: how}},
+		Doc:     "From the beginning of the API write until the status of the Ingress said where it is served.",
+		Samples: []metrics.Sample{metrics.Since(since, took, 0)},
+	}
+}
+
+// addTimed makes all routes at once, and measures how long it takes until all are configured, and until the API says where all are served.
+func (f *routeField) addTimed(ctx context.Context, w *engine.World) error {
+	begun := time.Now()
+	if err := f.addAtOnce(ctx, w); err != nil {
+		return err
+	}
+	if err := w.Check(ctx, time.Minute, w.Note); err != nil {
+		return err
+	}
+	w.Measure(metrics.Measurement{
+		Name: "all configured", Unit: metrics.Seconds, Doc: "From the beginning of the first API write until the configuration was what the model says of all routes.",
+		Samples: []metrics.Sample{metrics.Since(begun, time.Since(begun), 0)},
+	})
+	left := 1
+	for deadline := begun.Add(publishedBound); left > 0 && time.Now().Before(deadline); {
+		var err error
+		if left, err = w.Fleet.Unpublished(ctx); err != nil {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	m := publishedIn("all at once", begun, time.Since(begun))
+	if left > 0 {
+		m.Samples, m.Without, m.Invalid = nil, 1, fmt.Sprintf("after %v there was none of %d routes", publishedBound, left)
+	}
+	w.Measure(m)
 	return nil
 }
 
