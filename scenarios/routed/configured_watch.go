@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -20,19 +19,19 @@ import (
 const (
 	// watchedRequests is how many requests are looked at in each push.
 	watchedRequests = 64
-	// historyLimit is how many states are remembered beside the one that is known to be in force: what a push says while there are more is not judged.
-	historyLimit = 100
+	// historyLimit is how many changes are remembered that are not known to be in force: what a push says while there are more is not judged.
+	historyLimit = 5000
 	// pushesRight names what the watch finds.
 	pushesRight = "never wrong"
 )
 
 // moment is a state of the model with the change that made it.
 type moment struct {
-	law   *law
+	state workloads.State
 	verb  string
 	begun time.Time
-	acked time.Time // zero: it is still being written
-	moved int       // how many objects the change moved
+	acked time.Time        // zero: it is still being written
+	moved []workloads.Part // by the change
 }
 
 // configWatch looks at each push: what a proxy would answer with it must be what was right before, or what is right since, a change that is not known yet to
@@ -45,15 +44,18 @@ type configWatch struct {
 	mu      sync.Mutex
 	moments []*moment // the first is in force
 	crowded bool      // some were forgotten before they were known to be in force
-	sample  []routing.Request
-	stale   bool
-	draw    *rand.Rand
-	open    map[string]*wrong // by the request, while it goes on
-	told    []*wrong          // over, and not told yet
-	judged  map[string]bool   // requests since the last finding
-	pushes  report.PacketCounts
-	proven  map[string]*moment // that was seen to be in force for a request, by what it is called
-	refused []string
+	index   *routing.Index
+	// versions are what parts were made by the changes that are remembered, in their order.
+	versions map[workloads.Part][]workloads.Object
+	sample   []routing.Request
+	stale    bool
+	draw     *rand.Rand
+	open     map[string]*wrong // by the request, while it goes on
+	told     []*wrong          // over, and not told yet
+	judged   map[string]bool   // requests since the last finding
+	pushes   report.PacketCounts
+	proven   map[string]*moment // that was seen to be in force for a request, by what it is called
+	refused  []string
 }
 
 // wrong is a time in which a proxy would have answered a request wrongly.
@@ -78,10 +80,8 @@ func (c *Configured) Watch(_ context.Context, w *engine.World) engine.Watch {
 }
 
 func newConfigWatch(c *Configured, s workloads.State) *configWatch {
-	first := &moment{law: newLaw(c.Dialect)}
-	first.law.follow(s)
 	return &configWatch{
-		Configured: c, moments: []*moment{first}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
+		Configured: c, moments: []*moment{{state: s}}, index: routing.NewIndex(s), versions: map[workloads.Part][]workloads.Object{}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
 		proven: map[string]*moment{},
 	}
 }
@@ -91,13 +91,21 @@ func (v *configWatch) changed(verb string, after workloads.State) (acknowledged 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	last := v.moments[len(v.moments)-1]
-	next := &moment{law: last.law.copyTo(after), verb: verb, begun: time.Now()}
-	for range last.law.now.Altered(after) {
-		next.moved++
+	next := &moment{state: after, verb: verb, begun: time.Now()}
+	for was, is := range last.state.Altered(after) {
+		of := was
+		if of == nil {
+			of = is
+		}
+		part := of.Part()
+		next.moved = append(next.moved, part)
+		v.index.Claim(is, 1)
+		v.versions[part] = append(v.versions[part], is)
 	}
 	v.moments = append(v.moments, next)
 	if len(v.moments) > historyLimit {
-		v.moments, v.crowded = slices.Delete(v.moments, 1, 2), true
+		v.forget()
+		v.crowded = true
 	}
 	v.stale = true
 	return func() {
@@ -111,12 +119,29 @@ func (v *configWatch) changed(verb string, after workloads.State) (acknowledged 
 func (v *configWatch) Agreed(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for len(v.moments) > 1 && !v.moments[1].acked.IsZero() && v.moments[1].acked.Before(at) {
-		v.moments = v.moments[1:]
-	}
+	v.inForce(at)
 	if len(v.moments) == 1 {
 		v.crowded = false
 	}
+}
+
+// inForce forgets what was before the changes that were acknowledged by then.
+func (v *configWatch) inForce(at time.Time) {
+	for len(v.moments) > 1 && !v.moments[1].acked.IsZero() && v.moments[1].acked.Before(at) {
+		v.forget()
+	}
+}
+
+// forget takes the first change that is remembered for one that is in force.
+func (v *configWatch) forget() {
+	first := v.moments[0].state
+	for _, p := range v.moments[1].moved {
+		v.index.Claim(first.Object(p), -1)
+		if v.versions[p] = v.versions[p][1:]; len(v.versions[p]) == 0 {
+			delete(v.versions, p)
+		}
+	}
+	v.moments = v.moments[1:]
 }
 
 // prove notes that the newest state was seen to be in force for a request.
@@ -145,6 +170,7 @@ func (v *configWatch) judge(p proxyconfig.Push) {
 		return
 	}
 	v.pushes.Judged++
+	v.inForce(p.Stamp.At.Add(-engine.DefaultBound)) // a change that has not come by then is found by who waits for it
 	v.resample()
 	for _, r := range v.sample {
 		v.look(r, p)
@@ -175,21 +201,43 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	}
 }
 
+// relevant are the states that may be in use, but for those that a change made which moved nothing of a request's, and all the parts that can make a
+// difference to it.
+func (v *configWatch) relevant(r routing.Request) (all []*moment, parts []workloads.Part) {
+	first := v.moments[0]
+	parts = v.index.Near(r, func(p workloads.Part) (all []workloads.Object) {
+		for _, o := range append([]workloads.Object{first.state.Object(p)}, v.versions[p]...) {
+			if o != nil {
+				all = append(all, o)
+			}
+		}
+		return all
+	})
+	near := make(map[workloads.Part]bool, len(parts))
+	for _, p := range parts {
+		near[p] = true
+	}
+	all = []*moment{first}
+	for _, m := range v.moments[1:] {
+		if slices.ContainsFunc(m.moved, func(p workloads.Part) bool { return near[p] }) {
+			all = append(all, m)
+		}
+	}
+	return all, parts
+}
+
 // muddled reports whether more is legal for a request than the answers of whole states: several objects that matter to it were written at once.
 func (v *configWatch) muddled(r routing.Request) bool {
-	var last *moment // that moved something of the request's
-	for i := 1; i < len(v.moments); i++ {
-		m, moved := v.moments[i], 0
-		for _, p := range m.law.near(r, v.moments[i-1].law) {
-			if !reflect.DeepEqual(m.law.now.Object(p), v.moments[i-1].law.now.Object(p)) {
+	all, parts := v.relevant(r)
+	for i, m := range all[1:] {
+		moved := 0
+		for _, p := range m.moved {
+			if slices.Contains(parts, p) {
 				moved++
 			}
 		}
-		if moved > 1 || moved == 1 && last != nil && (last.acked.IsZero() || last.acked.After(m.begun)) {
+		if before := all[i]; moved > 1 || i > 0 && (before.acked.IsZero() || before.acked.After(m.begun)) {
 			return true
-		}
-		if moved > 0 {
-			last = m
 		}
 	}
 	return false
@@ -202,6 +250,9 @@ func live(legal []routing.Answer) bool {
 
 func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routing.Answer, got routing.Answer) *wrong {
 	last := v.moments[len(v.moments)-1]
+	if relevant, _ := v.relevant(r); len(relevant) > 1 {
+		last = relevant[len(relevant)-1]
+	}
 	b := &wrong{
 		request: r, from: p.Stamp.At, until: p.Stamp.At, met: tell(got), after: last.verb, afterBegun: last.begun, pushes: 1, kind: p.Kind,
 		why: p.Config.Answer(v.request(r)).Why, version: p.Stamp.Version,
@@ -219,12 +270,22 @@ func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routi
 // legal are the answers of all states that may be in use, each once, and the names of all that may be behind them.
 func (v *configWatch) legal(r routing.Request) (all []routing.Answer, every names) {
 	every = names{}
-	for _, m := range v.moments[max(0, slices.Index(v.moments, v.proven[r.String()])):] {
-		a, some := m.law.answer(r)
-		for addr, pod := range some {
-			every[addr] = pod
+	states, parts := v.relevant(r)
+	proven := v.proven[r.String()]
+	for i, m := range states {
+		if proven != nil && i+1 < len(states) && !states[i+1].begun.After(proven.begun) {
+			continue // a later one was seen to be in force
 		}
-		if !slices.ContainsFunc(all, a.Equal) {
+		var o routing.Objects
+		for _, p := range parts {
+			if object := m.state.Object(p); object != nil {
+				o.Put(object)
+			}
+		}
+		for _, some := range o.Slices {
+			every.add(some...)
+		}
+		if a := v.Dialect.Answer(o, r); !slices.ContainsFunc(all, a.Equal) {
 			all = append(all, a)
 		}
 	}
@@ -246,7 +307,7 @@ func (v *configWatch) resample() {
 			stay, known[r.String()] = append(stay, r), true
 		}
 	}
-	fresh := slices.DeleteFunc(v.asks(newest.law.now), func(r routing.Request) bool { return known[r.String()] })
+	fresh := slices.DeleteFunc(v.asks(newest.state), func(r routing.Request) bool { return known[r.String()] })
 	v.draw.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
 	if room := max(0, watchedRequests-len(stay)); len(fresh) > room {
 		fresh = fresh[:room]
