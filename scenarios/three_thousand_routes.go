@@ -57,7 +57,8 @@ var _ = register(func(p Params) engine.Scenario {
 	}
 })
 
-// routeField is a cluster of many routes: each leads from a host of its own to a service of its own. One service more is idle: no route leads to it.
+// routeField is a cluster of many routes: each leads from a host of its own to a service of its own. In each namespace one service more is idle: no
+// route leads to it.
 type routeField struct {
 	routes, endpoints int
 }
@@ -71,6 +72,17 @@ func (*routeField) name(i int) string { return fmt.Sprintf("route-%04d", i) }
 
 func (f *routeField) request(w *engine.World, i int) routing.Request {
 	return routing.Request{Host: f.key(w, i).Name + ".example", Path: "/"}
+}
+
+// beside returns the numbers of two services in the namespace of a route: one that another route leads to, if there is any, and the idle one.
+func (f *routeField) beside(w *engine.World, i int) (other, idle int) {
+	step := len(w.Plan.State().Namespaces().List())
+	for idle = i; idle < f.routes; idle += step {
+	}
+	if other = i + step; other >= f.routes {
+		other = i % step
+	}
+	return other, idle
 }
 
 // service is that of a route with its endpoints, which are the generation's. They are not pods: the SUT looks at their slices alone.
@@ -105,7 +117,7 @@ func (f *routeField) ingress(w *engine.World, i, service int) workloads.Ingress 
 func (f *routeField) serve(ctx context.Context, w *engine.World) error {
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
-	for i := range f.routes + 1 {
+	for i := range f.routes + len(w.Plan.State().Namespaces().List()) {
 		service, slice := f.service(w, i, 0)
 		services, slices = append(services, service), append(slices, slice)
 	}
@@ -155,7 +167,7 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 const publishedOf = 100
 
 // publishedBound is how long that may take.
-const publishedBound = 5 * time.Minute
+const publishedBound = 3 * time.Minute
 
 // published begins to wait until the API says where a route is served, for some of the routes; what it returns waits and records how long it took.
 func (f *routeField) published(ctx context.Context, w *engine.World, i int) (wait func(since time.Time) error, err error) {
@@ -221,7 +233,7 @@ func (f *routeField) addTimed(ctx context.Context, w *engine.World) error {
 func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string) error {
 	configured, _ := routed.ConfiguredOf(w)
 	i := w.Rand.IntN(f.routes)
-	other := (i + f.routes/2) % f.routes
+	other, idle := f.beside(w, i)
 	_, changed := f.service(w, i, 1+w.Rand.IntN(49))
 	_, back := f.service(w, i, 0)
 	for _, step := range []struct {
@@ -238,13 +250,16 @@ func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string)
 			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, other)})
 		}},
 		{"route moved to an idle service", func(ctx context.Context) error {
-			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, f.routes)})
+			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, idle)})
 		}},
 		{"route deleted", func(ctx context.Context) error { return w.Fleet.RemoveIngresses(ctx, []workloads.Key{f.key(w, i)}) }},
 		{"route added", func(ctx context.Context) error {
 			return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.ingress(w, i, i)})
 		}},
 	} {
+		if step.operation == "route moved" && other == i {
+			continue // it is alone in its namespace
+		}
 		if err := configured.Time(ctx, w, routed.Configure{Operation: step.operation, Load: load, Request: f.request(w, i), Do: step.do}); err != nil {
 			return err
 		}

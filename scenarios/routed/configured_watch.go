@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,7 @@ type wrong struct {
 	pushes       int
 	kind         proxyconfig.Kind
 	why, version string
+	wrongBackend bool // some that may have answered were others'
 }
 
 // Watch judges every push from now on.
@@ -183,7 +185,7 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	v.judged[key] = true
 	legal, names := v.legal(r)
 	got := v.answer(p.Config, r, names)
-	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || len(got.Backends) == 0 && !live(legal)
+	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || !live(legal) && among(got.Backends, legal)
 	b := v.open[key]
 	switch {
 	case right && b != nil:
@@ -243,6 +245,16 @@ func (v *configWatch) muddled(r routing.Request) bool {
 	return false
 }
 
+// among reports whether all of these pods may answer by one answer or another.
+func among(pods []workloads.Key, legal []routing.Answer) bool {
+	for _, pod := range pods {
+		if !slices.ContainsFunc(legal, func(a routing.Answer) bool { return a.Allows(pod, http.StatusOK) }) {
+			return false
+		}
+	}
+	return true
+}
+
 // live reports whether a request has backends by all answers that are legal. That of a route that comes or goes may meet any status meanwhile.
 func live(legal []routing.Answer) bool {
 	return !slices.ContainsFunc(legal, func(a routing.Answer) bool { return len(a.Backends) == 0 })
@@ -255,7 +267,7 @@ func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routi
 	}
 	b := &wrong{
 		request: r, from: p.Stamp.At, until: p.Stamp.At, met: tell(got), after: last.verb, afterBegun: last.begun, pushes: 1, kind: p.Kind,
-		why: p.Config.Answer(v.request(r)).Why, version: p.Stamp.Version,
+		wrongBackend: !among(got.Backends, legal), why: p.Config.Answer(v.request(r)).Why, version: p.Stamp.Version,
 	}
 	var texts []string
 	for _, a := range legal {
@@ -373,10 +385,13 @@ func (b *wrong) difference() report.Difference {
 	}
 }
 
-// kindOf is what was met in a word: the status, or that others' endpoints were.
+// kindOf is what was met in a word: that others' pods were, or the status.
 func (b *wrong) kindOf() string {
-	if strings.Contains(b.met, "/") {
-		return "others"
+	if b.wrongBackend {
+		return wrongBackend
+	}
+	if i := strings.LastIndex(b.met, " or "); i >= 0 {
+		return b.met[i+len(" or "):]
 	}
 	return b.met
 }
