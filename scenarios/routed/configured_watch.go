@@ -22,8 +22,8 @@ const (
 	watchedRequests = 64
 	// historyLimit is how many changes are remembered that are not known to be in force: what a push says while there are more is not judged.
 	historyLimit = 5000
-	// pushesRight names what the watch finds.
-	pushesRight = "never wrong"
+	// neverWrong names what the watch finds.
+	neverWrong = "never wrong"
 )
 
 // moment is a state of the model with the change that made it.
@@ -330,7 +330,7 @@ func (v *configWatch) resample() {
 // Tell tells what was seen since the last call.
 func (v *configWatch) Tell(note func(report.Finding)) error {
 	v.mu.Lock()
-	f := report.Finding{Kind: report.Expectation, Name: pushesRight, Facts: len(v.judged)}
+	f := report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(v.judged)}
 	packets := v.pushes
 	f.Packets = &packets
 	for _, b := range v.told {
