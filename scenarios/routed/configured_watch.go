@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -95,6 +96,9 @@ func (v *configWatch) changed(verb string, after workloads.State) (acknowledged 
 	last := v.moments[len(v.moments)-1]
 	next := &moment{state: after, verb: verb, begun: time.Now()}
 	for was, is := range last.state.Altered(after) {
+		if reflect.DeepEqual(was, is) {
+			continue
+		}
 		of := was
 		if of == nil {
 			of = is
