@@ -182,12 +182,24 @@ func (contour) Decorate(any) {}
 // Presentation says that whoever plugs pods routes to them.
 func (contour) Presentation() targets.Presentation { return targets.Presentation{} }
 
-// Gauges are the standard ones of a Go program; those of Contour count what it did.
+// Gauges that Contour alone has.
+const (
+	ingresses     metrics.Gauge = "ingresses"     // that it looks at
+	httpProxies   metrics.Gauge = "http_proxies"  // likewise
+	rebuilds      metrics.Gauge = "dag_rebuilds"  // of all that it configures, since it began
+	statusUpdates metrics.Gauge = "status_writes" // of Ingresses, since it began
+)
+
+// Gauges are the standard ones of a Go program, and some of Contour's.
 func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
 	return map[metrics.Gauge]metrics.Selector{
 		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
 		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
 		metrics.Goroutines:  {Metric: "go_goroutines"},
+		ingresses:           {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "Ingress"}},
+		httpProxies:         {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "HTTPProxy"}},
+		rebuilds:            {Metric: "contour_dagrebuild_total"},
+		statusUpdates:       {Metric: "contour_status_update_total", Labels: map[string]string{"kind": "Ingress"}},
 	}
 }
 
