@@ -128,12 +128,13 @@ func (f *routeField) serve(ctx context.Context, w *engine.World) error {
 func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 	configured, _ := routed.ConfiguredOf(w)
 	begun, facts := time.Now(), 0
+	var statuses []func() error
 	for i := range f.routes {
 		wait, err := f.published(ctx, w, i)
 		if err != nil {
 			return err
 		}
-		written := time.Now()
+		statuses = append(statuses, wait)
 		err = configured.Time(ctx, w, routed.Configure{
 			Operation: "route added", Load: "rest", Request: f.request(w, i),
 			Do: func(ctx context.Context) error {
@@ -152,7 +153,9 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 		if err != nil {
 			return fmt.Errorf("after route %d of %d: %w", i+1, f.routes, err)
 		}
-		if err := wait(written); err != nil {
+	}
+	for _, wait := range statuses {
+		if err := wait(); err != nil {
 			return err
 		}
 	}
@@ -167,26 +170,30 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 const publishedOf = 100
 
 // publishedBound is how long that may take.
-const publishedBound = 3 * time.Minute
+const publishedBound = 5 * time.Minute
 
-// published begins to wait until the API says where a route is served, for some of the routes; what it returns waits and records how long it took.
-func (f *routeField) published(ctx context.Context, w *engine.World, i int) (wait func(since time.Time) error, err error) {
+// published begins to wait until the API says where a route is served that is about to come, for some of the routes; what it returns waits and records how
+// long it took.
+func (f *routeField) published(ctx context.Context, w *engine.World, i int) (wait func() error, err error) {
 	if i%max(1, f.routes/publishedOf) != 0 {
-		return func(time.Time) error { return nil }, nil
+		return func() error { return nil }, nil
 	}
+	since := time.Now()
 	within, cancel := context.WithTimeoutCause(ctx, publishedBound, fmt.Errorf("it was not written within %v", publishedBound))
 	heard, err := w.Fleet.AwaitPublished(within, f.key(w, i))
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return func(since time.Time) error {
+	return func() error {
 		defer cancel()
 		at, err := heard()
-		if err == nil {
-			w.Measure(publishedIn("one by one", since, at.Sub(since)))
+		m := publishedIn("one by one", since, at.Sub(since))
+		if err != nil {
+			m.Samples, m.Without = nil, 1
 		}
-		return err
+		w.Measure(m)
+		return context.Cause(ctx)
 	}, nil
 }
 
