@@ -161,7 +161,7 @@ func (e *Environment) install(ctx context.Context, cp ControlPlane, node NodeInf
 	guarded, stop := e.guard(ctx)
 	group, within := errgroup.WithContext(guarded)
 	group.Go(func() error { return e.target.Install(within, cp, node) })
-	group.Go(func() error { return installDriver(within, cp.Config) })
+	group.Go(func() error { return installDriver(within, cp.Config, features(e.target)) })
 	err := group.Wait()
 	cause := context.Cause(guarded)
 	stop()

@@ -3,6 +3,7 @@ package infra
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,10 +19,13 @@ import (
 // driverUser is who the driver is to the API server; it has the rights of driverRules and no others.
 const driverUser = "fv-driver"
 
-// driverRules are the rights to each kind of objects that workloads have, and to leases, for which candidates of scenarios stand.
-func driverRules() (all []rbacv1.PolicyRule) {
+// driverRules are the rights to each kind of objects that each cluster has or that is of use to a target with those features, and to leases, for
+// which candidates of scenarios stand.
+func driverRules(features []workloads.Feature) (all []rbacv1.PolicyRule) {
 	for _, d := range workloads.Kinds() {
-		all = append(all, d.Rights()...)
+		if d.Feature() == "" || slices.Contains(features, d.Feature()) {
+			all = append(all, d.Rights()...)
+		}
 	}
 	return append(all, rbacv1.PolicyRule{
 		APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "delete"},
@@ -29,12 +33,12 @@ func driverRules() (all []rbacv1.PolicyRule) {
 }
 
 // installDriver binds the driver's rights; the API server may need a moment until it takes roles.
-func installDriver(ctx context.Context, admin *rest.Config) error {
+func installDriver(ctx context.Context, admin *rest.Config, features []workloads.Feature) error {
 	client, err := kubernetes.NewForConfig(admin)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: driverUser}, Rules: driverRules()}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: driverUser}, Rules: driverRules(features)}
 	return BindRole(ctx, client, role)
 }
 
@@ -54,4 +58,12 @@ func BindRole(ctx context.Context, client kubernetes.Interface, role *rbacv1.Clu
 		}
 		return nil
 	})
+}
+
+// features are those of a target that says them.
+func features(t Target) []workloads.Feature {
+	if f, ok := t.(interface{ Features() []workloads.Feature }); ok {
+		return f.Features()
+	}
+	return nil
 }

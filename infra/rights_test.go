@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/nodefv/nodefv/workloads"
 )
 
 // TestDriverRules wants the driver to have the rights that scenarios need; a kind that is added brings its own.
@@ -31,12 +33,15 @@ func TestDriverRules(t *testing.T) {
 	} {
 		add(want, r)
 	}
-	for _, r := range driverRules() {
+	for _, r := range driverRules([]workloads.Feature{workloads.AdminPolicies, workloads.ClusterPolicies}) {
 		add(got, r)
 	}
 	for right := range want {
 		if !got[right] {
 			t.Errorf("the driver may not %s", right)
 		}
+	}
+	if got["list /secrets"] {
+		t.Error("the driver may list secrets, which are of no use to such a target")
 	}
 }

@@ -36,6 +36,9 @@ func (h *Histogram) Record(value float64) error {
 	return nil
 }
 
+// Reset forgets all values.
+func (h *Histogram) Reset() { h.HDR.h.Reset() }
+
 func (h *Histogram) count() int {
 	if h == nil || h.HDR.h == nil {
 		return 0
@@ -60,6 +63,14 @@ func (h *Histogram) plus(o *Histogram) (*Histogram, error) {
 		return nil, fmt.Errorf("%d values are beyond the histogram's highest", lost)
 	}
 	return sum, nil
+}
+
+// Count returns how many values there are.
+func (d HDR) Count() int64 {
+	if d.h == nil {
+		return 0
+	}
+	return d.h.TotalCount()
 }
 
 // MarshalText encodes the counts.

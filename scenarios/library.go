@@ -35,6 +35,8 @@ const (
 	Traffic engine.Label = "traffic"
 	// Network marks what makes the network bad between the agent, or another client, and the API server.
 	Network engine.Label = "network"
+	// Requests marks what routes requests.
+	Requests engine.Label = "requests"
 )
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.
@@ -46,6 +48,7 @@ type Params struct {
 	Cycles     *int     // repetitions of a churning step
 	Endpoints  *int     // pods in all, spread evenly over as many namespaces as divide their number
 	Policies   *int     // policies in force
+	Routes     *int     // routes of requests
 	Rate       *float64 // changes per second; 0: as fast as possible
 }
 
@@ -63,6 +66,7 @@ var params = map[string]param{
 	"cycles":     {"repetitions of a churning step", intParam(1, func(p *Params, n *int) { p.Cycles = n })},
 	"endpoints":  {"pods in all, instead of --pods", intParam(1, func(p *Params, n *int) { p.Endpoints = n })},
 	"policies":   {"policies in force, in scenarios that are made for so many", intParam(0, func(p *Params, n *int) { p.Policies = n })},
+	"routes":     {"routes of requests, in scenarios that are made for so many", intParam(1, func(p *Params, n *int) { p.Routes = n })},
 	"rate":       {"changes per second, 0 for as fast as possible", rateParam},
 }
 

@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 )
@@ -50,6 +51,11 @@ var kinds = []Descriptor{
 	clusterPolicies,
 	policies,
 	podKind{pods},
+	services,
+	endpointSlices,
+	secrets,
+	ingresses,
+	httpProxies,
 }
 
 // Kinds returns the descriptors of all kinds, in the order in which their objects are made.
@@ -67,8 +73,16 @@ func Find(k Kind) Descriptor {
 
 // Clients are what objects are written by.
 type Clients struct {
-	Core  kubernetes.Interface
-	Admin adminclient.Interface // nil: the cluster has no cluster-wide policies
+	Core    kubernetes.Interface
+	Admin   adminclient.Interface // nil: the cluster has no cluster-wide policies
+	Dynamic dynamic.Interface     // of kinds of which we have no types; nil: the cluster has none of them
+	// Features are those of the target: kinds that are of use to others alone are not looked at, as if the cluster did not know them. nil: all.
+	Features []Feature
+}
+
+// use reports whether kinds of a feature are looked at.
+func (c Clients) use(f Feature) bool {
+	return f == "" || c.Features == nil || slices.Contains(c.Features, f)
 }
 
 // Served says which kinds the cluster knows, of those that clusters may lack.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	adminclient "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned"
 
@@ -31,6 +32,8 @@ const (
 type Config struct {
 	Client        kubernetes.Interface
 	Admin         adminclient.Interface // nil: the cluster has no cluster-wide policies
+	Dynamic       dynamic.Interface     // nil: the cluster has no kinds of which we have no types
+	Features      []Feature             // see Clients
 	Plugger       Plugger
 	HostInterface func(namespace, pod string) string
 	Decorate      func(obj any) // adds the target's annotations to *corev1.Pod and *corev1.Node; nil: none
@@ -82,7 +85,9 @@ func NewFleet(cfg Config, s State) *Fleet {
 	return f
 }
 
-func (f *Fleet) clients() Clients { return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin} }
+func (f *Fleet) clients() Clients {
+	return Clients{Core: f.cfg.Client, Admin: f.cfg.Admin, Dynamic: f.cfg.Dynamic, Features: f.cfg.Features}
+}
 
 // State returns the model.
 func (f *Fleet) State() State {

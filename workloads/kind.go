@@ -81,7 +81,7 @@ func (k *kind[T, A]) Rights() []rbacv1.PolicyRule {
 }
 
 func (k *kind[T, A]) List(ctx context.Context, c Clients, o metav1.ListOptions) (runtime.Object, error) {
-	if k.client(c, "") == nil {
+	if !c.use(k.feature) || k.client(c, "") == nil {
 		return nil, errUnknown
 	}
 	return k.list(ctx, c, o)
@@ -187,8 +187,9 @@ func (k *kind[T, A]) writeGone(ctx context.Context, f *Fleet, keys []Key) error 
 
 // attempt makes a change by the kind's client.
 func (k *kind[T, A]) attempt(ctx context.Context, f *Fleet, what string, key Key, done func(error) bool, do func(context.Context, writer[A]) error) error {
-	w := k.client(f.clients(), key.Namespace)
-	if w == nil {
+	clients := f.clients()
+	w := k.client(clients, key.Namespace)
+	if w == nil || !clients.use(k.feature) {
 		return fmt.Errorf("%s %s: %w", what, key, errUnknown)
 	}
 	return attempt(ctx, what, key.String(), done, func(ctx context.Context) error { return do(ctx, w) })

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"strings"
 
@@ -178,3 +179,22 @@ func (x *Index) side(from, to Endpoint, proto corev1.Protocol, port uint16, kind
 }
 
 func (x *Index) local(p Pod) bool { return p.Node == x.localNode }
+
+// Altered yields each object that is not the same in another state: what it is here, and there; nil: it is not there. It takes time by how much
+// differs, where one state came from the other.
+func (s State) Altered(to State) iter.Seq2[Object, Object] {
+	return func(yield func(was, is Object) bool) {
+		for _, d := range snapshot.Diff(s.objects, to.objects) {
+			var was, is Object
+			if d.Was != nil {
+				was = d.Was.object
+			}
+			if d.Is != nil {
+				is = d.Is.object
+			}
+			if !yield(was, is) {
+				return
+			}
+		}
+	}
+}

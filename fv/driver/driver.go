@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -32,6 +33,7 @@ import (
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns"
+	"github.com/nodefv/nodefv/workloads/proxyconfig/xds"
 )
 
 // UndoGrace is how long a scenario may go on after its timeout, to remove what it made.
@@ -46,6 +48,7 @@ type Driver struct {
 	config  *rest.Config // of the API server
 	client  kubernetes.Interface
 	admin   adminclient.Interface
+	dynamic dynamic.Interface
 	served  map[workloads.Kind]bool // of those that clusters may lack, what this one knows
 	known   []report.KnownIssue     // of the agent's release
 	journal *report.Journal
@@ -53,6 +56,9 @@ type Driver struct {
 	gauges  *metrics.HTTP
 	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
+
+	configuration *xds.Client   // of a target that configures a proxy; nil: it is of another kind
+	pushed        chan struct{} // fires when something of it has come
 
 	running   context.Context // ends once the driver is interrupted
 	interrupt context.CancelCauseFunc
@@ -122,6 +128,9 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 	if err := d.openKernel(ctx); err != nil {
 		return err
 	}
+	if err := d.openConfiguration(); err != nil {
+		return err
+	}
 	d.startSampling()
 	return nil
 }
@@ -147,6 +156,9 @@ func (d *Driver) openAPI(ctx context.Context) error {
 		return err
 	}
 	if d.admin, err = workloads.NewAdminClient(config); err != nil {
+		return err
+	}
+	if d.dynamic, err = workloads.NewDynamicClient(config); err != nil {
 		return err
 	}
 	d.served, err = workloads.Served(ctx, d.clients())

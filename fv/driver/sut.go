@@ -35,7 +35,7 @@ func (d *Driver) Quiesce(ctx context.Context) error {
 }
 
 func (d *Driver) clients() workloads.Clients {
-	return workloads.Clients{Core: d.client, Admin: d.admin}
+	return workloads.Clients{Core: d.client, Admin: d.admin, Dynamic: d.dynamic, Features: d.target.Features()}
 }
 
 // serves reports whether the cluster knows a kind.
@@ -46,6 +46,8 @@ func (d *Driver) HasFeature(name workloads.Feature) bool {
 	switch name {
 	case workloads.Routing:
 		return d.target.Presentation().Routes
+	case workloads.PodNetwork:
+		return d.isAgent()
 	case workloads.OwnWay: // else it hears of the cluster from what is started besides
 		return len(d.handoff.Target.Extras) == 0
 	}

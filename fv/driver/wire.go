@@ -16,6 +16,7 @@ import (
 	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/traffic"
 	"github.com/nodefv/nodefv/workloads/traffic/continuous"
+	"github.com/nodefv/nodefv/workloads/traffic/web"
 	"github.com/nodefv/nodefv/workloads/uplink"
 )
 
@@ -38,6 +39,9 @@ type Wire struct {
 	links     map[workloads.Key]*impair.Link // of pods, and of the node: see uplinkKey
 	bad       []spell                        // in which links were impaired
 	carried   *continuous.Traffic            // the newest; nil: there was none
+	backends  *web.Backends                  // of all local pods; nil: they serve no HTTP, see ServeWeb
+	webPort   uint16
+	asker     *web.Client // nil: nobody has asked, see Asker
 }
 
 // NewWire opens a wire in the network namespace of this process, that of the node with this address. It routes to the pods itself if the SUT does
@@ -97,7 +101,7 @@ func (w *Wire) Plug(ctx context.Context, pods []workloads.Plug) error {
 	if err := w.plugger.Plug(ctx, pods); err != nil {
 		return err
 	}
-	return w.reroute(pods)
+	return errors.Join(w.reroute(pods), w.serveIn(pods))
 }
 
 // route does it with each address of a pod that is plugged.
@@ -112,6 +116,7 @@ func route(p workloads.Plug, do func(netip.Addr, string) error) error {
 // Unplug closes the pods' sockets and disconnects them.
 func (w *Wire) Unplug(ctx context.Context, pods []workloads.Key) error {
 	w.mu.Lock()
+	w.leaveWeb(pods)
 	var failed []error
 	var left []workloads.Plug
 	for _, k := range pods {
@@ -228,6 +233,7 @@ func (w *Wire) Close(ctx context.Context) error {
 		_, err := w.stream.Stop()
 		errs = errors.Join(errs, err)
 	}
+	errs = errors.Join(errs, w.closeWeb())
 	if w.prober != nil {
 		if flows := w.prober.Late(); len(flows) > 0 {
 			errs = errors.Join(errs, fmt.Errorf("%d flows were judged dropped too early, one of them %+v", len(flows), flows[0]))

@@ -27,7 +27,7 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	presents := d.target.Presentation()
 	fleet := workloads.NewFleet(workloads.Config{
-		Client: d.client, Admin: d.admin, Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: d.addr, Load: sc.Load,
+		Client: d.client, Admin: d.admin, Dynamic: d.dynamic, Features: d.target.Features(), Plugger: d.wire, HostInterface: d.target.HostInterface, Decorate: d.target.Decorate, OneWrite: presents.OneWrite, LocalIP: d.addr, Load: sc.Load,
 		Record: func(op report.Operation) { d.write(report.Entry{Scenario: sc.Name, Operation: &op}) },
 		Purge:  d.purge,
 	}, workloads.NewState(d.handoff.Node))
@@ -54,6 +54,14 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	}
 	w := &engine.World{
 		Fleet: fleet, Plan: plan, Rand: rand.New(rand.NewPCG(seed, h.Sum64())), SUT: d, Effects: e, Freeze: d.freeze, Wake: d.watcher.C(), Overflows: netns.Overflows,
+	}
+	if own, wake, ok := d.configured(); ok {
+		w.Effects, w.Wake = own, wake
+	}
+	if own, err := d.proxied(); err != nil {
+		return nil, err
+	} else if own != nil {
+		w.Effects, w.Wake = own, nil
 	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}

@@ -153,6 +153,10 @@ func (e *Env) Down(ctx context.Context) error {
 	return e.undo.Unwind(ctx)
 }
 
+func (e *Env) clients() workloads.Clients {
+	return workloads.Clients{Core: e.client, Admin: e.admin, Features: e.target.Features()}
+}
+
 // connect makes the clients, and the fleet that plugs pods.
 func (e *Env) connect(ctx context.Context) (err error) {
 	if e.client, err = workloads.NewClient(e.env.Config()); err != nil {
@@ -161,13 +165,13 @@ func (e *Env) connect(ctx context.Context) (err error) {
 	if e.admin, err = workloads.NewAdminClient(e.env.Config()); err != nil {
 		return err
 	}
-	if e.served, err = workloads.Served(ctx, workloads.Clients{Core: e.client, Admin: e.admin}); err != nil {
+	if e.served, err = workloads.Served(ctx, e.clients()); err != nil {
 		return err
 	}
 	node := e.env.Node()
 	e.nodeName = node.Name
 	e.fleet = workloads.NewFleet(workloads.Config{
-		Client: e.client, Plugger: e.wire, HostInterface: e.target.HostInterface, Decorate: e.target.Decorate,
+		Client: e.client, Features: e.target.Features(), Plugger: e.wire, HostInterface: e.target.HostInterface, Decorate: e.target.Decorate,
 		OneWrite: e.target.Presentation().OneWrite, LocalIP: node.Addr,
 	}, workloads.NewState(node.Name))
 	return nil

@@ -26,7 +26,7 @@ func (e *Env) State(ctx context.Context) (workloads.State, error) {
 		if kind.Feature() != "" && !e.served[kind.Kind()] {
 			continue
 		}
-		list, err := kind.List(ctx, workloads.Clients{Core: e.client, Admin: e.admin}, metav1.ListOptions{})
+		list, err := kind.List(ctx, e.clients(), metav1.ListOptions{})
 		if err == nil {
 			err = meta.EachListItem(list, func(o runtime.Object) error { return put(&s, model, o) })
 		}

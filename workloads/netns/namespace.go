@@ -63,6 +63,23 @@ func (n *Namespace) Do(fn func() error) error {
 // no thread is inside. A second Close returns os.ErrClosed.
 func (n *Namespace) Close() error { return n.file.Close() }
 
+// File returns another descriptor of the namespace, for another process. It must be closed, and keeps the namespace until then.
+func (n *Namespace) File() (*os.File, error) {
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("share network namespace: %w", err)
+	}
+	copied := -1
+	var failed error
+	if err := raw.Control(func(fd uintptr) { copied, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return nil, fmt.Errorf("share network namespace: %w", err)
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("share network namespace: %w", failed)
+	}
+	return os.NewFile(uintptr(copied), "network namespace"), nil
+}
+
 // enter moves the calling thread, which must be locked.
 func (n *Namespace) enter() error {
 	raw, err := n.file.SyscallConn()

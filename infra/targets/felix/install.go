@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
@@ -21,14 +20,13 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 )
 
-// felixUser is who Felix and Typha are to the API server; it has the rights of its release's role and no others.
-const felixUser = "calico-node"
-
 // servedBound is how long the API server may take to serve new kinds; it needs about two seconds.
 const servedBound = 30 * time.Second
 
+// felixUser is who Felix and Typha are to the API server; it has the rights of its release's role and no others.
+const felixUser = "calico-node"
+
 var (
-	crdResource         = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	clusterInformations = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "clusterinformations"}
 	tiers               = schema.GroupVersionResource{Group: "crd.projectcalico.org", Version: "v1", Resource: "tiers"}
 )
@@ -48,16 +46,13 @@ func (f felix) Install(ctx context.Context, cp infra.ControlPlane, node infra.No
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.installCRDs(ctx, dyn, brought.crds) })
+	group.Go(func() error { return f.installCRDs(ctx, dyn, brought) })
 	group.Go(func() error {
-		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: brought.rights()})
+		return infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: felixUser}, Rules: brought.Role})
 	})
 	group.Go(func() error { return targets.InstallNode(ctx, client, node, f.Decorate) })
 	return group.Wait()
 }
-
-// crdKey begins the keys in etcd of kinds.
-const crdKey = "/registry/apiextensions.k8s.io/customresourcedefinitions/"
 
 // Seed returns Felix's CRDs as they are stored once the API server has accepted them.
 func (f felix) Seed() (map[string][]byte, error) {
@@ -65,50 +60,17 @@ func (f felix) Seed() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored := map[string][]byte{}
-	for _, crd := range brought.crds {
-		accept(crd, time.Now())
-		if stored[crdKey+crd.GetName()], err = crd.MarshalJSON(); err != nil {
-			return nil, fmt.Errorf("encode CRD %s: %w", crd.GetName(), err)
-		}
-	}
-	return stored, nil
+	return brought.Seed()
 }
 
-// accept gives a CRD what the API server gives it when it comes and when its names are accepted.
-func accept(crd *unstructured.Unstructured, now time.Time) {
-	crd.SetUID(uuid.NewUUID())
-	crd.SetGeneration(1)
-	crd.SetCreationTimestamp(metav1.NewTime(now))
-	var conditions []any
-	for kind, reason := range map[string]string{"NamesAccepted": "NoConflicts", "Established": "InitialNamesAccepted"} {
-		conditions = append(conditions, map[string]any{
-			"type": kind, "status": "True", "reason": reason, "lastTransitionTime": now.UTC().Format(time.RFC3339),
-		})
-	}
-	names, _, _ := unstructured.NestedMap(crd.Object, "spec", "names")
-	var versions []any
-	all, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	for _, v := range all {
-		if version, ok := v.(map[string]any); ok && version["storage"] == true {
-			versions = append(versions, version["name"])
-		}
-	}
-	crd.Object["status"] = map[string]any{"conditions": conditions, "acceptedNames": names, "storedVersions": versions}
-}
-
-func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface, crds []*unstructured.Unstructured) error {
-	if len(crds) == 0 {
+func (f felix) installCRDs(ctx context.Context, dyn dynamic.Interface, brought targets.Manifests) error {
+	if len(brought.CRDs) == 0 {
 		return fmt.Errorf("no CRDs in %s", strings.Join(f.Manifests, ", "))
 	}
-	var group errgroup.Group
-	group.SetLimit(8)
-	for _, crd := range crds {
-		group.Go(func() error { return installCRD(ctx, dyn, crd) })
-	}
-	if err := group.Wait(); err != nil {
+	if err := brought.Install(ctx, dyn); err != nil {
 		return err
 	}
+	var group errgroup.Group
 	for _, t := range felixTiers {
 		group.Go(func() error {
 			return create(ctx, dyn, tiers, "Tier", t.name, map[string]any{"order": t.order, "defaultAction": t.otherwise})
@@ -139,34 +101,6 @@ func create(ctx context.Context, dyn dynamic.Interface, kinds schema.GroupVersio
 		_, err := dyn.Resource(kinds).Create(ctx, object, metav1.CreateOptions{})
 		return ignoreExists(err)
 	})
-}
-
-func installCRD(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstructured) error {
-	if _, err := dyn.Resource(crdResource).Create(ctx, crd, metav1.CreateOptions{}); ignoreExists(err) != nil {
-		return fmt.Errorf("create CRD %s: %w", crd.GetName(), err)
-	}
-	return lifecycle.Wait(ctx, "CRD "+crd.GetName(), servedBound, func(ctx context.Context) error {
-		return served(ctx, dyn, crd)
-	})
-}
-
-// served is nil once a list of the kind is answered; the condition Established comes earlier.
-func served(ctx context.Context, dyn dynamic.Interface, crd *unstructured.Unstructured) error {
-	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
-	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
-	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	for _, v := range versions {
-		version, ok := v.(map[string]any)
-		if !ok || version["served"] != true {
-			continue
-		}
-		name, _ := version["name"].(string)
-		_, err := dyn.Resource(schema.GroupVersionResource{Group: group, Version: name, Resource: plural}).List(ctx, metav1.ListOptions{Limit: 1})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func ignoreExists(err error) error {

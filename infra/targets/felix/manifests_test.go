@@ -23,12 +23,12 @@ func TestManifests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(m.crds) != 1 || len(m.rights()) != 1 || len(m.rights()[0].Verbs) != 2 {
-			t.Errorf("%v: %d CRDs, rights %v", paths, len(m.crds), m.rights())
+		if len(m.CRDs) != 1 || len(m.Role) != 1 || len(m.Role[0].Verbs) != 2 {
+			t.Errorf("%v: %d CRDs, rights %v", paths, len(m.CRDs), m.Role)
 		}
 	}
-	if m, err := readManifests([]string{filepath.Join(dir, "as.yaml")}); err != nil || len(m.rights()) != len(felixRules) {
-		t.Errorf("without a role: %v, %v", m.rights(), err)
+	if m, err := readManifests([]string{filepath.Join(dir, "as.yaml")}); err != nil || len(m.Role) != len(felixRules) {
+		t.Errorf("without a role: %v, %v", m.Role, err)
 	}
 	if _, err := readManifests([]string{filepath.Join(dir, "absent")}); err == nil {
 		t.Error("a folder that is not there is no error")

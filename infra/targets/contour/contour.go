@@ -1,0 +1,219 @@
+// Package contour is Contour as a SUT, without the Envoy that it configures: the driver reads that configuration in its place.
+//
+// It is immutable and safe for concurrent use.
+package contour
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/proxyconfig"
+	"github.com/nodefv/nodefv/workloads/routing"
+)
+
+const (
+	name           = "contour" // of the target, its component, its program, its user and its class
+	kubeconfigPath = "/var/lib/contour/kubeconfig"
+
+	xdsPort     = 8001
+	metricsPort = 8000
+	healthPort  = 8003
+	debugPort   = 6060
+	httpPort    = 8080 // of Envoy's listeners, Contour's standard ones
+	httpsPort   = 8443
+)
+
+var _ = targets.Register(targets.Info{
+	Name: name, DataPlanes: []string{"envoy-configuration"},
+	Components: []targets.Component{{
+		Name: name, Title: "Contour", Module: "github.com/projectcontour/contour", Variable: "CONTOUR", CRDs: true,
+	}},
+	New: func(o targets.Options) (targets.Target, error) {
+		for _, s := range o.Settings {
+			if s != workloads.NoResync && s != workloads.CountsAll {
+				return nil, fmt.Errorf("%s knows no setting %q", name, s)
+			}
+		}
+		return contour{o}, nil
+	},
+})
+
+type contour struct{ targets.Options }
+
+func (contour) Name() string { return name }
+
+func (c contour) Facts() infra.TargetFacts {
+	return infra.TargetFacts{
+		Name: name, Process: name, MetricsPort: metricsPort, HealthPort: healthPort, DebugPort: debugPort, DataPlane: c.DataPlane,
+		Version: c.Version,
+	}
+}
+
+func (c contour) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error) {
+	return []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error){c.agent}
+}
+
+func (c contour) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, error) {
+	config, err := cp.Kubeconfig(name)
+	if err != nil {
+		return infra.Spec{}, err
+	}
+	command := c.Command
+	if len(command) == 0 {
+		command = []string{name}
+	}
+	env := map[string]string{}
+	if slices.Contains(c.Settings, workloads.CountsAll) {
+		env["GODEBUG"] = "memprofilerate=1"
+	}
+	maps.Copy(env, c.Env)
+	command = slices.Concat(command, []string{
+		"serve", "--insecure", "--disable-leader-election", "--kubeconfig=" + kubeconfigPath,
+		"--xds-address=127.0.0.1", "--xds-port=" + strconv.Itoa(xdsPort), "--ingress-class-name=" + name, "--ingress-status-address=" + node.Addr.String(),
+		"--health-port=" + strconv.Itoa(healthPort), "--http-port=" + strconv.Itoa(metricsPort),
+		"--debug-http-address=127.0.0.1", "--debug-http-port=" + strconv.Itoa(debugPort),
+		"--envoy-service-http-port=" + strconv.Itoa(httpPort), "--envoy-service-https-port=" + strconv.Itoa(httpsPort),
+	})
+	return infra.Spec{
+		Role: infra.RoleAgent, Component: name, Command: command, Env: env, Join: infra.RoleNode,
+		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}}, Memory: c.Memory,
+	}, nil
+}
+
+// Install makes Contour's CRDs, gives it the rights of its own role, and makes the node's object.
+func (c contour) Install(ctx context.Context, cp infra.ControlPlane, node infra.NodeInfo) error {
+	client, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	dyn, err := dynamic.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	brought, err := c.manifests()
+	if err != nil {
+		return err
+	}
+	if err := brought.Install(ctx, dyn); err != nil {
+		return err
+	}
+	if err := infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: brought.Role}); err != nil {
+		return err
+	}
+	return targets.InstallNode(ctx, client, node, c.Decorate)
+}
+
+// manifests are those of Contour's release.
+func (c contour) manifests() (targets.Manifests, error) {
+	brought, err := targets.ReadManifests(c.Manifests, name)
+	if err == nil && (len(brought.CRDs) == 0 || len(brought.Role) == 0) {
+		err = fmt.Errorf("no CRDs, or no role %s, in %q", name, c.Manifests)
+	}
+	return brought, err
+}
+
+// Seed returns Contour's CRDs as they are stored once the API server has accepted them.
+func (c contour) Seed() (map[string][]byte, error) {
+	brought, err := c.manifests()
+	if err != nil {
+		return nil, err
+	}
+	return brought.Seed()
+}
+
+func (contour) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
+	return targets.Get(ctx, client, addr, healthPort, "/healthz")
+}
+
+// forbidden is what client-go logs of a kind that may not be listed.
+var forbidden = regexp.MustCompile(`([\w.-]+) is forbidden`)
+
+// LacksIn tells which rights Contour asked for in vain.
+func (contour) LacksIn(log []byte) string {
+	if found := forbidden.FindSubmatch(log); found != nil {
+		return "it lacks the right to list " + string(found[1])
+	}
+	return ""
+}
+
+// VersionIn returns nothing: Contour does not log its version, so that of the release that is built counts.
+func (contour) VersionIn([]byte) string { return "" }
+
+// KnownIssues are Contour's.
+func (contour) KnownIssues() []report.KnownIssue {
+	var known []report.KnownIssue
+	for _, kind := range []proxyconfig.Kind{proxyconfig.Tables, proxyconfig.Clusters} {
+		known = append(known, report.KnownIssue{
+			Name: "clusters and routes come in no order", Reference: "docs/findings/contour.md#clusters-and-routes-come-in-no-order",
+			Releases: []report.Releases{{From: "v1.33.0", Before: "v1.34.0"}},
+			Excuses:  report.ViolationClass{Protocol: string(kind), Met: "503"},
+		})
+	}
+	return known
+}
+
+// Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
+func (contour) Quiesce(ctx context.Context, addr netip.Addr) error {
+	return targets.Get(ctx, targets.Direct, netip.AddrFrom4([4]byte{127, 0, 0, 1}), debugPort, "/debug/pprof/heap?gc=1")
+}
+
+// HostInterface is a name of ours: Contour does not look at interfaces.
+func (contour) HostInterface(namespace, pod string) string { return targets.VethName(namespace, pod) }
+
+// Decorate adds nothing: Contour looks at no pods.
+func (contour) Decorate(any) {}
+
+// Presentation says that whoever plugs pods routes to them.
+func (contour) Presentation() targets.Presentation { return targets.Presentation{} }
+
+// Gauges that Contour alone has.
+const (
+	ingresses     metrics.Gauge = "ingresses"     // that it looks at
+	httpProxies   metrics.Gauge = "http_proxies"  // likewise
+	rebuilds      metrics.Gauge = "dag_rebuilds"  // of all that it configures, since it began
+	statusUpdates metrics.Gauge = "status_writes" // of Ingresses, since it began
+)
+
+// Gauges are the standard ones of a Go program, and some of Contour's.
+func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
+	return map[metrics.Gauge]metrics.Selector{
+		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
+		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
+		metrics.Goroutines:  {Metric: "go_goroutines"},
+		ingresses:           {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "Ingress"}},
+		httpProxies:         {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "HTTPProxy"}},
+		rebuilds:            {Metric: "contour_dagrebuild_total"},
+		statusUpdates:       {Metric: "contour_status_update_total", Labels: map[string]string{"kind": "Ingress"}},
+	}
+}
+
+// Features are what Contour does. It knows no policies.
+func (contour) Features() []workloads.Feature {
+	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
+}
+
+// Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.
+func (contour) Configures() targets.Configured {
+	return targets.Configured{Port: xdsPort, Node: "nodefv", HTTP: httpPort, HTTPS: httpsPort}
+}
+
+// Dialect says that Contour makes a virtual host of each host, and leaves out paths whose service it does not find.
+func (contour) Dialect() routing.Dialect {
+	return routing.Dialect{IngressClass: name, HostsRank: true, SkipsUnserved: true}
+}

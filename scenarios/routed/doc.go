@@ -1,0 +1,2 @@
+// Package routed knows what must hold of a SUT that routes requests.
+package routed

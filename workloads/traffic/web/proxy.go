@@ -1,0 +1,111 @@
+//go:build linux
+
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/workloads/netns"
+)
+
+// ErrNoProxy is what StartProxy returns where there is no HAProxy.
+var ErrNoProxy = errors.New("this machine has no haproxy: install Debian's package of that name")
+
+// Proxy is a bare HAProxy that passes all requests on to a few backends, by turns: what a plain proxy does on this machine.
+type Proxy struct {
+	cmd    *exec.Cmd
+	dir    string
+	said   bytes.Buffer
+	exited chan error
+}
+
+// StartProxy starts one in a namespace, on a port of all its addresses, with so many threads. It must be stopped.
+func StartProxy(ctx context.Context, node *netns.Namespace, port uint16, threads int, to []netip.AddrPort) (p *Proxy, err error) {
+	path, err := exec.LookPath("haproxy")
+	if err != nil {
+		if path = "/usr/sbin/haproxy"; !exists(path) {
+			return nil, ErrNoProxy
+		}
+	}
+	p = &Proxy{exited: make(chan error, 1)}
+	if p.dir, err = os.MkdirTemp("", "fv-haproxy-"); err != nil {
+		return nil, fmt.Errorf("start haproxy: %w", err)
+	}
+	file := filepath.Join(p.dir, "haproxy.cfg")
+	if err := os.WriteFile(file, proxyConfig(port, threads, to), 0o600); err != nil {
+		return nil, fmt.Errorf("start haproxy: %w", errors.Join(err, os.RemoveAll(p.dir)))
+	}
+	p.cmd = exec.Command(path, "-db", "-f", file)
+	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
+	if err := node.Do(p.cmd.Start); err != nil { // a program begins in the namespace of the thread that starts it
+		return nil, fmt.Errorf("start haproxy: %w", errors.Join(err, os.RemoveAll(p.dir)))
+	}
+	go func() { p.exited <- p.cmd.Wait() }()
+	err = lifecycle.Wait(ctx, "haproxy", 10*time.Second, func(ctx context.Context) error {
+		select {
+		case err := <-p.exited:
+			p.exited <- err
+			return fmt.Errorf("it ended: %w: %s", err, bytes.TrimSpace(p.said.Bytes()))
+		default:
+		}
+		return node.Do(func() error {
+			c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// proxyConfig is as plain as can be: connections are kept on both sides, and nothing is logged or changed.
+func proxyConfig(port uint16, threads int, to []netip.AddrPort) []byte {
+	var b strings.Builder
+	room := 1000
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil { // it begins with no more than that allows, at two files a connection
+		room = int(min(limit.Max, 1<<20)/2) - 100
+	}
+	fmt.Fprintf(&b, "global\n  nbthread %d\n  maxconn %d\n", max(threads, 1), room)
+	b.WriteString("defaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n  timeout http-request 1h\n  timeout http-keep-alive 1h\n")
+	fmt.Fprintf(&b, "frontend front\n  bind :%d backlog 65535\n  default_backend back\nbackend back\n  balance roundrobin\n  http-reuse always\n", port)
+	for i, a := range to {
+		fmt.Fprintf(&b, "  server s%d %s\n", i, a)
+	}
+	return []byte(b.String())
+}
+
+// PID is that of its process.
+func (p *Proxy) PID() int { return p.cmd.Process.Pid }
+
+// Stop ends it at once.
+func (p *Proxy) Stop() error {
+	err := p.cmd.Process.Kill()
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	<-p.exited
+	return errors.Join(err, os.RemoveAll(p.dir))
+}
