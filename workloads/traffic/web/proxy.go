@@ -97,6 +97,15 @@ func proxyConfig(port uint16, threads int, to []netip.AddrPort) []byte {
 	return []byte(b.String())
 }
 
+// Reference starts a bare proxy on the client's node.
+func (c *Client) Reference(ctx context.Context, port uint16, to []netip.AddrPort) (stop func() error, err error) {
+	p, err := StartProxy(ctx, c.node, port, 1, to)
+	if err != nil {
+		return nil, err
+	}
+	return p.Stop, nil
+}
+
 // PID is that of its process.
 func (p *Proxy) PID() int { return p.cmd.Process.Pid }
 
