@@ -13,6 +13,8 @@ const (
 	Routing            Feature = "routing to pods"     // it alone can know to which pod an address leads
 	OwnWay             Feature = "way of its own to the API server"
 	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
+	PodNetwork         Feature = "network of pods"      // it is an agent of the node: what it does holds for packets between pods
+	ProxiedRequests    Feature = "proxied requests"     // requests that reach the node are passed on to pods
 	Services           Feature = "services"             // it looks at Services and their endpoints
 	HTTPRouting        Feature = "http-routing"         // it routes requests as Ingresses say
 	HTTPProxies        Feature = "http-proxy"           // it routes requests as HTTPProxies say

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"strings"
 
@@ -64,6 +65,16 @@ func (s State) Moved(to State) map[Part]any {
 		case d.Is.decides() == nil, d.Was != nil && reflect.DeepEqual(d.Was.object, d.Is.object):
 		default:
 			all[part] = d.Is.decides()
+		}
+	}
+	return all
+}
+
+// Differing returns the parts that are not the same in another state, in no order. It takes time by how much differs, where one state came from the other.
+func (s State) Differing(to State) (all []Part) {
+	for part, d := range snapshot.Diff(s.objects, to.objects) {
+		if d.Was == nil || d.Is == nil || !reflect.DeepEqual(d.Was.object, d.Is.object) {
+			all = append(all, part)
 		}
 	}
 	return all
@@ -178,3 +189,22 @@ func (x *Index) side(from, to Endpoint, proto corev1.Protocol, port uint16, kind
 }
 
 func (x *Index) local(p Pod) bool { return p.Node == x.localNode }
+
+// Altered yields each object that is not the same in another state: what it is here, and there; nil: it is not there. It takes time by how much
+// differs, where one state came from the other.
+func (s State) Altered(to State) iter.Seq2[Object, Object] {
+	return func(yield func(was, is Object) bool) {
+		for _, d := range snapshot.Diff(s.objects, to.objects) {
+			var was, is Object
+			if d.Was != nil {
+				was = d.Was.object
+			}
+			if d.Is != nil {
+				is = d.Is.object
+			}
+			if !yield(was, is) {
+				return
+			}
+		}
+	}
+}

@@ -42,5 +42,5 @@ func (d *Driver) configured() (e engine.Effects, wake <-chan struct{}, ok bool) 
 		return nil, nil, false
 	}
 	of := t.Configures()
-	return &routed.Configured{Follower: d.configuration, Dialect: t.Dialect(), HTTP: of.HTTP, HTTPS: of.HTTPS, Links: node{}.Links}, d.pushed, true
+	return routed.NewConfigured(d.configuration, t.Dialect(), of.HTTP, of.HTTPS, node{}.Links), d.pushed, true
 }

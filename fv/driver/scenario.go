@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nodefv/nodefv/infra"
@@ -110,6 +111,9 @@ func (d *Driver) renew(ctx context.Context, w *engine.World) error {
 // skipped reports which of a scenario's needs is not met: a feature of the target, or a harness that stops and starts it, also in another
 // release.
 func skipped(sc engine.Scenario, sut engine.SUT, h infra.Handoff) string {
+	if !routes(sc) && !sut.HasFeature(workloads.PodNetwork) {
+		return "the target routes requests and is no agent of the network of pods"
+	}
 	for _, need := range sc.Needs {
 		switch need {
 		case workloads.Restarts:
@@ -127,4 +131,11 @@ func skipped(sc engine.Scenario, sut engine.SUT, h infra.Handoff) string {
 		}
 	}
 	return ""
+}
+
+// routes reports whether a scenario is about requests that are routed.
+func routes(sc engine.Scenario) bool {
+	return slices.ContainsFunc(sc.Needs, func(f workloads.Feature) bool {
+		return slices.Contains([]workloads.Feature{workloads.HTTPRouting, workloads.HTTPProxies, workloads.GatewayRoutes, workloads.ProxiedRequests}, f)
+	})
 }

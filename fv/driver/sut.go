@@ -46,6 +46,8 @@ func (d *Driver) HasFeature(name workloads.Feature) bool {
 	switch name {
 	case workloads.Routing:
 		return d.target.Presentation().Routes
+	case workloads.PodNetwork:
+		return d.isAgent()
 	case workloads.OwnWay: // else it hears of the cluster from what is started besides
 		return len(d.handoff.Target.Extras) == 0
 	}

@@ -58,6 +58,11 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if own, wake, ok := d.configured(); ok {
 		w.Effects, w.Wake = own, wake
 	}
+	if own, err := d.proxied(); err != nil {
+		return nil, err
+	} else if own != nil {
+		w.Effects, w.Wake = own, nil
+	}
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}

@@ -22,10 +22,11 @@ const (
 	Other    Aspect = ""         // what nothing is known of
 	Tracked  Aspect = "tracked"  // connections that the kernel remembers, for which packets pass
 	Packets  Aspect = "packets"
+	Requests Aspect = "requests"
 	Counts   Aspect = "counts" // the SUT's gauges of what it has made
 )
 
-var aspects = []Aspect{Heard, Links, Rules, Members, Dispatch, Order, Routes, Settings, Other, Tracked, Packets, Counts}
+var aspects = []Aspect{Heard, Links, Rules, Members, Dispatch, Order, Routes, Settings, Other, Tracked, Packets, Requests, Counts}
 
 // rank is less for what explains more; an aspect of another version is like none.
 func (a Aspect) rank() int {

@@ -19,6 +19,7 @@ const (
 	Route     Kind = "route"
 	Address   Kind = "address"
 	Flow      Kind = "flow"
+	Request   Kind = "request"   // that is routed
 	Pod       Kind = "pod"       // what the SUT has programmed for it
 	Policy    Kind = "policy"    // likewise
 	Namespace Kind = "namespace" // likewise

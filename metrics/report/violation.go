@@ -13,8 +13,8 @@ const (
 // ViolationClass is what known issues tell violations apart by.
 type ViolationClass struct {
 	Family   string `json:"family,omitempty"`   // "IPv4" or "IPv6"
-	Protocol string `json:"protocol,omitempty"` // "TCP" or "UDP"
-	Met      string `json:"met,omitempty"`      // what became of the packets: "dropped" or "passed"
+	Protocol string `json:"protocol,omitempty"` // "TCP" or "UDP"; of requests "HTTP" or "HTTPS"
+	Met      string `json:"met,omitempty"`      // what became of the packets: "dropped" or "passed"; of requests "wrong backend", a status or how it failed
 	After    string `json:"after,omitempty"`    // the change before it, such as "delete pod"
 }
 
@@ -31,11 +31,13 @@ type ViolationCount struct {
 	Packets    int `json:"packets"`    // in all of them
 }
 
-// Violation is a row of packets of one flow that met a verdict that was not legal.
+// Violation is a row of packets of one flow, or of requests of one route, that met a verdict that was not legal.
 type Violation struct {
 	ViolationClass
 	Flow    FlowEnds      `json:"flow"`              // of all packets
-	Legal   string        `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"
+	Request string        `json:"request,omitempty"` // that was asked again and again; then what is told of packets is told of these requests
+	Legal   string        `json:"legal"`             // the one verdict that was legal when they were sent: "dropped" or "passed"; of requests what may have answered
+	Answers []string      `json:"answers,omitempty"` // of requests, what answered instead, at most 20
 	Packets int           `json:"packets"`           // how many they are
 	Times   []Packet      `json:"times,omitempty"`   // of the first of them, at most 20
 	Changes []ModelChange `json:"changes,omitempty"` // of the model, begun before the first packet and not long in force, at most 20, in their order

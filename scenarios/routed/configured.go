@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/effects"
@@ -36,6 +36,19 @@ type Configured struct {
 	HTTP     uint16                   // port of the proxy's listener
 	HTTPS    uint16                   // and for TLS
 	Links    func() ([]string, error) // of the node
+
+	law sharedLaw // of the state that was asked for last
+}
+
+// sharedLaw is a law with who uses it.
+type sharedLaw struct {
+	sync.Mutex
+	law
+}
+
+// NewConfigured returns the effects of such a SUT.
+func NewConfigured(f Follower, d routing.Dialect, http, https uint16, links func() ([]string, error)) *Configured {
+	return &Configured{Follower: f, Dialect: d, HTTP: http, HTTPS: https, Links: links, law: sharedLaw{law: *newLaw(d)}}
 }
 
 // ConfiguredOf returns the effects of a world with such a SUT; false: it has others.
@@ -91,35 +104,38 @@ func (Answers) Name() string { return "configured answers" }
 
 // Want asks the model.
 func (p Answers) Want(s workloads.State) engine.Facts {
-	table, facts := routing.NewTable(p.Dialect, s), engine.Facts{}
+	p.law.Lock()
+	defer p.law.Unlock()
+	p.law.follow(s)
+	facts := engine.Facts{}
 	for _, r := range p.asks(s) {
-		facts[asked(r)] = tell(table.Answer(r))
+		want, _ := p.law.answer(r)
+		facts[asked(r)] = tell(want)
 	}
 	return facts
 }
 
 // Got asks the configuration. Where an API leaves open which of several answers is right, any of them is taken for what the model says.
 func (p Answers) Got(_ context.Context, s workloads.State) (engine.Facts, error) {
-	config, table, names, facts := p.Follower.Config(), routing.NewTable(p.Dialect, s), namesOf(s), engine.Facts{}
-	compare := func(r routing.Request, besides bool) {
-		want, got := table.Answer(r), p.answer(config, r, names)
-		switch {
-		case agrees(got, want) && besides:
-		case agrees(got, want):
-			facts[asked(r)] = tell(want)
-		case besides:
-			facts[asked(r)] = tell(got) + ", the model says " + tell(want)
-		default:
-			facts[asked(r)] = tell(got)
-		}
-	}
+	p.law.Lock()
+	defer p.law.Unlock()
+	p.law.follow(s)
+	config, facts := p.Follower.Config(), engine.Facts{}
 	own := p.requests(config)
 	for _, r := range p.asks(s) {
-		compare(r, false)
-		delete(own, asked(r).Subject)
+		fact := asked(r)
+		want, names := p.law.answer(r)
+		got := p.answer(config, r, names)
+		if facts[fact] = tell(got); agrees(got, want) {
+			facts[fact] = tell(want)
+		}
+		delete(own, fact.Subject)
 	}
 	for _, r := range own {
-		compare(r, true)
+		want, names := p.law.answer(r)
+		if got := p.answer(config, r, names); !agrees(got, want) {
+			facts[asked(r)] = tell(got) + ", the model says " + tell(want)
+		}
 	}
 	return facts, nil
 }
@@ -170,7 +186,7 @@ func requestOf(r proxyconfig.Route, domain string) (q routing.Request, ok bool) 
 }
 
 // answer is what a proxy with a configuration does with a request, in the model's words. What it would not even listen to counts as not found.
-func (c *Configured) answer(config *proxyconfig.Config, r routing.Request, names map[netip.AddrPort]workloads.Key) (a routing.Answer) {
+func (c *Configured) answer(config *proxyconfig.Config, r routing.Request, names names) (a routing.Answer) {
 	got := config.Answer(c.request(r))
 	for _, e := range got.Endpoints {
 		name, known := names[e]
@@ -208,19 +224,6 @@ func (c *Configured) request(r routing.Request) proxyconfig.Request {
 		q.Path += map[bool]string{true: "?", false: "&"}[i == 0] + name + "=" + r.Query[name]
 	}
 	return q
-}
-
-// namesOf returns which pods are behind the addresses of a state's services.
-func namesOf(s workloads.State) map[netip.AddrPort]workloads.Key {
-	names := map[netip.AddrPort]workloads.Key{}
-	for _, slice := range s.EndpointSlices().All() {
-		for _, e := range slice.Endpoints {
-			for _, p := range slice.Ports {
-				names[netip.AddrPortFrom(e.Addr, uint16(p.Port))] = e.Pod
-			}
-		}
-	}
-	return names
 }
 
 // agrees reports whether a configuration that can answer so is right. It has to say all that the model says, but for what is left open.
@@ -292,14 +295,15 @@ func (c *Configured) Watch(context.Context, *engine.World) engine.Watch { return
 var nobody = routing.Request{Host: "nobody.example", Path: "/nothing"}
 
 // asks are the requests of a state: one for each of its routes, and one that is of none.
-func (c *Configured) asks(s workloads.State) []routing.Request {
-	return append(c.Dialect.Requests(s), nobody)
-}
+func (c *Configured) asks(s workloads.State) []routing.Request { return asksOf(c.Dialect, s) }
 
 // DialectOf is how the SUT of a world routes requests.
 func DialectOf(w *engine.World) routing.Dialect {
 	if c, ok := ConfiguredOf(w); ok {
 		return c.Dialect
+	}
+	if p, ok := ProxiedOf(w); ok {
+		return p.Dialect
 	}
 	return routing.Dialect{}
 }

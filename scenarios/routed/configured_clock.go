@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/proxyconfig"
 	"github.com/nodefv/nodefv/workloads/routing"
 )
@@ -30,11 +31,9 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 	if err := t.Do(ctx); err != nil {
 		return fmt.Errorf("%s: %w", t.Operation, err)
 	}
-	s := w.Fleet.State()
-	want := routing.NewTable(c.Dialect, s).Answer(t.Request)
+	want, names := c.model(w.Fleet.State(), t.Request)
 	within, cancel := context.WithTimeout(ctx, engine.DefaultBound)
 	defer cancel()
-	names := namesOf(s)
 	right := func(config *proxyconfig.Config) bool { return agrees(c.answer(config, t.Request, names), want) }
 	if err := c.Follower.Await(within, right); err != nil {
 		if ctx.Err() != nil {
@@ -52,6 +51,14 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 		})
 	}
 	return nil
+}
+
+// model says what may answer a request in a state, and who is behind the addresses.
+func (c *Configured) model(s workloads.State, r routing.Request) (routing.Answer, names) {
+	c.law.Lock()
+	defer c.law.Unlock()
+	c.law.follow(s)
+	return c.law.answer(r)
 }
 
 // arrivals are the pushes of a change as they matter to one request.

@@ -5,6 +5,7 @@ import (
 	_ "github.com/nodefv/nodefv/infra/targets/contour"
 	_ "github.com/nodefv/nodefv/infra/targets/felix"
 	_ "github.com/nodefv/nodefv/infra/targets/kuberouter"
+	_ "github.com/nodefv/nodefv/infra/targets/traefik"
 )
 
 // Default is the target that is tested unless another is named.

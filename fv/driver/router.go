@@ -1,0 +1,39 @@
+package driver
+
+import (
+	"net/netip"
+
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/routed"
+)
+
+// proxied are the effects of a target that routes requests; nil: it is of another kind. The pods serve from then on.
+func (d *Driver) proxied() (engine.Effects, error) {
+	t, ok := d.target.(targets.Router)
+	if !ok {
+		return nil, nil
+	}
+	if err := d.wire.ServeWeb(routed.BackendPort); err != nil {
+		return nil, err
+	}
+	asker, err := d.wire.Asker()
+	if err != nil {
+		return nil, err
+	}
+	at := t.Listens()
+	e := &routed.Proxied{
+		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Within: at.Within, Links: node{}.Links, Known: d.known,
+	}
+	if at.HTTPS != 0 {
+		e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)
+	}
+	return e, nil
+}
+
+// isAgent reports whether the target is one of the node, and neither routes requests nor configures who does.
+func (d *Driver) isAgent() bool {
+	_, routes := d.target.(targets.Router)
+	_, configures := d.target.(targets.Configurer)
+	return !routes && !configures
+}

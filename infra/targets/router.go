@@ -1,0 +1,23 @@
+package targets
+
+import (
+	"time"
+
+	"github.com/nodefv/nodefv/workloads/routing"
+)
+
+// Router is a target that answers requests on the node's address, by passing them on to pods.
+type Router interface {
+	// Listens says on which ports of the node requests are answered.
+	Listens() Listening
+	// Dialect says what it makes of what the APIs leave open, and which routes are its own.
+	Dialect() routing.Dialect
+}
+
+// Listening are the ports of a Router.
+type Listening struct {
+	HTTP  uint16
+	HTTPS uint16 // 0: none
+	// Within is how long a change may take, once it is acknowledged, until it is in force.
+	Within time.Duration
+}

@@ -1,0 +1,193 @@
+// Package traefik is Traefik as a SUT: it routes the requests that reach the node, as Ingresses say. Whoever plugs pods routes to them.
+//
+// It is immutable and safe for concurrent use.
+package traefik
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/routing"
+)
+
+const (
+	name           = "traefik" // of the target, its component, its program, its user and its classes
+	kubeconfigPath = "/var/lib/traefik/kubeconfig"
+	controller     = "traefik.io/ingress-controller"
+
+	httpPort  = 8000
+	httpsPort = 8443
+	adminPort = 9000 // health, metrics and profiles
+
+	// within is some times the two seconds for which Traefik collects changes before it takes up another configuration.
+	within = 10 * time.Second
+)
+
+var _ = targets.Register(targets.Info{
+	Name: name, DataPlanes: []string{"http"},
+	Components: []targets.Component{{
+		Name: name, Title: "Traefik", Module: "github.com/traefik/traefik/v3", Variable: "TRAEFIK", CRDs: true,
+	}},
+	New: func(o targets.Options) (targets.Target, error) {
+		for _, s := range o.Settings {
+			if s != workloads.NoResync && s != workloads.CountsAll {
+				return nil, fmt.Errorf("%s knows no setting %q", name, s)
+			}
+		}
+		return traefik{o}, nil
+	},
+})
+
+type traefik struct{ targets.Options }
+
+func (traefik) Name() string { return name }
+
+func (t traefik) Facts() infra.TargetFacts {
+	return infra.TargetFacts{
+		Name: name, Process: name, MetricsPort: adminPort, HealthPort: adminPort, DebugPort: adminPort, DataPlane: t.DataPlane,
+	}
+}
+
+func (t traefik) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error) {
+	return []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error){t.agent}
+}
+
+func (t traefik) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, error) {
+	config, err := cp.Kubeconfig(name)
+	if err != nil {
+		return infra.Spec{}, err
+	}
+	command := t.Command
+	if len(command) == 0 {
+		command = []string{name}
+	}
+	env := map[string]string{"KUBECONFIG": kubeconfigPath}
+	if slices.Contains(t.Settings, workloads.CountsAll) {
+		env["GODEBUG"] = "memprofilerate=1"
+	}
+	maps.Copy(env, t.Env)
+	return infra.Spec{
+		Role: infra.RoleAgent, Component: name, Command: slices.Concat(command, flags(node)), Env: env, Join: infra.RoleNode,
+		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}}, Memory: t.Memory,
+	}, nil
+}
+
+// flags are those of a plain ingress controller. Two are not Traefik's defaults: paths match by whole elements, as the API says, and a service
+// without endpoints is answered with 503, as Traefik's own chart has it.
+func flags(node infra.NodeInfo) []string {
+	at := func(port int) string { return ":" + strconv.Itoa(port) }
+	return []string{
+		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
+		"--entrypoints.web.address=" + at(httpPort), "--entrypoints.websecure.address=" + at(httpsPort), "--entrypoints.websecure.http.tls=true",
+		"--entrypoints.traefik.address=" + at(adminPort), "--api.insecure=true", "--api.dashboard=false", "--api.debug=true", "--ping=true", "--metrics.prometheus=true",
+		"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=" + name, "--providers.kubernetesingress.ingressendpoint.ip=" + node.Addr.String(),
+		"--providers.kubernetesingress.strictprefixmatching=true", "--providers.kubernetesingress.allowemptyservices=true",
+	}
+}
+
+// Install gives Traefik the rights of its documentation that it uses, and makes its IngressClass and the node's object.
+func (t traefik) Install(ctx context.Context, cp infra.ControlPlane, node infra.NodeInfo) error {
+	client, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	read := []string{"get", "list", "watch"}
+	err = infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services", "secrets", "nodes", "namespaces", "configmaps"}, Verbs: read},
+		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: read},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses/status"}, Verbs: []string{"update"}},
+	}})
+	if err != nil {
+		return err
+	}
+	class := &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: networkingv1.IngressClassSpec{Controller: controller}}
+	if _, err := client.NetworkingV1().IngressClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create ingress class %s: %w", name, err)
+	}
+	return targets.InstallNode(ctx, client, node, t.Decorate)
+}
+
+func (traefik) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
+	return targets.Get(ctx, client, addr, adminPort, "/ping")
+}
+
+var (
+	// startLine is what Traefik logs first.
+	startLine = regexp.MustCompile(`Traefik version (\d\S*)`)
+	// forbidden is what client-go logs of a kind that may not be listed.
+	forbidden = regexp.MustCompile(`([\w.-]+) is forbidden`)
+)
+
+// VersionIn reads what Traefik said when it started.
+func (traefik) VersionIn(log []byte) string {
+	if found := startLine.FindSubmatch(log); found != nil {
+		return "v" + string(found[1])
+	}
+	return ""
+}
+
+// LacksIn tells which rights Traefik asked for in vain.
+func (traefik) LacksIn(log []byte) string {
+	if found := forbidden.FindSubmatch(log); found != nil {
+		return "it lacks the right to list " + string(found[1])
+	}
+	return ""
+}
+
+// Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
+func (traefik) Quiesce(ctx context.Context, addr netip.Addr) error {
+	return targets.Get(ctx, targets.Direct, addr, adminPort, "/debug/pprof/heap?gc=1")
+}
+
+// HostInterface is a name of ours: Traefik does not look at interfaces.
+func (traefik) HostInterface(namespace, pod string) string { return targets.VethName(namespace, pod) }
+
+// Decorate adds nothing: Traefik looks at no pods.
+func (traefik) Decorate(any) {}
+
+// Presentation says that whoever plugs pods routes to them.
+func (traefik) Presentation() targets.Presentation { return targets.Presentation{} }
+
+// Gauges are the standard ones of a Go program, and how often Traefik took up another configuration; none of its own counts what the model holds.
+func (traefik) Gauges() map[metrics.Gauge]metrics.Selector {
+	return map[metrics.Gauge]metrics.Selector{
+		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
+		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
+		metrics.Goroutines:  {Metric: "go_goroutines"},
+		"config_reloads":    {Metric: "traefik_config_reloads_total"},
+		"open_connections":  {Metric: "traefik_open_connections"},
+	}
+}
+
+// Features are what Traefik does. It knows no policies.
+func (traefik) Features() []workloads.Feature {
+	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.ProxiedRequests}
+}
+
+// Listens says where Traefik's entry points are.
+func (traefik) Listens() targets.Listening {
+	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort, Within: within}
+}
+
+// Dialect says that Traefik makes a router of each path of an Ingress, and leaves out those whose service it does not find: another router may match then.
+func (traefik) Dialect() routing.Dialect {
+	return routing.Dialect{IngressClass: name, SkipsUnserved: true}
+}

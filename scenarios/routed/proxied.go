@@ -1,0 +1,248 @@
+package routed
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
+	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/workloads"
+	"github.com/nodefv/nodefv/workloads/requests"
+	"github.com/nodefv/nodefv/workloads/routing"
+)
+
+// BackendPort is where all local pods serve HTTP.
+const BackendPort = 8080
+
+// Asker makes requests. It is safe for concurrent use.
+type Asker interface {
+	Ask(ctx context.Context, r requests.Request) requests.Answer
+}
+
+// Proxied are the effects of a SUT that passes requests on to pods: each request must be answered by a pod, or with a status, that the model allows, after
+// every step and all along.
+type Proxied struct {
+	Asker   Asker
+	Dialect routing.Dialect
+	HTTP    netip.AddrPort
+	HTTPS   netip.AddrPort           // invalid: it does not listen for TLS
+	Within  time.Duration            // how long a change may take, once it is acknowledged, until it is in force; 0: engine.DefaultBound
+	Links   func() ([]string, error) // of the node
+	Known   []report.KnownIssue      // of the SUT's release
+}
+
+// ProxiedOf returns the effects of a world with such a SUT; false: it has others.
+func ProxiedOf(w *engine.World) (*Proxied, bool) {
+	p, ok := w.Effects.(*Proxied)
+	return p, ok
+}
+
+// Ready wants nothing: the SUT says by itself that it is ready.
+func (p *Proxied) Ready(*engine.World) []engine.Probe { return nil }
+
+// Always asks for each route, and for what is of none.
+func (p *Proxied) Always(*engine.World) []engine.Probe {
+	return []engine.Probe{Answered{p}, Shared{p}}
+}
+
+// Residue wants nothing of the scenario to be left in the API and in the kernel.
+func (p *Proxied) Residue(w *engine.World) (engine.Probe, error) {
+	links, err := p.Links()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	return effects.Residue{Baseline: links, Links: p.Links, Verify: w.Fleet.Verify}, nil
+}
+
+// Watch asks for a sample of routes and judges each answer.
+func (p *Proxied) Watch(ctx context.Context, w *engine.World) engine.Watch {
+	return startWatch(ctx, w.Fleet, p)
+}
+
+// Ask makes a request of the model's on the wire. Connections are kept for later ones.
+func (p *Proxied) Ask(ctx context.Context, r routing.Request) Outcome {
+	return outcomeOf(p.Asker.Ask(ctx, p.onWire(r)))
+}
+
+// askTimeout is how long an answer is waited for.
+const askTimeout = 5 * time.Second
+
+func (p *Proxied) onWire(r routing.Request) requests.Request {
+	q := requests.Request{To: p.HTTP, TLS: r.TLS, Method: r.Method, Host: r.Host, Path: r.Path, Keep: true, Timeout: askTimeout}
+	if r.TLS {
+		q.To = p.HTTPS
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		q.Headers = append(q.Headers, requests.Header{Name: name, Value: r.Header[name]})
+	}
+	for i, name := range slices.Sorted(maps.Keys(r.Query)) {
+		q.Path += map[bool]string{true: "?", false: "&"}[i == 0] + name + "=" + r.Query[name]
+	}
+	return q
+}
+
+// Outcome is what became of a request.
+type Outcome struct {
+	Pod     workloads.Key // that answered; its zero value: none of ours did
+	Status  int           // 0: there was no answer
+	Failure requests.Failure
+	Why     string // of the failure
+	Answer  requests.Answer
+}
+
+func outcomeOf(a requests.Answer) Outcome {
+	o := Outcome{Status: a.Status, Failure: a.Failure, Why: a.Why, Answer: a}
+	if namespace, name, ok := strings.Cut(a.Backend, "/"); ok {
+		o.Pod = workloads.Key{Namespace: namespace, Name: name}
+	}
+	return o
+}
+
+// allowed reports whether the model allows what became of a request.
+func (o Outcome) allowed(a routing.Answer) bool {
+	return o.Failure == "" && a.Allows(o.Pod, o.Status)
+}
+
+// String tells the outcome in words, such as "200 of a/web-1", "503" or "reset".
+func (o Outcome) String() string {
+	switch {
+	case o.Failure != "":
+		return string(o.Failure)
+	case o.Pod != (workloads.Key{}):
+		return fmt.Sprintf("%d of %s", o.Status, o.Pod)
+	}
+	return fmt.Sprint(o.Status)
+}
+
+// Answered wants each route's request to be answered as the model says, and one that is of no route.
+type Answered struct{ *Proxied }
+
+// Name returns the probe's name.
+func (Answered) Name() string { return "requests" }
+
+// Want asks the model.
+func (p Answered) Want(s workloads.State) engine.Facts {
+	table, facts := routing.NewTable(p.Dialect, s), engine.Facts{}
+	for _, r := range asksOf(p.Dialect, s) {
+		facts[requested(r)] = table.Answer(r).String()
+	}
+	return facts
+}
+
+// Got makes the requests. Any answer that the model allows is taken for what it says.
+func (p Answered) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	table, all := routing.NewTable(p.Dialect, s), asksOf(p.Dialect, s)
+	outcomes, err := p.askAll(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	facts := engine.Facts{}
+	for i, r := range all {
+		want := table.Answer(r)
+		if facts[requested(r)] = outcomes[i].String(); outcomes[i].allowed(want) {
+			facts[requested(r)] = want.String()
+		}
+	}
+	return facts, nil
+}
+
+func requested(r routing.Request) report.Fact {
+	return report.Fact{Aspect: report.Requests, Kind: report.Request, Subject: r.String()}
+}
+
+// atOnce is how many requests a probe has under way.
+const atOnce = 32
+
+// askAll makes requests and returns what became of each. It is an error if one of them could not be made.
+func (p *Proxied) askAll(ctx context.Context, all []routing.Request) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(all))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, r := range all {
+		group.Go(func() error {
+			o := p.Ask(ctx, r)
+			if outcomes[i] = o; o.Failure.Ours() {
+				return fmt.Errorf("%s: %s: %s", r, o.Failure, o.Why)
+			}
+			return nil
+		})
+	}
+	return outcomes, group.Wait()
+}
+
+// asksOf are the requests of a state: one for each of its routes, and one that is of none.
+func asksOf(d routing.Dialect, s workloads.State) []routing.Request {
+	return append(d.Requests(s), nobody)
+}
+
+// Shared wants the requests of a route to reach each of its pods, and none that is no longer one of them. It looks at a few routes with few pods.
+type Shared struct{ *Proxied }
+
+const (
+	sharedRoutes = 8 // that are looked at
+	sharedMost   = 8 // pods of such a route
+	sharedTimes  = 4 // how often each pod's turn should come
+)
+
+// Name returns the probe's name.
+func (Shared) Name() string { return "shares" }
+
+// routes returns the routes that are looked at, with their pods.
+func (p Shared) routes(s workloads.State) (all []routing.Request, pods [][]workloads.Key) {
+	table := routing.NewTable(p.Dialect, s)
+	for _, r := range p.Dialect.Requests(s) {
+		a := table.Answer(r)
+		if n := len(a.Backends); n > 1 && n <= sharedMost && len(a.By) == 1 {
+			all, pods = append(all, r), append(pods, a.Backends)
+		}
+		if len(all) == sharedRoutes {
+			break
+		}
+	}
+	return all, pods
+}
+
+// Want names the pods of the routes.
+func (p Shared) Want(s workloads.State) engine.Facts {
+	facts := engine.Facts{}
+	all, pods := p.routes(s)
+	for i, r := range all {
+		for _, pod := range pods[i] {
+			facts[share(r, pod.String())] = "answers"
+		}
+	}
+	return facts
+}
+
+// Got makes some requests for each pod.
+func (p Shared) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
+	all, pods := p.routes(s)
+	facts := engine.Facts{}
+	for i, r := range all {
+		many := slices.Repeat([]routing.Request{r}, sharedTimes*len(pods[i]))
+		outcomes, err := p.askAll(ctx, many)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range outcomes {
+			who := o.Pod.String()
+			if o.Pod == (workloads.Key{}) {
+				who = o.String()
+			}
+			facts[share(r, who)] = "answers"
+		}
+	}
+	return facts, nil
+}
+
+func share(r routing.Request, who string) report.Fact {
+	return report.Fact{Aspect: report.Requests, Kind: report.Request, Subject: "pods of " + r.String(), Part: who}
+}

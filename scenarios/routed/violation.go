@@ -1,0 +1,123 @@
+package routed
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/workloads"
+)
+
+// wrongBackend is what a violation has met whose requests were answered by a pod that may not.
+const wrongBackend = "wrong backend"
+
+// violation is a row of requests of one route, without a right one between, that were answered as they must not be.
+type violation struct {
+	of          *Proxied
+	asking      *asking
+	met         string
+	legal       string
+	first, last time.Time // the first was begun, the last answered
+	requests    int
+	times       []report.Packet // of the first
+	answers     []string        // that differ
+	after       *change
+	changes     []report.ModelChange
+}
+
+// violated notes a request that was answered as it must not be. The lock is held.
+func (v *requestWatch) violated(a *asking, is verdict, o Outcome, t span) {
+	if a.wrong != nil && a.wrong.met != metBy(o) {
+		v.end(a)
+	}
+	if a.wrong == nil {
+		a.wrong = &violation{of: v.of, asking: a, met: metBy(o), legal: is.legal.String(), first: t.from, after: v.history.last(is, t)}
+		for _, c := range v.history.around(is, a.key, t) {
+			a.wrong.changes = append(a.wrong.changes, c.record(is, a.key))
+		}
+		v.seen.violations = append(v.seen.violations, a.wrong)
+	}
+	b := a.wrong
+	b.requests++
+	if t.from.Before(b.first) {
+		b.first = t.from
+	}
+	if t.until.After(b.last) {
+		b.last = t.until
+	}
+	if len(b.times) < maxAround {
+		b.times = append(b.times, report.Packet{Sent: t.from, Gone: t.until})
+	}
+	if said := o.String(); len(b.answers) < maxAround && !slices.Contains(b.answers, said) {
+		b.answers = append(b.answers, said)
+	}
+}
+
+// end ends the row that is under way. The lock is held.
+func (v *requestWatch) end(a *asking) { a.wrong = nil }
+
+// metBy is what a violation meets, in the words by which known issues tell violations apart.
+func metBy(o Outcome) string {
+	switch {
+	case o.Failure != "":
+		return string(o.Failure)
+	case o.Pod != (workloads.Key{}):
+		return wrongBackend
+	}
+	return strconv.Itoa(o.Status)
+}
+
+// difference is the violation as data, and in words.
+func (b *violation) difference() report.Difference {
+	protocol, to := "HTTP", b.of.HTTP
+	if b.asking.request.TLS {
+		protocol, to = "HTTPS", b.of.HTTPS
+	}
+	v := &report.Violation{
+		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: protocol, Met: b.met},
+		Flow: report.FlowEnds{
+			From: report.FlowEnd{Pod: "node", Addr: to.Addr().String()}, To: report.FlowEnd{Pod: "node", Addr: to.Addr().String()}, Protocol: protocol, Port: int(to.Port()),
+		},
+		Request: b.asking.key, Legal: b.legal, Answers: b.answers, Packets: b.requests, Times: b.times, Changes: b.changes,
+	}
+	if to.Addr().Is6() {
+		v.Family = report.IPv6
+	}
+	if b.after != nil {
+		v.After = b.after.verb
+	}
+	return report.Difference{
+		Fact: b.asking.key, Want: "always " + b.legal, Got: b.String(), Aspect: report.Requests, Kind: report.Request, Subject: b.asking.key,
+		From: b.first, Until: b.last, Violation: v,
+	}
+}
+
+// String tells the violation in one line.
+func (b *violation) String() string {
+	at, lasted := b.first.UTC().Format("15:04:05.000"), b.last.Sub(b.first).Round(100*time.Microsecond)
+	told := fmt.Sprintf("%d requests met %s within %v from %s on", b.requests, strings.Join(b.answers, ", "), lasted, at)
+	if b.requests == 1 {
+		told = fmt.Sprintf("1 request met %s at %s", b.answers[0], at)
+	}
+	if b.after != nil {
+		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
+	}
+	return told
+}
+
+// tellLost tells how many requests failed while the SUT was kept from running; empty: none did.
+func tellLost(lost map[string]int) string {
+	var all []string
+	sum := 0
+	for _, how := range slices.Sorted(maps.Keys(lost)) {
+		all, sum = append(all, fmt.Sprintf("%d %s", lost[how], how)), sum+lost[how]
+	}
+	if sum == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d requests were lost while the SUT was kept from running: %s", sum, strings.Join(all, ", "))
+}
