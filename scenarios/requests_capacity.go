@@ -78,7 +78,7 @@ func (c capacity) try(ctx context.Context, w *engine.World, way string, to []net
 	}
 	load := requests.Load{From: []requests.Origin{{}}, To: to, Mix: []requests.Ask{{Host: routeHost(0)}}, Connections: c.connections, Size: c.payload, Duration: 6 * time.Second}
 	for _, p := range podsHere(w) {
-		if len(load.From)*len(to)*spread >= c.connections+c.idle {
+		if len(load.From)*len(to)*fromOne >= c.connections+c.idle {
 			break
 		}
 		load.From = append(load.From, requests.Origin{Pod: p.Key})

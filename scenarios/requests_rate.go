@@ -128,8 +128,8 @@ func (l *rated) calibrate(ctx context.Context, w *engine.World) error {
 	return nil
 }
 
-// spread is how many connections come from one address at most: the kernel's range of ports has some thousands more.
-const spread = 20_000
+// fromOne is how many connections come from one address at most: the kernel's range of ports has some thousands more.
+const fromOne = 20_000
 
 // load is what is put on the SUT.
 func (l *rated) load(w *engine.World) requests.Load {
@@ -138,7 +138,7 @@ func (l *rated) load(w *engine.World) requests.Load {
 	load := requests.Load{
 		From: []requests.Origin{{}}, To: []netip.AddrPort{p.HTTP}, Connections: l.connections, Idle: l.idle, Rate: float64(l.rate), Size: l.payload, Duration: l.lasts, TLS: l.tls,
 	}
-	for i := 0; i < len(pods) && len(load.From)*spread < l.connections+l.idle; i++ {
+	for i := 0; i < len(pods) && len(load.From)*fromOne < l.connections+l.idle; i++ {
 		load.From = append(load.From, requests.Origin{Pod: pods[i].Key})
 	}
 	if l.tls {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/workloads/netns"
 	"github.com/nodefv/nodefv/workloads/requests"
 )
 
@@ -29,7 +28,11 @@ func (c *Client) Environment(l *requests.Load) (e report.Environment, err error)
 			return e, err
 		}
 	}
-	return environment(c.node, l, pid)
+	err = c.node.Do(func() (err error) {
+		e, err = Environment(l, pid)
+		return err
+	})
+	return e, err
 }
 
 // About says how to find the number of the process that is asked.
@@ -39,16 +42,13 @@ func (c *Client) About(process func() (int, error)) {
 	c.about = process
 }
 
-func environment(node *netns.Namespace, l *requests.Load, pid int) (e report.Environment, err error) {
+// Environment says what of the machine bounds a load (nil: none) that is made from the current namespace, and what of the process pid, which is
+// asked (0: it is not known).
+func Environment(l *requests.Load, pid int) (e report.Environment, err error) {
 	e.At = time.Now()
-	err = node.Do(func() error {
-		e.Settings, err = settings(l, pid)
-		if err != nil {
-			return err
-		}
+	if e.Settings, err = settings(l, pid); err == nil {
 		e.Counters, err = counters()
-		return err
-	})
+	}
 	if err != nil {
 		return e, fmt.Errorf("read what bounds a load: %w", err)
 	}
