@@ -13,7 +13,7 @@ import (
 
 // checkPreset refuses a preset that can't be: its plans are tried for a machine of any kind.
 func (o *SweepOptions) checkPreset(images map[string]string) error {
-	plans, err := sweep.PlansOf(o.Preset, 1000, o.Plan.Rounds, o.Plan.Seed)
+	plans, err := sweep.PlansOf(o.Preset, 1000, o.Plan)
 	if err != nil {
 		return usage(err)
 	}
@@ -29,10 +29,9 @@ func (o *SweepOptions) checkPreset(images map[string]string) error {
 
 // preset measures what the machine can do, plans the preset's sweeps by that, and makes them one after the other.
 func (h *Harness) preset(ctx context.Context, o SweepOptions) (metrics.Verdict, error) {
-	name := o.Preset
-	rounds := o.Plan.Rounds
+	name, wanted := o.Preset, o.Plan
 	o.Preset = ""
-	o.Plan = sweep.Plan{Scenario: sweep.CapacityScenario, Axes: []sweep.Axis{{Name: "payload", Values: []string{"600"}}}, Rounds: 1, Seed: o.Plan.Seed}
+	o.Plan = sweep.Plan{Scenario: sweep.CapacityScenario, Axes: []sweep.Axis{{Name: "payload", Values: []string{"600"}}}, Rounds: 1, Seed: wanted.Seed}
 	measured, verdict, err := h.sweep(ctx, o)
 	if err != nil {
 		return verdict, err
@@ -41,7 +40,7 @@ func (h *Harness) preset(ctx context.Context, o SweepOptions) (metrics.Verdict, 
 	if err != nil {
 		return metrics.Inconclusive, err
 	}
-	plans, err := sweep.PlansOf(name, capacity, rounds, o.Plan.Seed)
+	plans, err := sweep.PlansOf(name, capacity, wanted)
 	if err != nil {
 		return metrics.Inconclusive, usage(err)
 	}

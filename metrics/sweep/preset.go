@@ -72,8 +72,9 @@ func PresetDocs() string {
 	return b.String()
 }
 
-// PlansOf returns what a preset sweeps on a machine that can do so many requests a second through a bare proxy.
-func PlansOf(name string, capacity float64, rounds int, seed uint64) ([]Plan, error) {
+// PlansOf returns what a preset sweeps on a machine that can do so many requests a second through a bare proxy, with the rounds, the seed and the
+// parameters that are wanted.
+func PlansOf(name string, capacity float64, wanted Plan) ([]Plan, error) {
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.name == name })
 	if i < 0 {
 		var names []string
@@ -84,7 +85,13 @@ func PlansOf(name string, capacity float64, rounds int, seed uint64) ([]Plan, er
 	}
 	plans := presets[i].plans(capacity)
 	for i := range plans {
-		plans[i].Rounds, plans[i].Seed = rounds, seed
+		p := &plans[i]
+		p.Rounds, p.Seed = wanted.Rounds, wanted.Seed
+		for param, value := range wanted.Params {
+			if !slices.ContainsFunc(p.Axes, func(a Axis) bool { return a.Name == param }) {
+				p.Params[param] = value
+			}
+		}
 	}
 	return plans, nil
 }

@@ -56,7 +56,10 @@ Exit codes as of fv run: the worst verdict of all cells.`,
 					return usage(fmt.Errorf("--show %q is no regular expression: %w", show, err))
 				}
 			}
-			if o.Plan.Seed = harness.SeedOr(o.Plan.Seed); o.Resume == "" && o.Preset == "" {
+			if o.Preset != "" {
+				args = []string{sweep.PresetScenario}
+			}
+			if o.Resume == "" {
 				if err := planned(&o.Plan, args[0], axes, fixed); err != nil {
 					return usage(err)
 				}
