@@ -70,16 +70,6 @@ func (s State) Moved(to State) map[Part]any {
 	return all
 }
 
-// Differing returns the parts that are not the same in another state, in no order. It takes time by how much differs, where one state came from the other.
-func (s State) Differing(to State) (all []Part) {
-	for part, d := range snapshot.Diff(s.objects, to.objects) {
-		if d.Was == nil || d.Is == nil || !reflect.DeepEqual(d.Was.object, d.Is.object) {
-			all = append(all, part)
-		}
-	}
-	return all
-}
-
 // decides returns what the object has to say about connections; nil: nothing.
 func (h *held) decides() any {
 	if h.ruleset != nil {

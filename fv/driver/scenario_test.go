@@ -17,7 +17,7 @@ type able struct {
 func (a able) HasFeature(name workloads.Feature) bool { return a.features[name] }
 
 func TestSkippedForWhatIsMissing(t *testing.T) {
-	sut := able{features: map[workloads.Feature]bool{"ipv6": true}}
+	sut := able{features: map[workloads.Feature]bool{"ipv6": true, workloads.PodNetwork: true}}
 	for name, c := range map[string]struct {
 		needs    []workloads.Feature
 		obeyed   bool
@@ -34,6 +34,22 @@ func TestSkippedForWhatIsMissing(t *testing.T) {
 	} {
 		if why := skipped(engine.Scenario{Needs: c.needs}, sut, infra.Handoff{Obeyed: c.obeyed, Releases: c.releases}); (why != "") != c.skipped {
 			t.Errorf("%s: %q", name, why)
+		}
+	}
+}
+
+// TestRoutersAndAgents wants no scenario of one family of SUTs to begin with one of the other.
+func TestRoutersAndAgents(t *testing.T) {
+	agent := able{features: map[workloads.Feature]bool{workloads.PodNetwork: true}}
+	router := able{features: map[workloads.Feature]bool{workloads.HTTPRouting: true}}
+	ofAgents, ofRouters := engine.Scenario{}, engine.Scenario{Needs: []workloads.Feature{workloads.HTTPRouting}}
+	for _, c := range []struct {
+		sc    engine.Scenario
+		sut   able
+		skips bool
+	}{{ofAgents, agent, false}, {ofAgents, router, true}, {ofRouters, agent, true}, {ofRouters, router, false}} {
+		if why := skipped(c.sc, c.sut, infra.Handoff{}); (why != "") != c.skips {
+			t.Errorf("%v by %v: %q", c.sc.Needs, c.sut.features, why)
 		}
 	}
 }

@@ -288,9 +288,6 @@ func (c *Configured) Residue(w *engine.World) (engine.Probe, error) {
 	return effects.Residue{Baseline: links, Links: c.Links, Verify: w.Fleet.Verify}, nil
 }
 
-// Watch judges nothing yet.
-func (c *Configured) Watch(context.Context, *engine.World) engine.Watch { return nil }
-
 // nobody asks for what no route can be of.
 var nobody = routing.Request{Host: "nobody.example", Path: "/nothing"}
 

@@ -57,11 +57,15 @@ func newHistory(d routing.Dialect, s workloads.State, within time.Duration) *his
 // begin notes that the model changes; nil: not in what decides about requests.
 func (h *history) begin(verb string, at time.Time, to workloads.State) *change {
 	c := &change{number: h.next, verb: verb, begun: at, after: to, proven: map[string]time.Time{}}
-	for _, p := range h.now.Differing(to) {
-		if routes[p.Kind] {
+	for was, is := range h.now.Altered(to) {
+		o := is
+		if o == nil {
+			o = was
+		}
+		if p := o.Part(); routes[p.Kind] {
 			c.parts = append(c.parts, p)
 			h.touched[p] = append(h.touched[p], c)
-			h.index.Claim(to.Object(p), 1)
+			h.index.Claim(is, 1)
 		}
 	}
 	h.now = to

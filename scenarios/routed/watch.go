@@ -24,9 +24,6 @@ const (
 	redrawn = 50 * time.Millisecond
 )
 
-// neverWrong names what the watch finds.
-const neverWrong = "never wrong"
-
 // requestWatch asks for a sample of routes during a whole scenario. Each answer must be legal for the time in which it was asked for: a change must be
 // in force once an answer has proven it, at the latest some time after it was acknowledged.
 type requestWatch struct {
