@@ -54,7 +54,9 @@ func (w *Wire) serve(c net.Conn) {
 	switch {
 	case err != nil:
 	case o.Do == "list":
-		a.Targets = w.targets()
+		if a.Targets = w.targets(); len(a.Targets) == 0 {
+			err = errors.New("no pod has a link now")
+		}
 	default:
 		a.Links, err = w.obey(o)
 	}

@@ -82,7 +82,7 @@ func TestUplink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.obey(infra.ImpairOrder{Do: "set", Pod: infra.Uplink, Asked: json.RawMessage(`{"delay":1000000}`)}); err != nil {
+	if err := w.links[uplink.Pod].Set(impair.Impairment{Name: "slow", Quality: impair.Quality{Delay: time.Millisecond}}); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := (node{}).Links(); err != nil || !slices.Equal(before, after) {

@@ -18,7 +18,8 @@ func TestBurstsHaveTheirInterval(t *testing.T) {
 		"four states":     {FourState: &FourState{P13: 0.002, P31: 0.05, P32: 0.1, P23: 0.3, P14: 0.002}},
 	} {
 		share, factor := l.chain().bursts()
-		if drawn := float64(l.schedule(1).of(Period, true)) / Period; math.Abs(drawn-share) > 0.05*share || factor < 10 {
+		deviation := math.Sqrt(share * (1 - share) * factor / Period)
+		if drawn := float64(l.schedule(1).of(Period, true)) / Period; math.Abs(drawn-share) > 4*deviation || factor < 10 {
 			t.Errorf("%s: share %g, factor %g; %g is drawn", name, share, factor, drawn)
 		}
 		outside, narrow := 0, 0
