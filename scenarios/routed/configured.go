@@ -45,6 +45,7 @@ type Configured struct {
 type sharedLaw struct {
 	sync.Mutex
 	law
+	all []expected // of its state; nil: it was not asked for
 }
 
 // NewConfigured returns the effects of such a SUT.
@@ -107,11 +108,9 @@ func (Answers) Name() string { return "configured answers" }
 func (p Answers) Want(s workloads.State) engine.Facts {
 	p.law.Lock()
 	defer p.law.Unlock()
-	p.law.follow(s)
 	facts := engine.Facts{}
-	for _, r := range p.asks(s) {
-		want, _ := p.law.answer(r)
-		facts[asked(r)] = tell(want)
+	for _, e := range p.expect(s) {
+		facts[e.fact] = e.told
 	}
 	return facts
 }
@@ -120,17 +119,14 @@ func (p Answers) Want(s workloads.State) engine.Facts {
 func (p Answers) Got(_ context.Context, s workloads.State) (engine.Facts, error) {
 	p.law.Lock()
 	defer p.law.Unlock()
-	p.law.follow(s)
 	config, facts := p.Follower.Config(), engine.Facts{}
 	own := p.requests(config)
-	for _, r := range p.asks(s) {
-		fact := asked(r)
-		want, names := p.law.answer(r)
-		got := p.answer(config, r, names)
-		if facts[fact] = tell(got); agrees(got, want) {
-			facts[fact] = tell(want)
+	for _, e := range p.expect(s) {
+		got := p.answer(config, e.request, e.names)
+		if facts[e.fact] = e.told; !agrees(got, e.want) {
+			facts[e.fact] = tell(got)
 		}
-		delete(own, fact.Subject)
+		delete(own, e.fact.Subject)
 	}
 	for _, r := range own {
 		want, names := p.law.answer(r)
@@ -139,6 +135,30 @@ func (p Answers) Got(_ context.Context, s workloads.State) (engine.Facts, error)
 		}
 	}
 	return facts, nil
+}
+
+// expected is what the model says of a request.
+type expected struct {
+	request routing.Request
+	fact    report.Fact
+	want    routing.Answer
+	told    string
+	names   names
+}
+
+// expect returns what the model says of all requests that are asked for in a state. It is worked out once for each state.
+func (c *Configured) expect(s workloads.State) []expected {
+	if c.law.all != nil && c.law.now.Equal(s) {
+		return c.law.all
+	}
+	c.law.follow(s)
+	asks := c.asks(s)
+	c.law.all = make([]expected, 0, len(asks))
+	for _, r := range asks {
+		want, names := c.law.answer(r)
+		c.law.all = append(c.law.all, expected{r, asked(r), want, tell(want), names})
+	}
+	return c.law.all
 }
 
 // requests returns a request for each route of a configuration, by what it is called; of those that match by an expression there is none.

@@ -74,7 +74,10 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 func (c *Configured) model(s workloads.State, r routing.Request) (routing.Answer, names) {
 	c.law.Lock()
 	defer c.law.Unlock()
-	c.law.follow(s)
+	if !c.law.now.Equal(s) {
+		c.law.follow(s)
+		c.law.all = nil
+	}
 	return c.law.answer(r)
 }
 
