@@ -166,6 +166,9 @@ type trace struct {
 func (c *Configured) trace(config *proxyconfig.Config, r routing.Request) trace {
 	answer := config.Answer(c.request(r))
 	t := trace{status: answer.Status, endpoints: fmt.Sprint(answer.Endpoints), clusters: fmt.Sprint(answer.Clusters)}
+	if answer.Refused {
+		t.status = http.StatusNotFound // see answer
+	}
 	if len(answer.Clusters) > 0 {
 		t.known = config.Clusters[answer.Clusters[0]] != nil
 	}
