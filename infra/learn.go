@@ -61,11 +61,13 @@ func learner(target Target, agent Container) func(ctx context.Context, ready boo
 // AgentVersion returns what the agent says it is; empty: it does not.
 func (e *Environment) AgentVersion() string { return e.facts().Version }
 
-// facts are the target's, and what has been learned of the agent.
+// facts are the target's, and what has been learned of the agent: what it says of its version counts before what the target takes it for.
 func (e *Environment) facts() TargetFacts {
 	facts := e.target.Facts()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	facts.Version = e.version
+	if e.version != "" {
+		facts.Version = e.version
+	}
 	return facts
 }

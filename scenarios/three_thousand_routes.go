@@ -52,23 +52,37 @@ var _ = register(func(p Params) engine.Scenario {
 				})
 			}},
 			{Name: "no routes", Do: f.removeAll, Settle: true},
+			{Name: "all at once", Do: f.addTimed, Patience: time.Minute},
 		},
 	}
 })
 
-// routeField is a cluster of many routes: each leads from a host of its own to a service of its own.
+// routeField is a cluster of many routes: each leads from a host of its own to a service of its own. In each namespace one service more is idle: no
+// route leads to it.
 type routeField struct {
 	routes, endpoints int
-	moved             int // how many changes were timed
 }
 
 func (f *routeField) key(w *engine.World, i int) workloads.Key {
 	all := w.Plan.State().Namespaces().List()
-	return workloads.Key{Namespace: all[i%len(all)].Name, Name: fmt.Sprintf("route-%04d", i)}
+	return workloads.Key{Namespace: all[i%len(all)].Name, Name: f.name(i)}
 }
+
+func (*routeField) name(i int) string { return fmt.Sprintf("route-%04d", i) }
 
 func (f *routeField) request(w *engine.World, i int) routing.Request {
 	return routing.Request{Host: f.key(w, i).Name + ".example", Path: "/"}
+}
+
+// beside returns the numbers of two services in the namespace of a route: one that another route leads to, if there is any, and the idle one.
+func (f *routeField) beside(w *engine.World, i int) (other, idle int) {
+	step := len(w.Plan.State().Namespaces().List())
+	for idle = i; idle < f.routes; idle += step {
+	}
+	if other = i + step; other >= f.routes {
+		other = i % step
+	}
+	return other, idle
 }
 
 // service is that of a route with its endpoints, which are the generation's. They are not pods: the SUT looks at their slices alone.
@@ -103,7 +117,7 @@ func (f *routeField) ingress(w *engine.World, i, service int) workloads.Ingress 
 func (f *routeField) serve(ctx context.Context, w *engine.World) error {
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
-	for i := range f.routes {
+	for i := range f.routes + len(w.Plan.State().Namespaces().List()) {
 		service, slice := f.service(w, i, 0)
 		services, slices = append(services, service), append(slices, slice)
 	}
@@ -114,8 +128,14 @@ func (f *routeField) serve(ctx context.Context, w *engine.World) error {
 func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 	configured, _ := routed.ConfiguredOf(w)
 	begun, facts := time.Now(), 0
+	var statuses []func() error
 	for i := range f.routes {
-		err := configured.Time(ctx, w, routed.Configure{
+		wait, err := f.published(ctx, w, i)
+		if err != nil {
+			return err
+		}
+		statuses = append(statuses, wait)
+		err = configured.Time(ctx, w, routed.Configure{
 			Operation: "route added", Load: "rest", Request: f.request(w, i),
 			Do: func(ctx context.Context) error {
 				return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.ingress(w, i, i)})
@@ -134,6 +154,11 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 			return fmt.Errorf("after route %d of %d: %w", i+1, f.routes, err)
 		}
 	}
+	for _, wait := range statuses {
+		if err := wait(); err != nil {
+			return err
+		}
+	}
 	w.Measure(metrics.Measurement{
 		Name: "facts compared", Doc: "Answers of the configuration that were compared with the model, after each route that came.",
 		Samples: []metrics.Sample{{At: begun, Value: float64(facts)}},
@@ -141,13 +166,82 @@ func (f *routeField) addAll(ctx context.Context, w *engine.World) error {
 	return nil
 }
 
+// publishedOf is how many of the routes that come one by one are asked when the API says where they are served.
+const publishedOf = 100
+
+// publishedBound is how long that may take.
+const publishedBound = 5 * time.Minute
+
+// published begins to wait until the API says where a route is served that is about to come, for some of the routes; what it returns waits and records how
+// long it took.
+func (f *routeField) published(ctx context.Context, w *engine.World, i int) (wait func() error, err error) {
+	if i%max(1, f.routes/publishedOf) != 0 {
+		return func() error { return nil }, nil
+	}
+	since := time.Now()
+	within, cancel := context.WithTimeoutCause(ctx, publishedBound, fmt.Errorf("it was not written within %v", publishedBound))
+	heard, err := w.Fleet.AwaitPublished(within, f.key(w, i))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return func() error {
+		defer cancel()
+		at, err := heard()
+		m := publishedIn("one by one", since, at.Sub(since))
+		if err != nil {
+			m.Samples, m.Without = nil, 1
+		}
+		w.Measure(m)
+		return context.Cause(ctx)
+	}, nil
+}
+
+func publishedIn(how string, since time.Time, took time.Duration) metrics.Measurement {
+	return metrics.Measurement{
+		Name: "published", Unit: metrics.Seconds, Labels: []metrics.Label{{Name: "routes come", Value: how}},
+		Doc:     "From the beginning of the API write until the status of the Ingress said where it is served.",
+		Samples: []metrics.Sample{metrics.Since(since, took, 0)},
+	}
+}
+
+// addTimed makes all routes at once, and measures how long it takes until all are configured, and until the API says where all are served.
+func (f *routeField) addTimed(ctx context.Context, w *engine.World) error {
+	begun := time.Now()
+	if err := f.addAtOnce(ctx, w); err != nil {
+		return err
+	}
+	if err := w.Check(ctx, time.Minute, w.Note); err != nil {
+		return err
+	}
+	w.Measure(metrics.Measurement{
+		Name: "all configured", Unit: metrics.Seconds, Doc: "From the beginning of the first API write until the configuration was what the model says of all routes.",
+		Samples: []metrics.Sample{metrics.Since(begun, time.Since(begun), 0)},
+	})
+	left := 1
+	for deadline := begun.Add(publishedBound); left > 0 && time.Now().Before(deadline); {
+		var err error
+		if left, err = w.Fleet.Unpublished(ctx); err != nil {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	m := publishedIn("all at once", begun, time.Since(begun))
+	if left > 0 {
+		m.Samples, m.Without, m.Invalid = nil, 1, fmt.Sprintf("after %v there was none of %d routes", publishedBound, left)
+	}
+	w.Measure(m)
+	return nil
+}
+
 // timeSome times a change of each kind to one route, and leaves its answer as it was.
 func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string) error {
 	configured, _ := routed.ConfiguredOf(w)
 	i := w.Rand.IntN(f.routes)
-	other := (i + f.routes/2) % f.routes
-	f.moved++
-	_, changed := f.service(w, i, f.moved%49+1)
+	other, idle := f.beside(w, i)
+	_, changed := f.service(w, i, 1+w.Rand.IntN(49))
 	_, back := f.service(w, i, 0)
 	for _, step := range []struct {
 		operation string
@@ -162,11 +256,17 @@ func (f *routeField) timeSome(ctx context.Context, w *engine.World, load string)
 		{"route moved", func(ctx context.Context) error {
 			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, other)})
 		}},
+		{"route moved to an idle service", func(ctx context.Context) error {
+			return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.ingress(w, i, idle)})
+		}},
 		{"route deleted", func(ctx context.Context) error { return w.Fleet.RemoveIngresses(ctx, []workloads.Key{f.key(w, i)}) }},
 		{"route added", func(ctx context.Context) error {
 			return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.ingress(w, i, i)})
 		}},
 	} {
+		if step.operation == "route moved" && other == i {
+			continue // it is alone in its namespace
+		}
 		if err := configured.Time(ctx, w, routed.Configure{Operation: step.operation, Load: load, Request: f.request(w, i), Do: step.do}); err != nil {
 			return err
 		}

@@ -42,5 +42,7 @@ func (d *Driver) configured() (e engine.Effects, wake <-chan struct{}, ok bool) 
 		return nil, nil, false
 	}
 	of := t.Configures()
-	return routed.NewConfigured(d.configuration, t.Dialect(), of.HTTP, of.HTTPS, node{}.Links), d.pushed, true
+	c := routed.NewConfigured(d.configuration, t.Dialect(), of.HTTP, of.HTTPS)
+	c.Links, c.Known = node{}.Links, d.known
+	return c, d.pushed, true
 }

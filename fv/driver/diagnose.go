@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,9 @@ func (d *Driver) diagnose(ctx context.Context, dir string) error {
 		url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/%s", d.handoff.Target.DebugPort, profile)
 		failed = append(failed, fetch(ctx, url, filepath.Join(dir, profile+".pprof")))
 	}
+	if d.configuration != nil {
+		failed = append(failed, writeJSON(filepath.Join(dir, "configuration.json"), d.configuration.Config()))
+	}
 	failed = append(failed, d.dumpAPI(ctx, filepath.Join(dir, "api-objects.yaml")))
 	return errors.Join(failed...)
 }
@@ -67,6 +71,9 @@ const matrixPods = 20
 
 // writeMatrix tries all flows between a choice of pods, and writes what differs from the policies, to dir and to the record.
 func (d *Driver) writeMatrix(ctx context.Context, w *engine.World, scenario, dir string) error {
+	if _, ok := w.Effects.(*effects.Set); !ok {
+		return nil // it says nothing of connections between pods
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	m, err := effects.TryMatrix(ctx, w, matrixPods)
@@ -75,6 +82,14 @@ func (d *Driver) writeMatrix(ctx context.Context, w *engine.World, scenario, dir
 	}
 	d.write(report.Entry{Scenario: scenario, Connections: m.Record()})
 	return os.WriteFile(filepath.Join(dir, "connections.txt"), []byte(m.String()), 0o644)
+}
+
+func writeJSON(path string, what any) error {
+	text, err := json.MarshalIndent(what, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return os.WriteFile(path, text, 0o644)
 }
 
 func fetch(ctx context.Context, url, path string) error {

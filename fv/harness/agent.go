@@ -46,6 +46,14 @@ func (h *Harness) agentManifests(ctx context.Context, agent targets.Component, o
 	return []string{filepath.Join(built.Dir, "manifests")}, err
 }
 
+// builtRelease is the release of a component that is built here; empty: it is the user's own.
+func (h *Harness) builtRelease(component string) string {
+	if h.cfg.Images[component] != "" || h.builder.Overrides[component] != "" {
+		return ""
+	}
+	return h.builder.Release(component)
+}
+
 // newTarget makes the SUT's side of the harness.
 func (h *Harness) newTarget(ctx context.Context, o Options) (targets.Target, error) {
 	info, err := targets.Find(o.Target)
@@ -57,7 +65,7 @@ func (h *Harness) newTarget(ctx context.Context, o Options) (targets.Target, err
 		return nil, usage(err)
 	}
 	target, err := targets.New(o.Target, targets.Options{
-		DataPlane: o.DataPlane, Extras: o.Extras, Manifests: manifests, Command: h.cfg.Commands[info.Agent().Name],
+		Version: h.builtRelease(info.Agent().Name), DataPlane: o.DataPlane, Extras: o.Extras, Manifests: manifests, Command: h.cfg.Commands[info.Agent().Name],
 		Settings: o.Settings, Env: o.Env, Memory: o.Memory,
 	})
 	return target, usage(err)

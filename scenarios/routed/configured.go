@@ -3,11 +3,6 @@ package routed
 import (
 	"context"
 	"fmt"
-	"maps"
-	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/nodefv/nodefv/metrics/report"
@@ -36,6 +31,7 @@ type Configured struct {
 	HTTP     uint16                   // port of the proxy's listener
 	HTTPS    uint16                   // and for TLS
 	Links    func() ([]string, error) // of the node
+	Known    []report.KnownIssue      // of the SUT's release: what they explain of pushes is excused
 
 	law sharedLaw // of the state that was asked for last
 }
@@ -44,11 +40,12 @@ type Configured struct {
 type sharedLaw struct {
 	sync.Mutex
 	law
+	all []expected // of its state; nil: it was not asked for
 }
 
 // NewConfigured returns the effects of such a SUT.
-func NewConfigured(f Follower, d routing.Dialect, http, https uint16, links func() ([]string, error)) *Configured {
-	return &Configured{Follower: f, Dialect: d, HTTP: http, HTTPS: https, Links: links, law: sharedLaw{law: *newLaw(d)}}
+func NewConfigured(f Follower, d routing.Dialect, http, https uint16) *Configured {
+	return &Configured{Follower: f, Dialect: d, HTTP: http, HTTPS: https, law: sharedLaw{law: *newLaw(d)}}
 }
 
 // ConfiguredOf returns the effects of a world with such a SUT; false: it has others.
@@ -63,220 +60,6 @@ func (c *Configured) Ready(*engine.World) []engine.Probe { return []engine.Probe
 // Always compares the configuration with the model.
 func (c *Configured) Always(*engine.World) []engine.Probe {
 	return []engine.Probe{Answers{c}, Unused{c.Follower}}
-}
-
-// Served wants the SUT to serve the kinds of resources with which a proxy begins.
-type Served struct{ Follower Follower }
-
-// Name returns the probe's name.
-func (Served) Name() string { return "configuration" }
-
-// Want returns that listeners and clusters were read.
-func (Served) Want(workloads.State) engine.Facts {
-	return engine.Facts{served(proxyconfig.Listeners): "yes", served(proxyconfig.Clusters): "yes"}
-}
-
-// Got looks at what was read.
-func (p Served) Got(context.Context, workloads.State) (engine.Facts, error) {
-	c, facts := p.Follower.Config(), engine.Facts{}
-	if c.Listeners != nil {
-		facts[served(proxyconfig.Listeners)] = "yes"
-	}
-	if c.Clusters != nil {
-		facts[served(proxyconfig.Clusters)] = "yes"
-	}
-	return facts, nil
-}
-
-func served(kind proxyconfig.Kind) report.Fact {
-	return report.Fact{Aspect: report.Heard, Kind: configKind, Subject: string(kind) + " served"}
-}
-
-// configKind is the kind of subjects that are parts of a proxy's configuration.
-const configKind report.Kind = "configuration"
-
-// Answers wants a proxy with the configuration to do with requests what the model says: with one for each route of the model, and with one for each
-// route of the configuration, of which the model may know nothing.
-type Answers struct{ *Configured }
-
-// Name returns the probe's name.
-func (Answers) Name() string { return "configured answers" }
-
-// Want asks the model.
-func (p Answers) Want(s workloads.State) engine.Facts {
-	p.law.Lock()
-	defer p.law.Unlock()
-	p.law.follow(s)
-	facts := engine.Facts{}
-	for _, r := range p.asks(s) {
-		want, _ := p.law.answer(r)
-		facts[asked(r)] = tell(want)
-	}
-	return facts
-}
-
-// Got asks the configuration. Where an API leaves open which of several answers is right, any of them is taken for what the model says.
-func (p Answers) Got(_ context.Context, s workloads.State) (engine.Facts, error) {
-	p.law.Lock()
-	defer p.law.Unlock()
-	p.law.follow(s)
-	config, facts := p.Follower.Config(), engine.Facts{}
-	own := p.requests(config)
-	for _, r := range p.asks(s) {
-		fact := asked(r)
-		want, names := p.law.answer(r)
-		got := p.answer(config, r, names)
-		if facts[fact] = tell(got); agrees(got, want) {
-			facts[fact] = tell(want)
-		}
-		delete(own, fact.Subject)
-	}
-	for _, r := range own {
-		want, names := p.law.answer(r)
-		if got := p.answer(config, r, names); !agrees(got, want) {
-			facts[asked(r)] = tell(got) + ", the model says " + tell(want)
-		}
-	}
-	return facts, nil
-}
-
-// requests returns a request for each route of a configuration, by what it is called; of those that match by an expression there is none.
-func (c *Configured) requests(config *proxyconfig.Config) map[string]routing.Request {
-	all := map[string]routing.Request{}
-	for _, l := range config.Listeners {
-		if l.Port != c.HTTP && l.Port != c.HTTPS {
-			continue
-		}
-		for _, chain := range l.Chains {
-			table := config.Tables[chain.Table]
-			if table == nil {
-				continue
-			}
-			for _, h := range table.Hosts {
-				for _, r := range h.Routes {
-					for _, d := range h.Domains {
-						if request, ok := requestOf(r, d); ok {
-							request.TLS = chain.TLS
-							all[asked(request).Subject] = request
-						}
-					}
-				}
-			}
-		}
-	}
-	return all
-}
-
-// requestOf returns a request that a route of a domain matches, if one is easily found.
-func requestOf(r proxyconfig.Route, domain string) (q routing.Request, ok bool) {
-	if r.Path.Regex != nil || len(r.Queries) > 0 || slices.ContainsFunc(r.Headers, func(h proxyconfig.ValueMatch) bool { return h.Name != ":authority" }) {
-		return q, false
-	}
-	if domain == "*" {
-		domain = "nobody.example"
-	}
-	q.Host, q.Path = strings.Replace(domain, "*", "any", 1), r.Path.Exact
-	switch {
-	case r.Path.Separated != "":
-		q.Path = r.Path.Separated + "/below"
-	case r.Path.Prefix != "":
-		q.Path = strings.TrimSuffix(r.Path.Prefix, "/") + "/below"
-	}
-	return q, q.Path != ""
-}
-
-// answer is what a proxy with a configuration does with a request, in the model's words. What it would not even listen to counts as not found.
-func (c *Configured) answer(config *proxyconfig.Config, r routing.Request, names names) (a routing.Answer) {
-	got := config.Answer(c.request(r))
-	for _, e := range got.Endpoints {
-		name, known := names[e]
-		if !known {
-			name = workloads.Key{Name: e.String()}
-		}
-		a.Backends = append(a.Backends, name)
-	}
-	slices.SortFunc(a.Backends, workloads.Key.Compare)
-	a.Backends = slices.Compact(a.Backends)
-	for _, status := range []int{got.Status, got.Some} {
-		if status != 0 {
-			a.Statuses = append(a.Statuses, status)
-		}
-	}
-	if got.Refused {
-		a.Statuses = []int{http.StatusNotFound}
-	}
-	return a
-}
-
-// request is a request as a proxy gets it.
-func (c *Configured) request(r routing.Request) proxyconfig.Request {
-	q := proxyconfig.Request{Port: c.HTTP, TLS: r.TLS, Host: r.Host, Method: r.Method, Path: r.Path}
-	if r.TLS {
-		q.Port = c.HTTPS
-	}
-	if len(r.Header) > 0 {
-		q.Headers = http.Header{}
-		for name, value := range r.Header {
-			q.Headers.Set(name, value)
-		}
-	}
-	for i, name := range slices.Sorted(maps.Keys(r.Query)) {
-		q.Path += map[bool]string{true: "?", false: "&"}[i == 0] + name + "=" + r.Query[name]
-	}
-	return q
-}
-
-// agrees reports whether a configuration that can answer so is right. It has to say all that the model says, but for what is left open.
-func agrees(got, want routing.Answer) bool {
-	if len(want.By) < 2 {
-		return got.Equal(want)
-	}
-	for _, pod := range got.Backends {
-		if !want.Allows(pod, http.StatusOK) {
-			return false
-		}
-	}
-	for _, status := range got.Statuses {
-		if !want.Allows(workloads.Key{}, status) {
-			return false
-		}
-	}
-	return len(got.Backends)+len(got.Statuses) > 0
-}
-
-// tell names all that may answer.
-func tell(a routing.Answer) string {
-	var all []string
-	for _, b := range a.Backends {
-		all = append(all, b.String())
-	}
-	for _, s := range a.Statuses {
-		all = append(all, strconv.Itoa(s))
-	}
-	return strings.Join(all, " or ")
-}
-
-// asked is the fact of what answers a request.
-func asked(r routing.Request) report.Fact {
-	return report.Fact{Aspect: report.Routes, Kind: configKind, Subject: r.String()}
-}
-
-// Unused wants no cluster that no route leads to.
-type Unused struct{ Follower Follower }
-
-// Name returns the probe's name.
-func (Unused) Name() string { return "configured clusters" }
-
-// Want returns nothing.
-func (Unused) Want(workloads.State) engine.Facts { return engine.Facts{} }
-
-// Got lists them.
-func (p Unused) Got(context.Context, workloads.State) (engine.Facts, error) {
-	facts := engine.Facts{}
-	for _, name := range p.Follower.Config().Unused() {
-		facts[report.Fact{Aspect: report.Members, Kind: configKind, Subject: "cluster " + name}] = "no route leads to it"
-	}
-	return facts, nil
 }
 
 // Residue wants nothing of the scenario to be left in the API and in the kernel.

@@ -3,6 +3,8 @@ package routed
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,10 +44,25 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 		got := c.answer(c.Follower.Config(), t.Request, names)
 		return fmt.Errorf("after %s: %s: not %q within %v (last %q): %w", t.Operation, t.Request, tell(want), engine.DefaultBound, tell(got), engine.ErrBroken)
 	}
-	for kind, at := range seen.cameBy(right) {
+	if watch, ok := w.Watching().(*configWatch); ok {
+		watch.prove(t.Request)
+	}
+	came, gap := seen.cameBy(right)
+	labels := []metrics.Label{{Name: "load", Value: t.Load}, {Name: "operation", Value: t.Operation}}
+	m := metrics.Measurement{
+		Name: "configured otherwise", Unit: metrics.Seconds, Labels: labels,
+		Doc: "How long configurations on the way were in use with which a proxy would have answered 503 to a request that had an answer before and after.",
+	}
+	if gap > 0 {
+		m.Samples = []metrics.Sample{metrics.Since(begun, gap, 0)}
+	} else {
+		m.Without = 1
+	}
+	w.Measure(m)
+	for kind, at := range came {
 		w.Measure(metrics.Measurement{
 			Name: "configured", Unit: metrics.Seconds,
-			Labels:  []metrics.Label{{Name: "load", Value: t.Load}, {Name: "operation", Value: t.Operation}, {Name: "by", Value: kind}},
+			Labels:  append(slices.Clip(labels), metrics.Label{Name: "by", Value: kind}),
 			Doc:     "From the beginning of the API write until a push had arrived with which a proxy would answer as the model says, and until what each kind of resource adds to that had come.",
 			Samples: []metrics.Sample{metrics.Since(begun, at.Sub(begun), 0)},
 		})
@@ -57,7 +74,10 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 func (c *Configured) model(s workloads.State, r routing.Request) (routing.Answer, names) {
 	c.law.Lock()
 	defer c.law.Unlock()
-	c.law.follow(s)
+	if !c.law.now.Equal(s) {
+		c.law.follow(s)
+		c.law.all = nil
+	}
 	return c.law.answer(r)
 }
 
@@ -80,27 +100,39 @@ func (a *arrivals) note(p proxyconfig.Push) {
 	}
 }
 
-// all is the label of the whole configuration.
-const all = "all"
+// entire is the label of the whole configuration.
+const entire = "all"
 
-// cameBy returns when the answer was right, and when the last push of each kind before had come that changed what is behind the request.
-func (a *arrivals) cameBy(right func(*proxyconfig.Config) bool) map[string]time.Time {
+// cameBy returns when the answer was right, and when the last push of each kind before had come that changed what is behind the request. gap
+// is how long it had no backend on the way, though it had some before and has some since.
+func (a *arrivals) cameBy(right func(*proxyconfig.Config) bool) (came map[string]time.Time, gap time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	came, last := map[string]time.Time{}, a.before
+	came = map[string]time.Time{}
+	last, since := a.before, time.Time{}
 	for _, p := range a.pushes {
 		now := a.of.trace(p.Config, a.request)
+		if !since.IsZero() {
+			gap += p.Stamp.At.Sub(since)
+			since = time.Time{}
+		}
+		if now.status == http.StatusServiceUnavailable && a.before.status == 0 {
+			since = p.Stamp.At
+		}
 		if now != last {
 			came[string(p.Kind)] = p.Stamp.At
 		}
 		last = now
 		if right(p.Config) {
 			a.earlier(p.Config, came)
-			came[all] = p.Stamp.At
-			return came
+			came[entire] = p.Stamp.At
+			if now.status != 0 {
+				gap = 0
+			}
+			return came, gap
 		}
 	}
-	return came
+	return came, gap
 }
 
 // earlier adds when clusters and endpoints came that were there before the route that leads to them.
@@ -134,6 +166,9 @@ type trace struct {
 func (c *Configured) trace(config *proxyconfig.Config, r routing.Request) trace {
 	answer := config.Answer(c.request(r))
 	t := trace{status: answer.Status, endpoints: fmt.Sprint(answer.Endpoints), clusters: fmt.Sprint(answer.Clusters)}
+	if answer.Refused {
+		t.status = http.StatusNotFound // see answer
+	}
 	if len(answer.Clusters) > 0 {
 		t.known = config.Clusters[answer.Clusters[0]] != nil
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,19 +20,19 @@ import (
 const (
 	// watchedRequests is how many requests are looked at in each push.
 	watchedRequests = 64
-	// historyLimit is how many states are remembered beside the one that is known to be in force: what a push says while there are more is not judged.
-	historyLimit = 100
+	// historyLimit is how many changes are remembered that are not known to be in force: what a push says while there are more is not judged.
+	historyLimit = 5000
 	// neverWrong names what the watch finds.
 	neverWrong = "never wrong"
 )
 
 // moment is a state of the model with the change that made it.
 type moment struct {
-	law   *law
+	state workloads.State
 	verb  string
 	begun time.Time
-	acked time.Time // zero: it is still being written
-	moved int       // how many objects the change moved
+	acked time.Time        // zero: it is still being written
+	moved []workloads.Part // by the change
 }
 
 // configWatch looks at each push: what a proxy would answer with it must be what was right before, or what is right since, a change that is not known yet to
@@ -45,39 +45,34 @@ type configWatch struct {
 	mu      sync.Mutex
 	moments []*moment // the first is in force
 	crowded bool      // some were forgotten before they were known to be in force
-	sample  []routing.Request
-	stale   bool
-	draw    *rand.Rand
-	open    map[string]*wrong // by the request, while it goes on
-	told    []*wrong          // over, and not told yet
-	judged  map[string]bool   // requests since the last finding
-	pushes  report.PacketCounts
-	refused []string
-}
-
-// wrong is a time in which a proxy would have answered a request wrongly.
-type wrong struct {
-	request      routing.Request
-	from, until  time.Time
-	legal, met   string
-	after        string
-	afterBegun   time.Time
-	pushes       int
-	kind         proxyconfig.Kind
-	why, version string
+	index   *routing.Index
+	// versions are what parts were made by the changes that are remembered, in their order.
+	versions map[workloads.Part][]workloads.Object
+	sample   []routing.Request
+	stale    bool
+	draw     *rand.Rand
+	open     map[string]*wrong // by the request, while it goes on
+	told     []*wrong          // over, and not told yet
+	judged   map[string]bool   // requests since the last finding
+	pushes   report.PacketCounts
+	proven   map[string]*moment // that was seen to be in force for a request, by what it is called
+	refused  []string
 }
 
 // Watch judges every push from now on.
 func (c *Configured) Watch(_ context.Context, w *engine.World) engine.Watch {
-	first := &moment{law: newLaw(c.Dialect)}
-	first.law.follow(w.Fleet.State())
-	v := &configWatch{
-		Configured: c, moments: []*moment{first}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
-	}
+	v := newConfigWatch(c, w.Fleet.State())
 	w.Fleet.Watch(v.changed)
 	v.release = func() { w.Fleet.Watch(nil) }
 	v.unwatch = c.Follower.Watch(v.judge)
 	return v
+}
+
+func newConfigWatch(c *Configured, s workloads.State) *configWatch {
+	return &configWatch{
+		Configured: c, moments: []*moment{{state: s}}, index: routing.NewIndex(s), versions: map[workloads.Part][]workloads.Object{}, stale: true, draw: rand.New(rand.NewPCG(1, 1)), open: map[string]*wrong{}, judged: map[string]bool{},
+		proven: map[string]*moment{},
+	}
 }
 
 // changed notes a change of the model.
@@ -85,13 +80,24 @@ func (v *configWatch) changed(verb string, after workloads.State) (acknowledged 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	last := v.moments[len(v.moments)-1]
-	next := &moment{law: last.law.copyTo(after), verb: verb, begun: time.Now()}
-	for range last.law.now.Altered(after) {
-		next.moved++
+	next := &moment{state: after, verb: verb, begun: time.Now()}
+	for was, is := range last.state.Altered(after) {
+		if reflect.DeepEqual(was, is) {
+			continue
+		}
+		of := was
+		if of == nil {
+			of = is
+		}
+		part := of.Part()
+		next.moved = append(next.moved, part)
+		v.index.Claim(is, 1)
+		v.versions[part] = append(v.versions[part], is)
 	}
 	v.moments = append(v.moments, next)
 	if len(v.moments) > historyLimit {
-		v.moments, v.crowded = slices.Delete(v.moments, 1, 2), true
+		v.forget()
+		v.crowded = true
 	}
 	v.stale = true
 	return func() {
@@ -105,12 +111,36 @@ func (v *configWatch) changed(verb string, after workloads.State) (acknowledged 
 func (v *configWatch) Agreed(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for len(v.moments) > 1 && !v.moments[1].acked.IsZero() && v.moments[1].acked.Before(at) {
-		v.moments = v.moments[1:]
-	}
+	v.inForce(at)
 	if len(v.moments) == 1 {
 		v.crowded = false
 	}
+}
+
+// inForce forgets what was before the changes that were acknowledged by then.
+func (v *configWatch) inForce(at time.Time) {
+	for len(v.moments) > 1 && !v.moments[1].acked.IsZero() && v.moments[1].acked.Before(at) {
+		v.forget()
+	}
+}
+
+// forget takes the first change that is remembered for one that is in force.
+func (v *configWatch) forget() {
+	first := v.moments[0].state
+	for _, p := range v.moments[1].moved {
+		v.index.Claim(first.Object(p), -1)
+		if v.versions[p] = v.versions[p][1:]; len(v.versions[p]) == 0 {
+			delete(v.versions, p)
+		}
+	}
+	v.moments = v.moments[1:]
+}
+
+// prove notes that the newest state was seen to be in force for a request.
+func (v *configWatch) prove(r routing.Request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.proven[r.String()] = v.moments[len(v.moments)-1]
 }
 
 // Leave and Back change nothing: what is in use stays while the SUT is away.
@@ -132,6 +162,7 @@ func (v *configWatch) judge(p proxyconfig.Push) {
 		return
 	}
 	v.pushes.Judged++
+	v.inForce(p.Stamp.At.Add(-engine.DefaultBound)) // a change that has not come by then is found by who waits for it
 	v.resample()
 	for _, r := range v.sample {
 		v.look(r, p)
@@ -144,7 +175,7 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	v.judged[key] = true
 	legal, names := v.legal(r)
 	got := v.answer(p.Config, r, names)
-	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) })
+	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || !live(legal) && among(got.Backends, legal)
 	b := v.open[key]
 	switch {
 	case right && b != nil:
@@ -162,51 +193,82 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	}
 }
 
+// relevant are the states that may be in use, but for those that a change made which moved nothing of a request's, and all the parts that can make a
+// difference to it.
+func (v *configWatch) relevant(r routing.Request) (all []*moment, parts []workloads.Part) {
+	first := v.moments[0]
+	parts = v.index.Near(r, func(p workloads.Part) (all []workloads.Object) {
+		for _, o := range append([]workloads.Object{first.state.Object(p)}, v.versions[p]...) {
+			if o != nil {
+				all = append(all, o)
+			}
+		}
+		return all
+	})
+	near := make(map[workloads.Part]bool, len(parts))
+	for _, p := range parts {
+		near[p] = true
+	}
+	all = []*moment{first}
+	for _, m := range v.moments[1:] {
+		if slices.ContainsFunc(m.moved, func(p workloads.Part) bool { return near[p] }) {
+			all = append(all, m)
+		}
+	}
+	return all, parts
+}
+
 // muddled reports whether more is legal for a request than the answers of whole states: several objects that matter to it were written at once.
 func (v *configWatch) muddled(r routing.Request) bool {
-	var last *moment // that moved something of the request's
-	for i := 1; i < len(v.moments); i++ {
-		m, moved := v.moments[i], 0
-		for _, p := range m.law.near(r, v.moments[i-1].law) {
-			if !reflect.DeepEqual(m.law.now.Object(p), v.moments[i-1].law.now.Object(p)) {
+	all, parts := v.relevant(r)
+	for i, m := range all[1:] {
+		moved := 0
+		for _, p := range m.moved {
+			if slices.Contains(parts, p) {
 				moved++
 			}
 		}
-		if moved > 1 || moved == 1 && last != nil && (last.acked.IsZero() || last.acked.After(m.begun)) {
+		if before := all[i]; moved > 1 || i > 0 && (before.acked.IsZero() || before.acked.After(m.begun)) {
 			return true
-		}
-		if moved > 0 {
-			last = m
 		}
 	}
 	return false
 }
 
-func (v *configWatch) wrong(r routing.Request, p proxyconfig.Push, legal []routing.Answer, got routing.Answer) *wrong {
-	last := v.moments[len(v.moments)-1]
-	b := &wrong{
-		request: r, from: p.Stamp.At, until: p.Stamp.At, met: tell(got), after: last.verb, afterBegun: last.begun, pushes: 1, kind: p.Kind,
-		why: p.Config.Answer(v.request(r)).Why, version: p.Stamp.Version,
-	}
-	var texts []string
-	for _, a := range legal {
-		if text := tell(a); !slices.Contains(texts, text) {
-			texts = append(texts, text)
+// among reports whether all of these pods may answer by one answer or another.
+func among(pods []workloads.Key, legal []routing.Answer) bool {
+	for _, pod := range pods {
+		if !slices.ContainsFunc(legal, func(a routing.Answer) bool { return a.Allows(pod, http.StatusOK) }) {
+			return false
 		}
 	}
-	b.legal = strings.Join(texts, ", or ")
-	return b
+	return true
+}
+
+// live reports whether a request has backends by all answers that are legal. That of a route that comes or goes may meet any status meanwhile.
+func live(legal []routing.Answer) bool {
+	return !slices.ContainsFunc(legal, func(a routing.Answer) bool { return len(a.Backends) == 0 })
 }
 
 // legal are the answers of all states that may be in use, each once, and the names of all that may be behind them.
 func (v *configWatch) legal(r routing.Request) (all []routing.Answer, every names) {
 	every = names{}
-	for _, m := range v.moments {
-		a, some := m.law.answer(r)
-		for addr, pod := range some {
-			every[addr] = pod
+	states, parts := v.relevant(r)
+	proven := v.proven[r.String()]
+	for i, m := range states {
+		if proven != nil && i+1 < len(states) && !states[i+1].begun.After(proven.begun) {
+			continue // a later one was seen to be in force
 		}
-		if !slices.ContainsFunc(all, a.Equal) {
+		var o routing.Objects
+		for _, p := range parts {
+			if object := m.state.Object(p); object != nil {
+				o.Put(object)
+			}
+		}
+		for _, some := range o.Slices {
+			every.add(some...)
+		}
+		if a := v.Dialect.Answer(o, r); !slices.ContainsFunc(all, a.Equal) {
 			all = append(all, a)
 		}
 	}
@@ -228,7 +290,7 @@ func (v *configWatch) resample() {
 			stay, known[r.String()] = append(stay, r), true
 		}
 	}
-	fresh := slices.DeleteFunc(v.asks(newest.law.now), func(r routing.Request) bool { return known[r.String()] })
+	fresh := slices.DeleteFunc(v.asks(newest.state), func(r routing.Request) bool { return known[r.String()] })
 	v.draw.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
 	if room := max(0, watchedRequests-len(stay)); len(fresh) > room {
 		fresh = fresh[:room]
@@ -249,6 +311,7 @@ func (v *configWatch) Tell(note func(report.Finding)) error {
 		f.Violated(report.Difference{Violation: &report.Violation{ViolationClass: report.ViolationClass{Met: "refused"}, Packets: 1}, Fact: "a push", Want: "accepted", Got: "refused: " + why, Aspect: report.Routes, Kind: configKind}, engine.MaxDifferences)
 	}
 	nothing := len(v.judged)+len(v.refused) == 0
+	f = f.Excuse(v.Known)
 	v.told, v.refused, v.judged, v.pushes = nil, nil, map[string]bool{}, report.PacketCounts{}
 	v.mu.Unlock()
 	if nothing {
@@ -276,27 +339,4 @@ func (v *configWatch) Drain(note func(report.Finding)) error {
 	}
 	v.mu.Unlock()
 	return v.Tell(note)
-}
-
-// difference is what was wrong as data, and in words.
-func (b *wrong) difference() report.Difference {
-	got := fmt.Sprintf("%s for %v from %s on, in %d configurations, by %s %s", b.met, b.until.Sub(b.from).Round(100*time.Microsecond), b.from.UTC().Format("15:04:05.000"), b.pushes, b.kind, b.version)
-	if b.why != "" {
-		got += " (" + b.why + ")"
-	}
-	if b.after != "" {
-		got += fmt.Sprintf(", %v after %q began", b.from.Sub(b.afterBegun).Round(100*time.Microsecond), b.after)
-	}
-	return report.Difference{
-		Violation: &report.Violation{ViolationClass: report.ViolationClass{Protocol: string(b.kind), Met: b.kindOf(), After: b.after}, Legal: b.legal, Packets: b.pushes},
-		Fact:      b.request.String(), Want: b.legal, Got: got, Aspect: report.Packets, Kind: configKind, Subject: b.request.String(), From: b.from, Until: b.until,
-	}
-}
-
-// kindOf is what was met in a word: the status, or that others' endpoints were.
-func (b *wrong) kindOf() string {
-	if strings.Contains(b.met, "/") {
-		return "others"
-	}
-	return b.met
 }

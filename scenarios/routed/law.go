@@ -27,14 +27,6 @@ func (l *law) follow(s workloads.State) {
 	l.now = s
 }
 
-// copyTo returns the law of another state. It has the index of both, so that it costs what differs and no more.
-func (l *law) copyTo(s workloads.State) *law {
-	for _, is := range l.now.Altered(s) {
-		l.index.Claim(is, 1)
-	}
-	return &law{dialect: l.dialect, index: l.index, now: s}
-}
-
 // objects are those of the state that can make a difference to a request.
 func (l *law) objects(r routing.Request) (o routing.Objects) {
 	for _, p := range l.near(r) {
@@ -45,15 +37,13 @@ func (l *law) objects(r routing.Request) (o routing.Objects) {
 	return o
 }
 
-// near are the parts that can make a difference to a request, in this state or others.
-func (l *law) near(r routing.Request, others ...*law) []workloads.Part {
-	return l.index.Near(r, func(p workloads.Part) (all []workloads.Object) {
-		for _, of := range append(others, l) {
-			if object := of.now.Object(p); object != nil {
-				all = append(all, object)
-			}
+// near are the parts that can make a difference to a request.
+func (l *law) near(r routing.Request) []workloads.Part {
+	return l.index.Near(r, func(p workloads.Part) []workloads.Object {
+		if object := l.now.Object(p); object != nil {
+			return []workloads.Object{object}
 		}
-		return all
+		return nil
 	})
 }
 
@@ -61,8 +51,8 @@ func (l *law) near(r routing.Request, others ...*law) []workloads.Part {
 func (l *law) answer(r routing.Request) (routing.Answer, names) {
 	o := l.objects(r)
 	n := names{}
-	for _, slices := range o.Slices {
-		n.add(slices...)
+	for _, some := range o.Slices {
+		n.add(some...)
 	}
 	return l.dialect.Answer(o, r), n
 }

@@ -23,13 +23,32 @@ import (
 
 // environmentFlags adds the flags that choose what is started.
 func environmentFlags(f *pflag.FlagSet, o *harness.Options) {
-	f.StringVar(&o.Target, "target", all.Default, "the agent under test: "+targetNames())
+	o.Target = all.Default
+	f.Var(targetFlag{o, f}, "target", "the agent under test: "+targetNames())
 	f.StringVar(&o.DataPlane, "dataplane", "iptables-nft", "how it programs the kernel: "+dataPlanes())
 	extraFlags(f, &o.Extras)
 	f.StringVar(&o.Runtime, "runtime", harness.RuntimeAuto, "what runs the containers: docker, local (processes in namespaces, no engine), or auto: docker where an engine answers")
 	binaryFlags(f, &o.Binaries)
 	agentFlags(f, &o.Agent)
 	outFlag(f, &o.Out)
+}
+
+// targetFlag chooses the target, and its standard data plane unless another is chosen.
+type targetFlag struct {
+	options *harness.Options
+	flags   *pflag.FlagSet
+}
+
+func (t targetFlag) String() string { return t.options.Target }
+func (targetFlag) Type() string     { return "string" }
+
+// Set takes any name: whether there is such a target is checked with all other options.
+func (t targetFlag) Set(name string) error {
+	t.options.Target = name
+	if info, err := targets.Find(name); err == nil && !t.flags.Changed("dataplane") {
+		t.options.DataPlane = info.DataPlanes[0]
+	}
+	return nil
 }
 
 func outFlag(f *pflag.FlagSet, out *string) {

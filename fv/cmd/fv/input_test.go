@@ -126,7 +126,7 @@ func TestInput(t *testing.T) {
 		{"test  --focus  ^no leak$  --labels  !slow  --  --dry-run", `excludes all that --focus names: "no leak"`},
 		{"run  --focus  ^pod churn$  --local  1000", `scenario "pod churn"`},
 		{"run  --namespaces  100000  --pods  1000", "addresses for"},
-		{"run  --target  nosuch", `--target: unknown target "nosuch"; there are: felix`},
+		{"run  --target  nosuch", `--target: unknown target "nosuch"; there are: contour, felix`},
 		{"up  --dataplane  nosuch", `--dataplane "nosuch": felix has iptables-nft`},
 		{"run  --target  kube-router  --dataplane  nftables", "kube-router has"},
 		{"run  --target  kube-router  --typha", "--typha: kube-router has no such part"},
