@@ -25,13 +25,13 @@ var _ = register(func(p Params) engine.Scenario {
 			}},
 			{Name: "routes go and come back", Repeat: cycles, Do: func(ctx context.Context, w *engine.World) error {
 				all := routesTo(w, n, cycles)
-				if err := w.Fleet.RemoveIngresses(ctx, keysOf(all)); err != nil {
+				if err := w.Fleet.RemoveIngresses(ctx, keysOfRoutes(all)); err != nil {
 					return err
 				}
 				return errors.Join(w.Converge(ctx), w.Fleet.AddIngresses(ctx, all))
 			}},
 			{Name: "routes go", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.RemoveIngresses(ctx, keysOf(routesTo(w, n, 0)))
+				return w.Fleet.RemoveIngresses(ctx, keysOfRoutes(routesTo(w, n, 0)))
 			}},
 		},
 	}
@@ -63,7 +63,7 @@ func routesTo(w *engine.World, n, further int) (all []workloads.Ingress) {
 	return all
 }
 
-func keysOf(all []workloads.Ingress) (keys []workloads.Key) {
+func keysOfRoutes(all []workloads.Ingress) (keys []workloads.Key) {
 	for _, i := range all {
 		keys = append(keys, i.Key)
 	}
