@@ -34,6 +34,7 @@ bench: build ## how fast we are beside the bare things, on every runtime (variab
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
 	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
 	@go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./workloads/impair/ ./workloads/traffic/continuous/
+	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./workloads/traffic/web/
 
 test: ## all tests: lint, unit, root, docker, a short run on the real SUT, and the example of the Go API
 	@scripts/test

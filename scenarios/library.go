@@ -41,15 +41,22 @@ const (
 
 // Params are the user's changes to the scenarios' defaults; a nil field leaves the default.
 type Params struct {
-	Nodes      *int     // all nodes of the cluster, the local one included
-	Namespaces *int     // namespaces
-	Pods       *int     // pods in each namespace
-	Local      *int     // pods on the local node; -1: all
-	Cycles     *int     // repetitions of a churning step
-	Endpoints  *int     // pods in all, spread evenly over as many namespaces as divide their number
-	Policies   *int     // policies in force
-	Routes     *int     // routes of requests
-	Rate       *float64 // changes per second; 0: as fast as possible
+	Nodes       *int     // all nodes of the cluster, the local one included
+	Namespaces  *int     // namespaces
+	Pods        *int     // pods in each namespace
+	Local       *int     // pods on the local node; -1: all
+	Cycles      *int     // repetitions of a churning step
+	Endpoints   *int     // pods in all, spread evenly over as many namespaces as divide their number
+	Policies    *int     // policies in force
+	Routes      *int     // routes of requests
+	Connections *int     // that ask
+	Idle        *int     // connections besides, that only stay open
+	Requests    *int     // a second
+	Payload     *int     // bytes of an answer
+	TLS         *int     // 1: requests by TLS
+	Proxies     *int     // bare ones, of the reference
+	Seconds     *int     // of a load of requests
+	Rate        *float64 // changes per second; 0: as fast as possible
 }
 
 // param is one parameter as flags, handoff and record know it.
@@ -59,15 +66,22 @@ type param struct {
 }
 
 var params = map[string]param{
-	"nodes":      {"nodes of the cluster, the local one included", intParam(1, func(p *Params, n *int) { p.Nodes = n })},
-	"namespaces": {"namespaces", intParam(1, func(p *Params, n *int) { p.Namespaces = n })},
-	"pods":       {"pods in each namespace", intParam(1, func(p *Params, n *int) { p.Pods = n })},
-	"local":      {"pods on the local node, -1 for all", intParam(-1, func(p *Params, n *int) { p.Local = n })},
-	"cycles":     {"repetitions of a churning step", intParam(1, func(p *Params, n *int) { p.Cycles = n })},
-	"endpoints":  {"pods in all, instead of --pods", intParam(1, func(p *Params, n *int) { p.Endpoints = n })},
-	"policies":   {"policies in force, in scenarios that are made for so many", intParam(0, func(p *Params, n *int) { p.Policies = n })},
-	"routes":     {"routes of requests, in scenarios that are made for so many", intParam(1, func(p *Params, n *int) { p.Routes = n })},
-	"rate":       {"changes per second, 0 for as fast as possible", rateParam},
+	"nodes":       {"nodes of the cluster, the local one included", intParam(1, func(p *Params, n *int) { p.Nodes = n })},
+	"namespaces":  {"namespaces", intParam(1, func(p *Params, n *int) { p.Namespaces = n })},
+	"pods":        {"pods in each namespace", intParam(1, func(p *Params, n *int) { p.Pods = n })},
+	"local":       {"pods on the local node, -1 for all", intParam(-1, func(p *Params, n *int) { p.Local = n })},
+	"cycles":      {"repetitions of a churning step", intParam(1, func(p *Params, n *int) { p.Cycles = n })},
+	"endpoints":   {"pods in all, instead of --pods", intParam(1, func(p *Params, n *int) { p.Endpoints = n })},
+	"policies":    {"policies in force, in scenarios that are made for so many", intParam(0, func(p *Params, n *int) { p.Policies = n })},
+	"routes":      {"routes of requests, in scenarios that are made for so many", intParam(1, func(p *Params, n *int) { p.Routes = n })},
+	"connections": {"connections that ask, in scenarios of a load of requests", intParam(1, func(p *Params, n *int) { p.Connections = n })},
+	"idle":        {"connections besides, that only stay open", intParam(0, func(p *Params, n *int) { p.Idle = n })},
+	"requests":    {"requests a second", intParam(1, func(p *Params, n *int) { p.Requests = n })},
+	"payload":     {"bytes of an answer", intParam(0, func(p *Params, n *int) { p.Payload = n })},
+	"tls":         {"1: requests by TLS", intParam(0, func(p *Params, n *int) { p.TLS = n })},
+	"proxies":     {"bare proxies of the reference, 1 to 4", intParam(1, func(p *Params, n *int) { p.Proxies = n })},
+	"seconds":     {"how long a load of requests lasts", intParam(6, func(p *Params, n *int) { p.Seconds = n })},
+	"rate":        {"changes per second, 0 for as fast as possible", rateParam},
 }
 
 // ParamDocs returns name and meaning of each parameter.

@@ -131,6 +131,7 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 	if err := d.openConfiguration(); err != nil {
 		return err
 	}
+	d.noteEnvironment()
 	d.startSampling()
 	return nil
 }
@@ -169,6 +170,9 @@ func (d *Driver) openAPI(ctx context.Context) error {
 func (d *Driver) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+	if d.sampler != nil { // else it never began
+		d.noteEnvironment()
+	}
 	return errors.Join(d.undo.Unwind(ctx), d.bad)
 }
 

@@ -21,6 +21,7 @@ func (d *Driver) proxied() (engine.Effects, error) {
 	if err != nil {
 		return nil, err
 	}
+	asker.About(d.process)
 	at := t.Listens()
 	e := &routed.Proxied{
 		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Within: at.Within, Links: node{}.Links, Known: d.known,

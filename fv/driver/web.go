@@ -3,9 +3,13 @@ package driver
 import (
 	"errors"
 
+	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/routed"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/traffic/web"
 )
+
+var _ routed.Presser = (*web.Client)(nil)
 
 // ServeWeb lets each pod that is plugged from now on serve HTTP on a port, until it is unplugged.
 func (w *Wire) ServeWeb(port uint16) error {
@@ -73,4 +77,11 @@ func (w *Wire) closeWeb() (errs error) {
 		errs = errors.Join(errs, w.backends.Close())
 	}
 	return errs
+}
+
+// noteEnvironment writes down what of the node bounds a load, and how often its limits were hit so far. Where it can't be read, the record lacks it.
+func (d *Driver) noteEnvironment() {
+	if e, err := web.Environment(nil, 0); err == nil {
+		d.write(report.Entry{Environment: &e})
+	}
 }

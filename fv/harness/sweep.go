@@ -28,6 +28,7 @@ import (
 type SweepOptions struct {
 	Options
 	Plan   sweep.Plan
+	Preset string         // whose plans are made from what the machine can do, instead of Plan; empty: none
 	For    time.Duration  // no cell begins after it; 0: all are measured
 	Show   *regexp.Regexp // quantities that are told; nil: those that say most
 	Resume string         // folder of a sweep that is gone on with; all but For and Show come from there
@@ -36,6 +37,9 @@ type SweepOptions struct {
 
 // Check refuses what can't be swept before anything is started: a cell that can't be is found now.
 func (o *SweepOptions) Check(images map[string]string) error {
+	if o.Preset != "" {
+		return o.checkPreset(images)
+	}
 	if o.Resume != "" {
 		s, err := sweep.Load(o.Resume)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -109,13 +113,22 @@ type sweeping struct {
 
 // Sweep measures a scenario in each cell of a plan, in one environment in which the agent is restarted before each, and lays the results side
 // by side. What was measured is kept whenever it ends, and can be gone on with. The verdict is the worst of all cells.
-func (h *Harness) Sweep(ctx context.Context, o SweepOptions) (verdict metrics.Verdict, err error) {
-	w := &sweeping{h: h, o: o, dir: o.Resume}
+func (h *Harness) Sweep(ctx context.Context, o SweepOptions) (metrics.Verdict, error) {
+	if o.Preset != "" {
+		return h.preset(ctx, o)
+	}
+	_, verdict, err := h.sweep(ctx, o)
+	return verdict, err
+}
+
+// sweep measures one plan.
+func (h *Harness) sweep(ctx context.Context, o SweepOptions) (w *sweeping, verdict metrics.Verdict, err error) {
+	w = &sweeping{h: h, o: o, dir: o.Resume}
 	if w.target, err = h.Prepare(ctx, o.Options); err != nil {
-		return metrics.Inconclusive, err
+		return w, metrics.Inconclusive, err
 	}
 	if err := w.open(); err != nil {
-		return metrics.Inconclusive, usage(err)
+		return w, metrics.Inconclusive, usage(err)
 	}
 	defer func() { err = errors.Join(err, w.journal.Close()) }()
 	cells := w.Lacks()
@@ -125,9 +138,9 @@ func (h *Harness) Sweep(ctx context.Context, o SweepOptions) (verdict metrics.Ve
 		err = withCleanup(err, w.env.Down(context.WithoutCancel(ctx)))
 	}
 	if told := w.tell(); told != nil || err != nil {
-		return metrics.Inconclusive, errors.Join(err, told)
+		return w, metrics.Inconclusive, errors.Join(err, told)
 	}
-	return w.Verdict(), nil
+	return w, w.Verdict(), nil
 }
 
 // open begins the sweep's folder, or goes on with it.

@@ -97,6 +97,13 @@ func (c *composer) add(journal string, entries []Entry) error {
 			c.rec.Points = append(c.rec.Points, *e.Point)
 		case e.Vitals != nil:
 			c.rec.Vitals = append(c.rec.Vitals, *e.Vitals)
+		case e.Note != nil:
+			c.rec.Notes = append(c.rec.Notes, *e.Note)
+		case e.Environment != nil:
+			if c.rec.Environment == nil {
+				c.rec.Environment = &Environment{}
+			}
+			c.rec.Environment.merge(*e.Environment)
 		case e.Event != nil:
 			c.rec.Events = append(c.rec.Events, *e.Event)
 		case e.Scenario == "":

@@ -23,10 +23,13 @@ type Record struct {
 	Points    []metrics.Point  `json:"points,omitempty"`
 	Vitals    []metrics.Vitals `json:"vitals,omitempty"` // what may falsify figures, by time
 	Events    []Event          `json:"events,omitempty"`
-	Files     []string         `json:"files,omitempty"`    // logs and diagnostics beside the record, as paths within its folder
-	Verdict   metrics.Verdict  `json:"verdict"`            // of the whole run: the worst of all
-	Reason    string           `json:"reason,omitempty"`   // of the verdict, in one line
-	Validity  string           `json:"validity,omitempty"` // "sound", "degraded: …" with the scenarios, or empty: nobody watched; whether the figures can be believed
+	Notes     []Note           `json:"notes,omitempty"` // of the user, in the order in which they were written
+	// Environment is what of the machine bounds a load; absent: nobody looked.
+	Environment *Environment    `json:"environment,omitempty"`
+	Files       []string        `json:"files,omitempty"`    // logs and diagnostics beside the record, as paths within its folder
+	Verdict     metrics.Verdict `json:"verdict"`            // of the whole run: the worst of all
+	Reason      string          `json:"reason,omitempty"`   // of the verdict, in one line
+	Validity    string          `json:"validity,omitempty"` // "sound", "degraded: …" with the scenarios, or empty: nobody watched; whether the figures can be believed
 }
 
 // Run says what was run, with what, and where.
@@ -181,5 +184,7 @@ type Entry struct {
 	Point       *metrics.Point       `json:"point,omitempty"`
 	Vitals      *metrics.Vitals      `json:"vitals,omitempty"`
 	Event       *Event               `json:"event,omitempty"`
-	End         *time.Time           `json:"end,omitempty"` // the scenario ended; without a scenario: the run ended
+	Note        *Note                `json:"note,omitempty"`        // of the user
+	Environment *Environment         `json:"environment,omitempty"` // read once more; counters as they stand
+	End         *time.Time           `json:"end,omitempty"`         // the scenario ended; without a scenario: the run ended
 }

@@ -25,6 +25,7 @@ func (Summary) File() string { return "summary.md" }
 func (Summary) Write(w io.Writer, rec Record) error {
 	var b bytes.Buffer
 	writeHead(&b, rec)
+	writeNotes(&b, rec)
 	writeTable(&b, rec)
 	for _, i := range rec.worstFirst() {
 		if sc := rec.Scenarios[i]; sc.broken() {
@@ -44,6 +45,7 @@ func (Summary) Write(w io.Writer, rec Record) error {
 		fold(&b, t.title(), t.markdown)
 	}
 	fold(&b, "Occupancy", func(b *bytes.Buffer) { writeOccupancy(b, rec) })
+	fold(&b, "What bounds a load here", func(b *bytes.Buffer) { writeEnvironment(b, rec) })
 	fold(&b, "Machine and versions", func(b *bytes.Buffer) { writeMachine(b, rec) })
 	_, err := w.Write(b.Bytes())
 	return err

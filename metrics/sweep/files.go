@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,6 +71,9 @@ func (s Sweep) Markdown(w io.Writer, all []Compared) error {
 	fmt.Fprintf(&b, "# Sweep of %s\n\n", s.Plan.Scenario)
 	for _, line := range s.lead() {
 		fmt.Fprintf(&b, "%s  \n", line)
+	}
+	for _, line := range s.notes() {
+		fmt.Fprintf(&b, "\n- %s", html.EscapeString(line))
 	}
 	b.WriteString("\nMedians; in brackets the smallest and the largest of the rounds.\n")
 	for _, t := range s.blocks(all, true) {

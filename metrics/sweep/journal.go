@@ -40,7 +40,8 @@ type Head struct {
 // Sweep is what a journal holds.
 type Sweep struct {
 	Head
-	Results []Result // in the order in which they were measured
+	Results []Result      // in the order in which they were measured
+	Notes   []report.Note // of the user
 }
 
 // Lacks returns the cells that were not measured yet, in the plan's order.
@@ -90,7 +91,8 @@ func Load(dir string) (s Sweep, err error) {
 		var r Result
 		switch err := d.Decode(&r); {
 		case errors.Is(err, io.EOF):
-			return s, nil
+			s.Notes, err = report.ReadNotes(dir)
+			return s, err
 		case err != nil:
 			return s, fmt.Errorf("cell %d: %w", len(s.Results)+1, err)
 		}

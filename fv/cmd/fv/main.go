@@ -147,7 +147,7 @@ Exit codes: 0 all passed; 1 a scenario failed; 2 wrong usage, or the machine lac
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(), upCommand(), testCommand(), execCommand(), downCommand(), psCommand(), newCommand(), listCommand(),
-		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), sweepCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), uiCommand(), versionCommand())
+		doctorCommand(), imagesCommand(), judgeCommand(), reportCommand(), noteCommand(), faultsCommand(), mutantsCommand(), fuzzCommand(), leakCommand(), sweepCommand(), replayCommand(), benchCommand(), trafficCommand(), impairCommand(), uiCommand(), versionCommand())
 	checkArguments(root)
 	nameValues(root)
 	completeValues(root)

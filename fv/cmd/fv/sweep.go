@@ -20,24 +20,32 @@ func sweepCommand() *cobra.Command {
 	var show string
 	fixed := map[string]*string{}
 	c := &cobra.Command{
-		Use: "sweep SCENARIO | --resume FOLDER", Short: "Run a scenario again and again while one parameter varies, or two, and lay the results side by side",
+		Use: "sweep SCENARIO | --preset NAME | --resume FOLDER", Short: "Run a scenario again and again while one parameter varies, or two, and lay the results side by side",
 		Long: `sweep runs a scenario for each value of a parameter, or for each pair of values of two, in an order drawn from the seed, each round in another.
 The environment stays; the agent is restarted before each cell. In the end it shows the medians, and how each quantity grows with the parameters;
 sweep.html has plots, or heat maps for two parameters, results.csv every number of every cell. Ctrl-C loses nothing but the cell that is under way:
 --resume goes on.
 
+A preset is a method for SUTs that route requests: it first measures what client, network and a bare proxy can do on this machine, and plans its
+sweeps by that.
+
+Presets:
+` + sweep.PresetDocs() + `
 Parameters:
 ` + paramDocs() + `
 Exit codes as of fv run: the worst verdict of all cells.`,
 		Example: `  fv sweep 'sized cluster' -p endpoints=10,30,100,300 --repeat 3
   fv sweep 'sized cluster' -p endpoints=10,100,300 -p policies=1,10,100
   fv sweep 'pod churn' -p rate=1,10,100 --cycles 3 --show 'cpu|enforcement'
+  fv sweep --preset macro --target traefik --repeat 3
   fv sweep --resume out/sweep-20261128-190500-abc`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
+			case o.Preset != "" && (o.Resume != "" || len(args) > 0 || len(axes) > 0):
+				return fmt.Errorf("--preset plans by itself: leave scenario, parameters and --resume out; a sweep of its that was cut off goes on with --resume alone")
 			case o.Resume != "" && (len(args) > 0 || len(axes) > 0):
 				return fmt.Errorf("--resume goes on with what was begun: leave scenario and parameters out")
-			case o.Resume == "" && len(args) != 1:
+			case o.Preset == "" && o.Resume == "" && len(args) != 1:
 				return fmt.Errorf("name one scenario; `fv list` shows them")
 			}
 			return nil
@@ -47,6 +55,9 @@ Exit codes as of fv run: the worst verdict of all cells.`,
 				if o.Show, err = regexp.Compile(show); err != nil {
 					return usage(fmt.Errorf("--show %q is no regular expression: %w", show, err))
 				}
+			}
+			if o.Preset != "" {
+				args = []string{sweep.PresetScenario}
 			}
 			if o.Resume == "" {
 				if err := planned(&o.Plan, args[0], axes, fixed); err != nil {
@@ -73,6 +84,7 @@ Exit codes as of fv run: the worst verdict of all cells.`,
 	f.Uint64Var(&o.Plan.Seed, "seed", 0, "seed of the order and of each run; 0 draws one and prints it")
 	f.DurationVar(&o.For, "for", 0, "begin no cell after this time; --resume measures the rest")
 	f.StringVar(&show, "show", "", "show the quantities whose name matches this regular expression, such as 'rss|enforcement'")
+	f.StringVar(&o.Preset, "preset", "", "plan sweeps by what the machine can do: micro or macro")
 	f.StringVar(&o.Resume, "resume", "", "`folder` of a sweep to go on with")
 	for name, doc := range scenarios.ParamDocs() {
 		fixed[name] = f.String(name, "", doc+", the same in all cells (default: the scenario's own)")

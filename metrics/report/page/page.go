@@ -29,7 +29,8 @@ type Page struct {
 	Remarks   []string   // what known issues excused, and why something was not
 	Whole     *Timeline  // of the run; nil: nothing was recorded
 	Measured  []Measured
-	Facts     []Fact // what was run, with what, and where
+	Notes     []string // of the user
+	Facts     []Fact   // what was run, with what, and where
 	Series    Points
 	Note      string // of the series, such as that they are thinned out
 }

@@ -14,7 +14,8 @@ type Sheet struct {
 	Title, Verdict string
 	Lead           []string // what it is of, in short
 	Tables         []SheetTable
-	Marks          string // what the marks in the tables mean
+	Marks          string   // what the marks in the tables mean
+	Notes          []string // of the user
 	Remarks        []string
 	Trouble        []string // what did not pass
 	Pictures       []template.HTML

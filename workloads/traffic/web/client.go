@@ -40,6 +40,7 @@ type Client struct {
 	open   map[*stream]bool
 	kept   map[route][]*stream // the newest last
 	closed bool
+	about  func() (int, error) // see About; nil: not known
 }
 
 // route is what a connection that is kept must have been made for.

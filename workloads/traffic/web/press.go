@@ -208,6 +208,14 @@ func (h *helper) failure(err error) error {
 	return fmt.Errorf("a process that asks ended: %s (%w)", h.cmd.ProcessState, err)
 }
 
+// Processes are the numbers of the processes that ask.
+func (p *Pressing) Processes() (all []int) {
+	for _, h := range p.helpers {
+		all = append(all, h.cmd.Process.Pid)
+	}
+	return all
+}
+
 func (p *Pressing) kill() {
 	for _, h := range p.helpers {
 		_ = h.closer.Close() // which ends it

@@ -85,16 +85,25 @@ func proxyConfig(port uint16, threads int, to []netip.AddrPort) []byte {
 	var b strings.Builder
 	room := 1000
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil { // it begins with no more than that allows, at two files a connection
-		room = int(min(limit.Max, 1<<20)/2) - 100
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil { // idle connections need one file each; it would begin with half of them, unless it is told not to care
+		room = int(min(limit.Max, 1<<20)) - 1000
 	}
-	fmt.Fprintf(&b, "global\n  nbthread %d\n  maxconn %d\n", max(threads, 1), room)
+	fmt.Fprintf(&b, "global\n  no strict-limits\n  nbthread %d\n  maxconn %d\n", max(threads, 1), room)
 	b.WriteString("defaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n  timeout http-request 1h\n  timeout http-keep-alive 1h\n")
 	fmt.Fprintf(&b, "frontend front\n  bind :%d backlog 65535\n  default_backend back\nbackend back\n  balance roundrobin\n  http-reuse always\n", port)
 	for i, a := range to {
 		fmt.Fprintf(&b, "  server s%d %s\n", i, a)
 	}
 	return []byte(b.String())
+}
+
+// Reference starts a bare proxy on the client's node.
+func (c *Client) Reference(ctx context.Context, port uint16, to []netip.AddrPort) (stop func() error, err error) {
+	p, err := StartProxy(ctx, c.node, port, 1, to)
+	if err != nil {
+		return nil, err
+	}
+	return p.Stop, nil
 }
 
 // PID is that of its process.
