@@ -43,7 +43,7 @@ build: ## bin/fv (the harness) and bin/fv.test (the driver)
 	@scripts/need go
 	@[ -x bin/fv ] || echo "compiling harness and driver; the first time takes a minute or two" >&2
 	@go build -trimpath -o bin/fv ./fv/cmd/fv
-	@go test -c -trimpath -o bin/fv.test ./fv
+	@go test -c -trimpath -tags grpcnotrace -o bin/fv.test ./fv # the tag halves it: gRPC's page of traces keeps what nobody calls
 
 lint: ## formatting, vet, static checks
 	@scripts/test lint

@@ -74,7 +74,10 @@ func (c *Configured) Time(ctx context.Context, w *engine.World, t Configure) err
 func (c *Configured) model(s workloads.State, r routing.Request) (routing.Answer, names) {
 	c.law.Lock()
 	defer c.law.Unlock()
-	c.law.follow(s)
+	if !c.law.now.Equal(s) {
+		c.law.follow(s)
+		c.law.all = nil
+	}
 	return c.law.answer(r)
 }
 
@@ -163,6 +166,9 @@ type trace struct {
 func (c *Configured) trace(config *proxyconfig.Config, r routing.Request) trace {
 	answer := config.Answer(c.request(r))
 	t := trace{status: answer.Status, endpoints: fmt.Sprint(answer.Endpoints), clusters: fmt.Sprint(answer.Clusters)}
+	if answer.Refused {
+		t.status = http.StatusNotFound // see answer
+	}
 	if len(answer.Clusters) > 0 {
 		t.known = config.Clusters[answer.Clusters[0]] != nil
 	}

@@ -50,7 +50,7 @@ func (p *Proxied) Ready(*engine.World) []engine.Probe { return nil }
 
 // Always asks for each route, and for what is of none.
 func (p *Proxied) Always(*engine.World) []engine.Probe {
-	return []engine.Probe{Answered{p}, Shared{p}}
+	return []engine.Probe{Answered{p}, Shared{p}, Certificates{p}}
 }
 
 // Residue wants nothing of the scenario to be left in the API and in the kernel.
@@ -129,9 +129,11 @@ type Answered struct{ *Proxied }
 func (Answered) Name() string { return "requests" }
 
 // Want asks the model.
-func (p Answered) Want(s workloads.State) engine.Facts {
+func (p Answered) Want(s workloads.State) engine.Facts { return p.want(s, asksOf(p.Dialect, s)) }
+
+func (p Answered) want(s workloads.State, all []routing.Request) engine.Facts {
 	table, facts := routing.NewTable(p.Dialect, s), engine.Facts{}
-	for _, r := range asksOf(p.Dialect, s) {
+	for _, r := range all {
 		facts[requested(r)] = table.Answer(r).String()
 	}
 	return facts
@@ -139,7 +141,11 @@ func (p Answered) Want(s workloads.State) engine.Facts {
 
 // Got makes the requests. Any answer that the model allows is taken for what it says.
 func (p Answered) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
-	table, all := routing.NewTable(p.Dialect, s), asksOf(p.Dialect, s)
+	return p.got(ctx, s, asksOf(p.Dialect, s))
+}
+
+func (p Answered) got(ctx context.Context, s workloads.State, all []routing.Request) (engine.Facts, error) {
+	table := routing.NewTable(p.Dialect, s)
 	outcomes, err := p.askAll(ctx, all)
 	if err != nil {
 		return nil, err

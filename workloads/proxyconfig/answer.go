@@ -3,7 +3,6 @@ package proxyconfig
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -162,27 +161,6 @@ func (c *Config) Certificate(port uint16, name string) *Secret {
 		return nil
 	}
 	return c.Secrets[chain.Secret]
-}
-
-// Domains returns the domains that the tables of a port's listener have, in their order.
-func (c *Config) Domains(port uint16) []string {
-	l := c.listens(port)
-	if l == nil {
-		return nil
-	}
-	found := map[string]bool{}
-	for _, chain := range l.Chains {
-		table := c.Tables[chain.Table]
-		if !chain.HTTP || table == nil {
-			continue
-		}
-		for _, h := range table.Hosts {
-			for _, d := range h.Domains {
-				found[d] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(found))
 }
 
 // Unused returns the clusters whose endpoints come by themselves that no route of any table names, in their order.

@@ -29,11 +29,10 @@ type Stamp struct {
 
 // Push is what a control plane sent at once.
 type Push struct {
-	Kind      Kind
-	Stamp     Stamp
-	Resources int     // how many it brought
-	Config    *Config // in use after it
-	Refused   string  // why it was refused, so that all stays as it was; empty: it was accepted
+	Kind    Kind
+	Stamp   Stamp
+	Config  *Config // in use after it
+	Refused string  // why it was refused, so that all stays as it was; empty: it was accepted
 }
 
 // Config is what a proxy has in use at one time. Its maps are never written once it is made.

@@ -19,11 +19,6 @@ import (
 	"github.com/nodefv/nodefv/workloads/proxyconfig"
 )
 
-// Counts say what came of a kind.
-type Counts struct {
-	Pushes, Refused, Resources int
-}
-
 // messageLimit is how large a push may be: one of 3,000 routes has a megabyte.
 const messageLimit = 256 << 20
 
@@ -37,7 +32,6 @@ type Client struct {
 	mu      sync.Mutex
 	state   state
 	streams map[proxyconfig.Kind]*stream
-	counts  map[proxyconfig.Kind]Counts
 	watch   map[int]func(proxyconfig.Push)
 	last    error         // of a stream
 	changed chan struct{} // closed with each push
@@ -59,7 +53,7 @@ func Open(node, addr string, dial func(ctx context.Context, network, addr string
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Client{
-		conn: conn, node: node, cancel: cancel, state: newState(), streams: map[proxyconfig.Kind]*stream{}, counts: map[proxyconfig.Kind]Counts{},
+		conn: conn, node: node, cancel: cancel, state: newState(), streams: map[proxyconfig.Kind]*stream{},
 		watch: map[int]func(proxyconfig.Push){}, changed: make(chan struct{}),
 	}
 	for kind := range decoders {
@@ -84,17 +78,6 @@ func (c *Client) Config() *proxyconfig.Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state.inUse
-}
-
-// Counts returns what has come of each kind so far.
-func (c *Client) Counts() map[proxyconfig.Kind]Counts {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := map[proxyconfig.Kind]Counts{}
-	for kind, n := range c.counts {
-		all[kind] = n
-	}
-	return all
 }
 
 // Watch tells do of each push from now on, one after the other, until stop. do must not call the client.
@@ -135,20 +118,15 @@ func (c *Client) Await(ctx context.Context, ok func(*proxyconfig.Config) bool) e
 func (c *Client) take(kind proxyconfig.Kind, stamp proxyconfig.Stamp, all []resource, refused error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := c.counts[kind]
-	n.Pushes++
-	push := proxyconfig.Push{Kind: kind, Stamp: stamp, Resources: len(all)}
+	push := proxyconfig.Push{Kind: kind, Stamp: stamp}
 	if refused != nil {
 		push.Refused, c.last = refused.Error(), refused
-		n.Refused++
 	} else {
-		n.Resources += len(all)
 		c.state.apply(kind, all)
 		for _, s := range c.streams {
 			s.wake()
 		}
 	}
-	c.counts[kind] = n
 	push.Config = c.state.inUse
 	for _, do := range c.watch {
 		do(push)
