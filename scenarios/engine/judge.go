@@ -82,14 +82,18 @@ func judgeScenario(sc report.Scenario, rec report.Record) (metrics.Verdict, stri
 	for _, c := range rec.Run.Ceilings {
 		judgeCeiling(c, sc, rec, doubts, weigh)
 	}
+	const unended = "it did not end: the driver stopped first"
 	if sc.Leak != nil {
+		if verdict == metrics.Pass && sc.Ended.IsZero() {
+			weigh(metrics.Inconclusive, unended)
+		}
 		weigh(sc.Leak.Judge())
-	}
-	if sc.Ended.IsZero() {
-		weigh(metrics.Inconclusive, "it did not end: the driver stopped first")
 	}
 	if verdict != metrics.Pass {
 		return verdict, strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
+	}
+	if sc.Ended.IsZero() {
+		return metrics.Inconclusive, unended
 	}
 	if facts == 0 {
 		return metrics.Inconclusive, "nothing was compared"
