@@ -356,3 +356,23 @@ func TestProbeTellsWhatDiffers(t *testing.T) {
 		t.Errorf("%d differ", differ)
 	}
 }
+
+// TestAgreementOnWhatIsGone wants the probe to go on asking for a route that is deleted, and no agreement to prove anything of what it has not asked for.
+func TestAgreementOnWhatIsGone(t *testing.T) {
+	b := newBench(t, shop()...)
+	b.history.within = time.Hour
+	if err := b.fleet.RemoveIngresses(t.Context(), []workloads.Key{key("y.example")}); err != nil {
+		t.Fatal(err)
+	}
+	b.Agreed(time.Now())
+	b.ask()
+	b.violations() // the old answer is legal still: nobody has asked
+	p := Answered{b.of}
+	b.of.past.with([]routing.Request{{Host: "y.example", Path: "/below"}})
+	if want := p.Want(b.fleet.State()); want[requested(routing.Request{Host: "y.example", Path: "/below"})] != "404" {
+		t.Errorf("got %v", want)
+	}
+	b.Agreed(time.Now())
+	b.ask()
+	b.violations("y.example met wrong backend 1 times")
+}
