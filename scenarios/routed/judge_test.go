@@ -127,11 +127,13 @@ type bench struct {
 const within = time.Millisecond
 
 func newBench(t *testing.T, objects ...workloads.Object) *bench {
-	s := workloads.NewState("here")
-	s.Put(objects...)
+	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, workloads.NewState("here"))
+	if err := fleet.Add(t.Context(), objects...); err != nil {
+		t.Fatal(err)
+	}
+	s := fleet.State()
 	p := newProxy(t, "a", "b", "c")
 	p.obey(s)
-	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s)
 	of := &Proxied{Asker: &client{}, Dialect: routing.Dialect{IngressClass: class}, HTTP: p.addr(), Within: within}
 	v := &requestWatch{of: of, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, s, within)}
 	fleet.Watch(v.changed)
