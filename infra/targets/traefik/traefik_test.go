@@ -24,10 +24,13 @@ func TestLog(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
-	addr := netip.MustParseAddr("10.1.2.3")
-	if !slices.Contains(flags(infra.NodeInfo{Addr: addr}), "--providers.kubernetesingress.ingressendpoint.ip=10.1.2.3") {
-		t.Error("no address is published")
+func TestStatus(t *testing.T) {
+	node, flag := infra.NodeInfo{Addr: netip.MustParseAddr("10.1.2.3")}, "--providers.kubernetesingress.ingressendpoint.ip=10.1.2.3"
+	for plane, want := range map[string]bool{published: true, unpublished: false} {
+		of := traefik{targets.Options{DataPlane: plane}}
+		if flagged, said := slices.Contains(of.flags(node), flag), slices.Contains(of.Features(), workloads.RouteStatus); flagged != want || said != want {
+			t.Errorf("%s: flag %v, feature %v", plane, flagged, said)
+		}
 	}
 }
 
