@@ -42,7 +42,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	route := f.route("timed", "timed.example", one)
 	timed := func(operation string, status bool, do func(context.Context) error) routed.Timed {
 		t := routed.Timed{Operation: operation, Load: load, Request: ask("timed.example"), Do: do}
-		if status {
+		if status && w.SUT.HasFeature(workloads.RouteStatus) {
 			t.Status = func(ctx context.Context) (bool, error) { return w.Fleet.Published(ctx, route.Key) }
 		}
 		return t

@@ -15,6 +15,7 @@ const (
 	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
 	PodNetwork         Feature = "network of pods"      // it is an agent of the node: what it does holds for packets between pods
 	ProxiedRequests    Feature = "proxied requests"     // requests that reach the node are passed on to pods
+	RouteStatus        Feature = "status of routes"     // it publishes its address in the status of Ingresses
 	Services           Feature = "services"             // it looks at Services and their endpoints
 	HTTPRouting        Feature = "http-routing"         // it routes requests as Ingresses say
 	HTTPProxies        Feature = "http-proxy"           // it routes requests as HTTPProxies say

@@ -1,10 +1,6 @@
 package targets
 
-import (
-	"time"
-
-	"github.com/nodefv/nodefv/workloads/routing"
-)
+import "github.com/nodefv/nodefv/workloads/routing"
 
 // Router is a target that answers requests on the node's address, by passing them on to pods.
 type Router interface {
@@ -18,6 +14,4 @@ type Router interface {
 type Listening struct {
 	HTTP  uint16
 	HTTPS uint16 // 0: none
-	// Within is how long a change may take, once it is acknowledged, until it is in force.
-	Within time.Duration
 }

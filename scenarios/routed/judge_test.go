@@ -127,11 +127,13 @@ type bench struct {
 const within = time.Millisecond
 
 func newBench(t *testing.T, objects ...workloads.Object) *bench {
-	s := workloads.NewState("here")
-	s.Put(objects...)
+	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, workloads.NewState("here"))
+	if err := fleet.Add(t.Context(), objects...); err != nil {
+		t.Fatal(err)
+	}
+	s := fleet.State()
 	p := newProxy(t, "a", "b", "c")
 	p.obey(s)
-	fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, s)
 	of := &Proxied{Asker: &client{}, Dialect: routing.Dialect{IngressClass: class}, HTTP: p.addr(), Within: within}
 	v := &requestWatch{of: of, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, s, within)}
 	fleet.Watch(v.changed)
@@ -155,21 +157,21 @@ func (b *bench) told() (f report.Finding) {
 	return f
 }
 
-func key(name string) workloads.Key { return workloads.Key{Namespace: "n", Name: name} }
+func named(name string) workloads.Key { return workloads.Key{Namespace: "n", Name: name} }
 
 // served is a service with the pods of these names behind it.
 func servedBy(name string, pods ...string) []workloads.Object {
-	slice := workloads.EndpointSlice{Key: key(name), Service: name, Ports: []workloads.EndpointPort{{Name: "http", Port: 8080}}}
+	slice := workloads.EndpointSlice{Key: named(name), Service: name, Ports: []workloads.EndpointPort{{Name: "http", Port: 8080}}}
 	for _, p := range pods {
-		slice.Endpoints = append(slice.Endpoints, workloads.ServiceEndpoint{Pod: key(p), Addr: netip.MustParseAddr("10.0.0.1")})
+		slice.Endpoints = append(slice.Endpoints, workloads.ServiceEndpoint{Pod: named(p), Addr: netip.MustParseAddr("10.0.0.1")})
 	}
-	return []workloads.Object{workloads.Service{Key: key(name), Ports: []workloads.ServicePort{{Name: "http", Port: 80}}}, slice}
+	return []workloads.Object{workloads.Service{Key: named(name), Ports: []workloads.ServicePort{{Name: "http", Port: 80}}}, slice}
 }
 
 func routeTo(host, service string) workloads.Ingress {
 	own, prefix := class, networkingv1.PathTypePrefix
 	to := networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}}}
-	return workloads.Ingress{Key: key(host), Spec: networkingv1.IngressSpec{IngressClassName: &own, Rules: []networkingv1.IngressRule{{
+	return workloads.Ingress{Key: named(host), Spec: networkingv1.IngressSpec{IngressClassName: &own, Rules: []networkingv1.IngressRule{{
 		Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: to}}}},
 	}}}}
 }
@@ -238,7 +240,7 @@ func TestOneErrorInTenThousand(t *testing.T) {
 // TestDeletedRouteStillAnswers has a route that is deleted go on to be answered: that is legal until the change must be in force.
 func TestDeletedRouteStillAnswers(t *testing.T) {
 	b := newBench(t, shop()...)
-	if err := b.fleet.RemoveIngresses(t.Context(), []workloads.Key{key("y.example")}); err != nil {
+	if err := b.fleet.RemoveIngresses(t.Context(), []workloads.Key{named("y.example")}); err != nil {
 		t.Fatal(err)
 	}
 	b.draw()
@@ -355,4 +357,24 @@ func TestProbeTellsWhatDiffers(t *testing.T) {
 	if differ != 1 {
 		t.Errorf("%d differ", differ)
 	}
+}
+
+// TestAgreementOnWhatIsGone wants the probe to go on asking for a route that is deleted, and no agreement to prove anything of what it has not asked for.
+func TestAgreementOnWhatIsGone(t *testing.T) {
+	b := newBench(t, shop()...)
+	b.history.within = time.Hour
+	if err := b.fleet.RemoveIngresses(t.Context(), []workloads.Key{named("y.example")}); err != nil {
+		t.Fatal(err)
+	}
+	b.Agreed(time.Now())
+	b.ask()
+	b.violations() // the old answer is legal still: nobody has asked
+	p := Answered{b.of}
+	b.of.past.with([]routing.Request{{Host: "y.example", Path: "/below"}})
+	if want := p.Want(b.fleet.State()); want[requested(routing.Request{Host: "y.example", Path: "/below"})] != "404" {
+		t.Errorf("got %v", want)
+	}
+	b.Agreed(time.Now())
+	b.ask()
+	b.violations("y.example met wrong backend 1 times")
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,6 +38,57 @@ type Proxied struct {
 	Within  time.Duration            // how long a change may take, once it is acknowledged, until it is in force; 0: engine.DefaultBound
 	Links   func() ([]string, error) // of the node
 	Known   []report.KnownIssue      // of the SUT's release
+
+	past past
+}
+
+// pastMost is how many requests for routes that are there no more are asked on.
+const pastMost = 256
+
+// past are the requests that probes make: for the routes that are there, and for those that were. It is safe for concurrent use.
+type past struct {
+	mu    sync.Mutex
+	asked map[string]routing.Request
+	order []string // in which they came
+}
+
+// with adds requests and returns all. Of those that are not among them it keeps the newest.
+func (p *past) with(now []routing.Request) []routing.Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked == nil {
+		p.asked = map[string]routing.Request{}
+	}
+	current := make(map[string]bool, len(now))
+	for _, r := range now {
+		key := r.String()
+		if current[key] = true; p.asked[key].Host == "" {
+			p.order = append(p.order, key)
+		}
+		p.asked[key] = r
+	}
+	all, gone := now, 0
+	for i := len(p.order) - 1; i >= 0; i-- {
+		key := p.order[i]
+		if current[key] {
+			continue
+		}
+		if gone++; gone <= pastMost {
+			all = append(all, p.asked[key])
+			continue
+		}
+		delete(p.asked, key)
+		p.order = slices.Delete(p.order, i, i+1)
+	}
+	return all
+}
+
+// has reports whether probes make a request.
+func (p *past) has(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, asked := p.asked[key]
+	return asked
 }
 
 // ProxiedOf returns the effects of a world with such a SUT; false: it has others.
@@ -122,14 +174,17 @@ func (o Outcome) String() string {
 	return fmt.Sprint(o.Status)
 }
 
-// Answered wants each route's request to be answered as the model says, and one that is of no route.
+// Answered wants each route's request to be answered as the model says, also those for routes that were there before, and one that is of no route.
 type Answered struct{ *Proxied }
 
 // Name returns the probe's name.
 func (Answered) Name() string { return "requests" }
 
 // Want asks the model.
-func (p Answered) Want(s workloads.State) engine.Facts { return p.want(s, asksOf(p.Dialect, s)) }
+func (p Answered) Want(s workloads.State) engine.Facts { return p.want(s, p.asks(s)) }
+
+// asks are the requests of a state, and of the routes that were there before: what was deleted must be answered by nobody.
+func (p Answered) asks(s workloads.State) []routing.Request { return p.past.with(asksOf(p.Dialect, s)) }
 
 func (p Answered) want(s workloads.State, all []routing.Request) engine.Facts {
 	table, facts := routing.NewTable(p.Dialect, s), engine.Facts{}
@@ -141,7 +196,7 @@ func (p Answered) want(s workloads.State, all []routing.Request) engine.Facts {
 
 // Got makes the requests. Any answer that the model allows is taken for what it says.
 func (p Answered) Got(ctx context.Context, s workloads.State) (engine.Facts, error) {
-	return p.got(ctx, s, asksOf(p.Dialect, s))
+	return p.got(ctx, s, p.asks(s))
 }
 
 func (p Answered) got(ctx context.Context, s workloads.State, all []routing.Request) (engine.Facts, error) {

@@ -135,6 +135,9 @@ func (v *requestWatch) Agreed(since time.Time) {
 	defer v.mu.Unlock()
 	now := time.Now()
 	for _, a := range v.sample {
+		if !v.of.past.has(a.key) {
+			continue // nobody has compared what it is answered
+		}
 		v.history.agreed(a.request, a.key, since, now)
 	}
 }

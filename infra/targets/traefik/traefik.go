@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -36,12 +35,12 @@ const (
 	httpsPort = 8443
 	adminPort = 9000 // health, metrics and profiles
 
-	// within is some times the two seconds for which Traefik collects changes before it takes up another configuration.
-	within = 10 * time.Second
+	published   = "http" // it publishes its address in the status of Ingresses
+	unpublished = "http-unpublished"
 )
 
 var _ = targets.Register(targets.Info{
-	Name: name, DataPlanes: []string{"http"},
+	Name: name, DataPlanes: []string{published, unpublished},
 	Components: []targets.Component{{
 		Name: name, Title: "Traefik", Module: "github.com/traefik/traefik/v3", Variable: "TRAEFIK", CRDs: true,
 	}},
@@ -84,22 +83,26 @@ func (t traefik) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, 
 	}
 	maps.Copy(env, t.Env)
 	return infra.Spec{
-		Role: infra.RoleAgent, Component: name, Command: slices.Concat(command, flags(node)), Env: env, Join: infra.RoleNode,
+		Role: infra.RoleAgent, Component: name, Command: slices.Concat(command, t.flags(node)), Env: env, Join: infra.RoleNode,
 		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}}, Memory: t.Memory,
 	}, nil
 }
 
 // flags are those of a plain ingress controller. Two are not Traefik's defaults: paths match by whole elements, as the API says, and a service
 // without endpoints is answered with 503, as Traefik's own chart has it.
-func flags(node infra.NodeInfo) []string {
+func (t traefik) flags(node infra.NodeInfo) []string {
 	at := func(port int) string { return ":" + strconv.Itoa(port) }
-	return []string{
+	all := []string{
 		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
 		"--entrypoints.web.address=" + at(httpPort), "--entrypoints.websecure.address=" + at(httpsPort), "--entrypoints.websecure.http.tls=true",
 		"--entrypoints.traefik.address=" + at(adminPort), "--api.insecure=true", "--api.dashboard=false", "--api.debug=true", "--ping=true", "--metrics.prometheus=true",
-		"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=" + name, "--providers.kubernetesingress.ingressendpoint.ip=" + node.Addr.String(),
+		"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=" + name,
 		"--providers.kubernetesingress.strictprefixmatching=true", "--providers.kubernetesingress.allowemptyservices=true",
 	}
+	if t.DataPlane == published {
+		all = append(all, "--providers.kubernetesingress.ingressendpoint.ip="+node.Addr.String())
+	}
+	return all
 }
 
 // Install gives Traefik the rights of its documentation that it uses, and makes its IngressClass and the node's object.
@@ -178,13 +181,17 @@ func (traefik) Gauges() map[metrics.Gauge]metrics.Selector {
 }
 
 // Features are what Traefik does. It knows no policies.
-func (traefik) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.ProxiedRequests}
+func (t traefik) Features() []workloads.Feature {
+	all := []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.ProxiedRequests}
+	if t.DataPlane == published {
+		all = append(all, workloads.RouteStatus)
+	}
+	return all
 }
 
 // Listens says where Traefik's entry points are.
 func (traefik) Listens() targets.Listening {
-	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort, Within: within}
+	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort}
 }
 
 // Dialect says that Traefik makes a router of each path of an Ingress, and leaves out those whose service it does not find: another router may match then.
