@@ -1,5 +1,7 @@
 package xds
 
+//lint:file-ignore SA1019 control planes of today still send what is deprecated
+
 import (
 	"fmt"
 
