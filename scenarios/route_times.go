@@ -64,7 +64,9 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 		func() error {
 			return e.Time(ctx, w, timed("route moved", false, func(ctx context.Context) error { return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{route}) }))
 		},
-		func() error { return errors.Join(endpoints(first, second)(ctx), w.Converge(ctx)) },
+		func() error {
+			return errors.Join(endpoints(first, second)(ctx), e.Reach(ctx, ask("timed.example"), second.Key))
+		},
 		func() error {
 			return e.TimeLast(ctx, w, timed("endpoint removed", false, endpoints(first)), second.Key)
 		},

@@ -135,6 +135,28 @@ func (p *Proxied) TimeLast(ctx context.Context, w *engine.World, t Timed, pod wo
 	return nil
 }
 
+// Reach asks until a pod has answered, at most for engine.DefaultBound.
+func (p *Proxied) Reach(ctx context.Context, r routing.Request, pod workloads.Key) error {
+	begun, tick := time.Now(), time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		o := p.Ask(ctx, r)
+		switch {
+		case o.Failure.Ours():
+			return fmt.Errorf("%s: %s: %s", r, o.Failure, o.Why)
+		case o.Pod == pod:
+			return nil
+		case time.Since(begun) > engine.DefaultBound:
+			return fmt.Errorf("%s: %s has not answered within %v (last: %s): %w", r, pod, engine.DefaultBound, o, engine.ErrBroken)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
 func took(w *engine.World, name string, t Timed, until string, begun, at time.Time, resolution time.Duration) {
 	w.Measure(metrics.Measurement{
 		Name: name, Unit: metrics.Seconds,
