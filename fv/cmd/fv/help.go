@@ -13,7 +13,7 @@ var valueNames = map[string]string{
 	"local": "N", "namespaces": "N", "nodes": "N", "out": "DIR", "pods": "N", "rate": "N", "resume": "DIR", "run": "RUN", "runtime": "NAME",
 	"stages": "NAMES", "target": "NAME", "budget": "LIMIT", "without-known": "NAME", "churn": "NAME", "plant": "NAME", "protocol": "NAME", "format": "text|json",
 	"from": "ENDS", "to": "ENDS",
-	"endpoints": "N", "policies": "N", "routes": "N", "connections": "N", "idle": "N", "payload": "BYTES", "proxies": "N", "requests": "RATE", "seconds": "N", "tls": "0|1", "parameter": "NAME=VALUES", "show": "REGEXP",
+	"endpoints": "N", "policies": "N", "routes": "N", "connections": "N", "idle": "N", "payload": "BYTES", "proxies": "N", "requests": "RATE", "seconds": "N", "preset": "micro|macro", "tls": "0|1", "parameter": "NAME=VALUES", "show": "REGEXP",
 }
 
 // endings are the same for families of flags.
