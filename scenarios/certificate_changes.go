@@ -37,7 +37,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name:     "certificate changes",
 		Doc:      "Routes with TLS serve the certificates of their secrets, which change again and again; all the while requests over TLS are answered.",
 		Labels:   []engine.Label{Requests, Basic},
-		Needs:    []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests},
+		Needs:    []workloads.Feature{workloads.HTTPRouting},
 		Timeout:  brief,
 		Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: n, Local: -1},
 		Steps: []engine.Step{

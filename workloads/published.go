@@ -38,7 +38,7 @@ func (f *Fleet) AwaitPublished(ctx context.Context, key Key) (wait func() (time.
 					done <- heard{err: errors.New("the watch of ingress " + key.String() + " ended")}
 					return
 				}
-				if i, ok := e.Object.(*networkingv1.Ingress); ok && published(i) {
+				if i, ok := e.Object.(*networkingv1.Ingress); ok && i.Name == key.Name && published(i) {
 					done <- heard{at: time.Now()}
 					return
 				}

@@ -21,9 +21,12 @@ type Certificates struct{ *Proxied }
 func (Certificates) Name() string { return "certificates" }
 
 // Want takes them from the model.
-func (p Certificates) Want(s workloads.State) engine.Facts {
+func (p Certificates) Want(s workloads.State) engine.Facts { return certificates(p.Dialect, s) }
+
+// certificates are those of a state.
+func certificates(d routing.Dialect, s workloads.State) engine.Facts {
 	facts := engine.Facts{}
-	for host, secret := range p.Dialect.Certificates(s) {
+	for host, secret := range d.Certificates(s) {
 		if block, _ := pem.Decode(s.Secrets().Get(secret).Certificate); block != nil {
 			facts[certificate(host)] = fingerprint(block.Bytes)
 		}

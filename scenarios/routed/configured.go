@@ -59,7 +59,7 @@ func (c *Configured) Ready(*engine.World) []engine.Probe { return []engine.Probe
 
 // Always compares the configuration with the model.
 func (c *Configured) Always(*engine.World) []engine.Probe {
-	return []engine.Probe{Answers{c}, Unused{c.Follower}}
+	return []engine.Probe{Answers{c}, Shown{c}, Unused{c.Follower}}
 }
 
 // Residue wants nothing of the scenario to be left in the API and in the kernel.

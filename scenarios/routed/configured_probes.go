@@ -2,6 +2,7 @@ package routed
 
 import (
 	"context"
+	"encoding/pem"
 	"maps"
 	"net/http"
 	"slices"
@@ -244,6 +245,30 @@ func (p Unused) Got(context.Context, workloads.State) (engine.Facts, error) {
 	facts := engine.Facts{}
 	for _, name := range p.Follower.Config().Unused() {
 		facts[report.Fact{Aspect: report.Members, Kind: configKind, Subject: "cluster " + name}] = "no route leads to it"
+	}
+	return facts, nil
+}
+
+// Shown wants a TLS client to be shown the certificate, for each host, that is in the secret which its Ingress names.
+type Shown struct{ *Configured }
+
+// Name returns the probe's name.
+func (Shown) Name() string { return "configured certificates" }
+
+// Want takes them from the model.
+func (p Shown) Want(s workloads.State) engine.Facts { return certificates(p.Dialect, s) }
+
+// Got takes them from the configuration.
+func (p Shown) Got(_ context.Context, s workloads.State) (engine.Facts, error) {
+	config, facts := p.Follower.Config(), engine.Facts{}
+	for host := range p.Dialect.Certificates(s) {
+		secret := config.Certificate(p.HTTPS, aName(host))
+		if secret == nil {
+			continue
+		}
+		if block, _ := pem.Decode(secret.Certificate); block != nil {
+			facts[certificate(host)] = fingerprint(block.Bytes)
+		}
 	}
 	return facts, nil
 }

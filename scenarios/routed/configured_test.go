@@ -26,7 +26,7 @@ func (s *shown) Await(context.Context, func(*proxyconfig.Config) bool) error {
 	return nil
 }
 
-func key(name string) workloads.Key { return workloads.Key{Namespace: "shop", Name: name} }
+func inShop(name string) workloads.Key { return workloads.Key{Namespace: "shop", Name: name} }
 
 // endpoint of a service has an address of its own: that of a is 10.0.0.97:80.
 func endpoint(service string) netip.AddrPort {
@@ -38,13 +38,13 @@ func modelled(hosts map[string]string) workloads.State {
 	s := workloads.NewState("here")
 	class, prefix := "ours", networkingv1.PathTypePrefix
 	for _, service := range []string{"a", "b", "c"} {
-		s.Put(workloads.Service{Key: key(service), Ports: []workloads.ServicePort{{Name: "http", Port: 80}}})
-		s.Put(workloads.EndpointSlice{Key: key(service), Service: service, Ports: []workloads.EndpointPort{{Name: "http", Port: 80}}, Endpoints: []workloads.ServiceEndpoint{
-			{Pod: key(service + "-0"), Addr: endpoint(service).Addr()},
+		s.Put(workloads.Service{Key: inShop(service), Ports: []workloads.ServicePort{{Name: "http", Port: 80}}})
+		s.Put(workloads.EndpointSlice{Key: inShop(service), Service: service, Ports: []workloads.EndpointPort{{Name: "http", Port: 80}}, Endpoints: []workloads.ServiceEndpoint{
+			{Pod: inShop(service + "-0"), Addr: endpoint(service).Addr()},
 		}})
 	}
 	for host, service := range hosts {
-		s.Put(workloads.Ingress{Key: key("to-" + host), Spec: networkingv1.IngressSpec{IngressClassName: &class, Rules: []networkingv1.IngressRule{{
+		s.Put(workloads.Ingress{Key: inShop("to-" + host), Spec: networkingv1.IngressSpec{IngressClassName: &class, Rules: []networkingv1.IngressRule{{
 			Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
 				Path: "/", PathType: &prefix, Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}}},
 			}}}},
@@ -225,8 +225,8 @@ func TestFaultsOfPushes(t *testing.T) {
 // Two services of one batch may be seen one after the other: what is between them is no fault.
 func TestWhatIsWrittenAtOnceIsNotJudged(t *testing.T) {
 	s := modelled(hosts{"a.example": "a"})
-	other := workloads.EndpointSlice{Key: key("a-2"), Service: "a", Ports: []workloads.EndpointPort{{Name: "http", Port: 80}}, Endpoints: []workloads.ServiceEndpoint{
-		{Pod: key("a-1"), Addr: endpoint("x").Addr()},
+	other := workloads.EndpointSlice{Key: inShop("a-2"), Service: "a", Ports: []workloads.EndpointPort{{Name: "http", Port: 80}}, Endpoints: []workloads.ServiceEndpoint{
+		{Pod: inShop("a-1"), Addr: endpoint("x").Addr()},
 	}}
 	s.Put(other)
 	w := watching(s)
@@ -235,8 +235,8 @@ func TestWhatIsWrittenAtOnceIsNotJudged(t *testing.T) {
 	w.push(0, both)
 	to := s
 	to.Remove(other.Part())
-	moved := to.EndpointSlices().Get(key("a"))
-	moved.Endpoints = []workloads.ServiceEndpoint{{Pod: key("a-9"), Addr: endpoint("y").Addr()}}
+	moved := to.EndpointSlices().Get(inShop("a"))
+	moved.Endpoints = []workloads.ServiceEndpoint{{Pod: inShop("a-9"), Addr: endpoint("y").Addr()}}
 	to.Put(moved)
 	w.changed("change endpoint slice", to)()
 	w.push(5, configured(t, hosts{"a.example": "a"})) // the second slice is gone, the first is still the old one
