@@ -98,13 +98,14 @@ func (c capacity) try(ctx context.Context, w *engine.World, way string, to []net
 	one(most.Began, "requests at most", "1/s", "In a closed loop, without the SUT.", most.Achieved(), most.Cold)
 	one(most.Began, "bytes at most", "bytes/s", "Of answers' bodies, in a closed loop, without the SUT.", most.Achieved()*float64(c.payload), most.Cold)
 	load.Idle = c.idle
+	var last requests.Report
 	for _, share := range shares {
 		load.Rate = share * most.Achieved()
 		r, err := presser.Press(ctx, load)
 		if err != nil {
 			return err
 		}
-		if r.Doubt() != "" || r.Count.Bad() > 0 || r.Achieved() < 0.99*r.Asked() {
+		if last = r; r.Doubt() != "" || r.Count.Bad() > 0 || r.Achieved() < 0.99*r.Asked() {
 			continue
 		}
 		one(r.Began, "punctual rate", "1/s", "The highest constant rate that was tried at which the client is punctual (P99 of its lateness below 1 ms) and nothing is bad, without the SUT.", r.Achieved(), "")
@@ -119,5 +120,5 @@ func (c capacity) try(ctx context.Context, w *engine.World, way string, to []net
 		}
 		return nil
 	}
-	return fmt.Errorf("%s: no rate from %.0f/s on holds: this machine is too busy", way, shares[len(shares)-1]*most.Achieved())
+	return fmt.Errorf("%s: no constant rate holds, not even %.0f/s: this machine is too busy:\n%s", way, last.Load.Rate, last)
 }

@@ -186,7 +186,11 @@ func (l *rated) press(ctx context.Context, w *engine.World) error {
 func tellRequests(w *engine.World, name string, r requests.Report, capacity float64) {
 	doubt := beyond(r, capacity)
 	one := func(name string, unit metrics.Unit, doc string, v float64) {
-		w.Measure(metrics.Measurement{Name: name, Unit: unit, Doc: doc, Samples: []metrics.Sample{{At: r.Began, Value: v}}, Invalid: doubt})
+		m := metrics.Measurement{Name: name, Unit: unit, Doc: doc, Samples: []metrics.Sample{{At: r.Began, Value: v}}}
+		if unit != metrics.Count { // what was counted is known all the same
+			m.Invalid = doubt
+		}
+		w.Measure(m)
 	}
 	one("requests asked", "1/s", "Requests that were due, once warm.", r.Asked())
 	one("requests achieved", "1/s", "Requests that were answered right, once warm.", r.Achieved())
