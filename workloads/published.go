@@ -14,6 +14,15 @@ import (
 // published reports whether the API says at which address an Ingress is served.
 func published(i *networkingv1.Ingress) bool { return len(i.Status.LoadBalancer.Ingress) > 0 }
 
+// Published reports whether the API says at which address an Ingress is served.
+func (f *Fleet) Published(ctx context.Context, key Key) (bool, error) {
+	i, err := f.cfg.Client.NetworkingV1().Ingresses(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	if err != nil {
+		return false, err
+	}
+	return published(i), nil
+}
+
 // AwaitPublished begins to wait until the API says at which address an Ingress is served, which need not be there yet. What it returns waits for
 // that, and returns when it was heard.
 func (f *Fleet) AwaitPublished(ctx context.Context, key Key) (wait func() (time.Time, error), err error) {

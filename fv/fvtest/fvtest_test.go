@@ -43,6 +43,7 @@ type quiet struct {
 
 func (q quiet) Presentation() targets.Presentation { return targets.Presentation{Rejects: q.rejects} }
 func (quiet) Name() string                         { return "agent" }
+func (quiet) Features() []workloads.Feature        { return nil }
 
 const here = "here"
 

@@ -161,5 +161,9 @@ func (a addition) to(root string) ([]byte, error) {
 	for at+1 < len(lines) && (a.after.MatchString(lines[at+1]) || strings.HasPrefix(lines[at+1], "|---")) {
 		at++
 	}
-	return []byte(strings.Join(slices.Insert(lines, at+1, a.line), "\n")), nil
+	with := []byte(strings.Join(slices.Insert(lines, at+1, a.line), "\n"))
+	if strings.HasSuffix(a.file, ".go") {
+		return format.Source(with) // which sorts imports
+	}
+	return with, nil
 }
