@@ -111,7 +111,7 @@ func (d *Driver) Open(ctx context.Context) (err error) {
 	ctx, release := d.interruptible(ctx)
 	defer release()
 	h := d.handoff
-	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Version: h.Target.Version})
+	d.target, err = targets.New(h.Target.Name, targets.Options{DataPlane: h.Target.DataPlane, Version: h.Target.Version, Extras: h.Target.Extras})
 	if err != nil {
 		return err
 	}

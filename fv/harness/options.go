@@ -51,6 +51,11 @@ func (o Options) Check(images map[string]string) error {
 			return usage(fmt.Errorf("--%s: %s has no such part", extra, info.Name))
 		}
 	}
+	for _, c := range info.Components {
+		if c.Given && slices.Contains(o.Extras, c.Extra) && o.Binaries[c.Name] == "" && images[c.Name] == "" {
+			return usage(fmt.Errorf("--%s: nodefv builds no %s: give one by --%s, or an image by %s", c.Extra, c.Title, BinaryFlag(c.Name), ImageVariable(c)))
+		}
+	}
 	if !slices.Contains([]string{"", RuntimeAuto, RuntimeDocker, RuntimeLocal}, o.Runtime) {
 		return usage(unknownRuntime(o.Runtime))
 	}
@@ -59,7 +64,7 @@ func (o Options) Check(images map[string]string) error {
 		case path == "":
 		case images[c.Name] != "":
 			return usage(fmt.Errorf("both an image and a binary of %s are given: choose one", c.Name))
-		case !isProgramOf(path, c.Module):
+		case c.Module != "" && !isProgramOf(path, c.Module):
 			return usage(fmt.Errorf("--%s %s: that is another program than %s: give one that is built from %s", BinaryFlag(c.Name), path, c.Title, c.Module))
 		}
 	}
@@ -149,7 +154,7 @@ func checkAgent(o Options, agent targets.Component, images map[string]string) er
 	return nil
 }
 
-// withAllExtras are the options of a target with everything that it can start.
+// withAllExtras are the options of a target with everything that it can start and that is built.
 func withAllExtras(target string) (Options, error) {
 	info, err := targets.Find(target)
 	if err != nil {
@@ -157,7 +162,9 @@ func withAllExtras(target string) (Options, error) {
 	}
 	o := Options{Target: target}
 	for _, c := range info.Components {
-		o.Extras = append(o.Extras, c.Extra)
+		if !c.Given {
+			o.Extras = append(o.Extras, c.Extra)
+		}
 	}
 	return o, nil
 }

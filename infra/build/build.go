@@ -158,12 +158,18 @@ func (b *Builder) given(component string) string {
 	return filepath.Join(b.Root, "bin", "fv.test")
 }
 
-// program returns the name of a component's binary, which for one that go build makes is the last element of its module's path.
+// program returns the name of a component's binary, which for one that go build makes is the last element of its module's path, and for one that is
+// always given the component's.
 func (b *Builder) program(component string) string {
 	if component == Driver {
 		return "fv.test"
 	}
-	return path.Base(modulePath(filepath.Join(b.folder(component), "go.mod")))
+	mod := filepath.Join(b.folder(component), "go.mod")
+	if !exists(mod) {
+		name, _ := Split(component)
+		return name
+	}
+	return path.Base(modulePath(mod))
 }
 
 // toolchain asks the go command for its version once: Key is on the path of every start.

@@ -71,6 +71,7 @@ type Component struct {
 	Doc      string   // of Extra
 	Releases []string // that are built from modules, the pinned one last; empty: the pinned one alone
 	Checkout bool     // it can be built from a checkout of its repository
+	Given    bool     // it is never built: who asks for it gives it
 	CRDs     bool     // it brings manifests: CRDs, and a role
 }
 

@@ -124,4 +124,5 @@ type Secret struct {
 	Stamp
 	Name        string
 	Certificate []byte // PEM
+	Key         []byte // its private key, PEM
 }

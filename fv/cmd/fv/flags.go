@@ -28,7 +28,7 @@ func environmentFlags(f *pflag.FlagSet, o *harness.Options) {
 	f.StringVar(&o.DataPlane, "dataplane", "iptables-nft", "how it programs the kernel: "+dataPlanes())
 	extraFlags(f, &o.Extras)
 	f.StringVar(&o.Runtime, "runtime", harness.RuntimeAuto, "what runs the containers: docker, local (processes in namespaces, no engine), or auto: docker where an engine answers")
-	binaryFlags(f, &o.Binaries)
+	binaryFlags(f, o)
 	agentFlags(f, &o.Agent)
 	outFlag(f, &o.Out)
 }
@@ -93,22 +93,28 @@ func extraFlags(f *pflag.FlagSet, extras *[]string) {
 	}
 }
 
-// binaryFlags adds the flags by which users give binaries of their own.
-func binaryFlags(f *pflag.FlagSet, binaries *map[string]string) {
-	*binaries = map[string]string{}
+// binaryFlags adds the flags by which users give binaries of their own. One of a part that is never built asks for that part.
+func binaryFlags(f *pflag.FlagSet, o *harness.Options) {
+	o.Binaries = map[string]string{}
 	for _, c := range harness.Components() {
-		f.Func(harness.BinaryFlag(c.Name), "run this binary instead of "+c.Title+" as pinned; a static one, unless it finds its libraries inside",
-			func(path string) error {
-				abs, info, err := there(path)
-				if err != nil {
-					return err
-				}
-				if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-					return errors.New("that is no program")
-				}
-				(*binaries)[c.Name] = abs
-				return nil
-			})
+		doc := "run this binary instead of " + c.Title + " as pinned; a static one, unless it finds its libraries inside"
+		if c.Given {
+			doc = "the " + c.Title + " of --" + c.Extra + ", which it implies; a static one, unless it finds its libraries inside"
+		}
+		f.Func(harness.BinaryFlag(c.Name), doc, func(path string) error {
+			abs, info, err := there(path)
+			if err != nil {
+				return err
+			}
+			if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+				return errors.New("that is no program")
+			}
+			o.Binaries[c.Name] = abs
+			if c.Given && !slices.Contains(o.Extras, c.Extra) {
+				o.Extras = append(o.Extras, c.Extra)
+			}
+			return nil
+		})
 	}
 }
 

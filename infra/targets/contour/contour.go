@@ -1,4 +1,5 @@
-// Package contour is Contour as a SUT, without the Envoy that it configures: the driver reads that configuration in its place.
+// Package contour is Contour as a SUT, without the Envoy that it configures: the driver reads that configuration in its place. Where the user gives
+// an Envoy, it passes requests on by that configuration.
 //
 // It is immutable and safe for concurrent use.
 package contour
@@ -41,19 +42,27 @@ const (
 
 var _ = targets.Register(targets.Info{
 	Name: name, DataPlanes: []string{"envoy-configuration"},
-	Components: []targets.Component{{
-		Name: name, Title: "Contour", Module: "github.com/projectcontour/contour", Variable: "CONTOUR", CRDs: true,
-	}},
+	Components: []targets.Component{
+		{Name: name, Title: "Contour", Module: "github.com/projectcontour/contour", Variable: "CONTOUR", CRDs: true},
+		{
+			Name: envoyWord, Title: "Envoy", Variable: "ENVOY", Given: true, Extra: envoyWord,
+			Doc: "send requests through an Envoy of yours that Contour configures, instead of reading its configuration",
+		},
+	},
 	New: func(o targets.Options) (targets.Target, error) {
 		for _, s := range o.Settings {
 			if s != workloads.NoResync && s != workloads.CountsAll {
 				return nil, fmt.Errorf("%s knows no setting %q", name, s)
 			}
 		}
-		return contour{o}, nil
+		if slices.Contains(o.Extras, envoyWord) {
+			return proxied{contour{o}}, nil
+		}
+		return configuring{contour{o}}, nil
 	},
 })
 
+// contour is what Contour is with an Envoy and without.
 type contour struct{ targets.Options }
 
 func (contour) Name() string { return name }
@@ -61,12 +70,8 @@ func (contour) Name() string { return name }
 func (c contour) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
 		Name: name, Process: name, MetricsPort: metricsPort, HealthPort: healthPort, DebugPort: debugPort, DataPlane: c.DataPlane,
-		Version: c.Version,
+		Version: c.Version, Extras: c.Extras,
 	}
-}
-
-func (c contour) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error) {
-	return []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error){c.agent}
 }
 
 func (c contour) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, error) {
@@ -155,14 +160,14 @@ func (contour) LacksIn(log []byte) string {
 // VersionIn returns nothing: Contour does not log its version, so that of the release that is built counts.
 func (contour) VersionIn([]byte) string { return "" }
 
-// KnownIssues are Contour's.
+// KnownIssues are Contour's: each is seen in the configuration, or by requests where there is an Envoy.
 func (contour) KnownIssues() []report.KnownIssue {
 	var known []report.KnownIssue
-	for _, kind := range []proxyconfig.Kind{proxyconfig.Tables, proxyconfig.Clusters} {
+	for _, protocol := range []string{string(proxyconfig.Tables), string(proxyconfig.Clusters), "HTTP", "HTTPS"} {
 		known = append(known, report.KnownIssue{
 			Name: "clusters and routes come in no order", Reference: "docs/findings/contour.md#clusters-and-routes-come-in-no-order",
 			Releases: []report.Releases{{From: "v1.33.0", Before: "v1.34.0"}},
-			Excuses:  report.ViolationClass{Protocol: string(kind), Met: "503"},
+			Excuses:  report.ViolationClass{Protocol: protocol, Met: "503"},
 		})
 	}
 	return known
@@ -201,16 +206,6 @@ func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
 		rebuilds:            {Metric: "contour_dagrebuild_total"},
 		statusUpdates:       {Metric: "contour_status_update_total", Labels: map[string]string{"kind": "Ingress"}},
 	}
-}
-
-// Features are what Contour does. It knows no policies.
-func (contour) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
-}
-
-// Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.
-func (contour) Configures() targets.Configured {
-	return targets.Configured{Port: xdsPort, Node: "nodefv", HTTP: httpPort, HTTPS: httpsPort}
 }
 
 // Dialect says that Contour makes a virtual host of each host, and leaves out paths whose service it does not find.

@@ -128,11 +128,18 @@ func decodeSecret(a *anypb.Any, stamp proxyconfig.Stamp) (resource, error) {
 	if err := a.UnmarshalTo(&m); err != nil {
 		return resource{}, err
 	}
-	s := &proxyconfig.Secret{Stamp: stamp, Name: m.GetName(), Certificate: m.GetTlsCertificate().GetCertificateChain().GetInlineBytes()}
-	if text := m.GetTlsCertificate().GetCertificateChain().GetInlineString(); text != "" {
-		s.Certificate = []byte(text)
+	s := &proxyconfig.Secret{
+		Stamp: stamp, Name: m.GetName(), Certificate: inline(m.GetTlsCertificate().GetCertificateChain()), Key: inline(m.GetTlsCertificate().GetPrivateKey()),
 	}
 	return resource{s.Name, s}, nil
+}
+
+// inline is data that comes with a resource.
+func inline(d *corev3.DataSource) []byte {
+	if text := d.GetInlineString(); text != "" {
+		return []byte(text)
+	}
+	return d.GetInlineBytes()
 }
 
 // statuses are those of redirects, in the order of their numbers in the protocol.
