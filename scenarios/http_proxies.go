@@ -40,7 +40,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "An HTTPProxy gets and loses routes by prefix and header, services that share requests by weight and services that don't exist; many come and go; two have one" +
 			" host.",
 		Labels:   []engine.Label{Requests},
-		Needs:    []workloads.Feature{workloads.HTTPProxies},
+		Needs:    []workloads.Feature{workloads.HTTPProxies, workloads.ProxyConfig}, // its endpoints are addresses where nobody answers
 		Timeout:  10 * time.Minute,
 		Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: 1, RemoteNodes: 1},
 		Steps: []engine.Step{

@@ -24,7 +24,7 @@ func (d *Driver) proxied() (engine.Effects, error) {
 	asker.About(d.process)
 	at := t.Listens()
 	e := &routed.Proxied{
-		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Links: node{}.Links, Known: d.known,
+		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known,
 	}
 	if at.HTTPS != 0 {
 		e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)

@@ -14,4 +14,7 @@ type Router interface {
 type Listening struct {
 	HTTP  uint16
 	HTTPS uint16 // 0: none
+
+	// Closes: it listens only where it has a route, so that a connection that is not taken is what 404 is elsewhere.
+	Closes bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Proxied struct {
 	Dialect routing.Dialect
 	HTTP    netip.AddrPort
 	HTTPS   netip.AddrPort           // invalid: it does not listen for TLS
+	Closes  bool                     // a connection that is not taken is what 404 is elsewhere
 	Within  time.Duration            // how long a change may take, once it is acknowledged, until it is in force; 0: engine.DefaultBound
 	Links   func() ([]string, error) // of the node
 	Known   []report.KnownIssue      // of the SUT's release
@@ -121,7 +123,11 @@ func (p *Proxied) Watch(ctx context.Context, w *engine.World) engine.Watch {
 
 // Ask makes a request of the model's on the wire. Connections are kept for later ones.
 func (p *Proxied) Ask(ctx context.Context, r routing.Request) Outcome {
-	return outcomeOf(p.Asker.Ask(ctx, p.onWire(r)))
+	o := outcomeOf(p.Asker.Ask(ctx, p.onWire(r)))
+	if p.Closes && o.untaken(r.TLS) {
+		o.Status, o.Failure = http.StatusNotFound, ""
+	}
+	return o
 }
 
 // askTimeout is how long an answer is waited for.
@@ -156,6 +162,20 @@ func outcomeOf(a requests.Answer) Outcome {
 		o.Pod = workloads.Key{Namespace: namespace, Name: name}
 	}
 	return o
+}
+
+// untaken reports whether nobody took the connection: nothing listens there, or not any more when its turn came, or no certificate is shown for the
+// name that a TLS client asks for.
+func (o Outcome) untaken(secure bool) bool {
+	switch o.Failure {
+	case requests.Refused:
+		return true
+	case requests.Reset:
+		return o.Answer.First.IsZero()
+	case requests.Handshake, requests.Closed:
+		return secure && len(o.Answer.Certificate) == 0
+	}
+	return false
 }
 
 // allowed reports whether the model allows what became of a request.

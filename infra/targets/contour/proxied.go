@@ -15,7 +15,7 @@ import (
 const (
 	envoyWord  = "envoy"  // Envoy as an extra, a component, a role and a program
 	envoyNode  = "nodefv" // as which it asks for its configuration
-	envoyAdmin = 9001     // its readiness and its metrics
+	envoyAdmin = 9005     // its readiness and its metrics; Contour has it listen on 9001 too
 	bootstrap  = "/etc/fv/envoy.json"
 )
 
@@ -93,7 +93,7 @@ func (proxied) Features() []workloads.Feature {
 	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxiedRequests}
 }
 
-// Listens says where Envoy's listeners are.
+// Listens says where Envoy's listeners are. Contour makes one for HTTP and a chain for each host with TLS once there is a route for it.
 func (proxied) Listens() targets.Listening {
-	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort}
+	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort, Closes: true}
 }
