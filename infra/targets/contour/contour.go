@@ -205,7 +205,7 @@ func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
 
 // Features are what Contour does. It knows no policies.
 func (contour) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
+	return []workloads.Feature{workloads.Services, workloads.RequestRouting, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
 }
 
 // Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.
