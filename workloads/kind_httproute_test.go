@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
 )
 
 var (
@@ -48,7 +49,7 @@ func TestHTTPRouteStatusAndAge(t *testing.T) {
 	client := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		gatewayResource: "GatewayList", httpRouteResource: "HTTPRouteList",
 	})
-	f := NewFleet(Config{Dynamic: client}, NewState("here"))
+	f := NewFleet(Config{Client: fake.NewClientset(), Features: []Feature{GatewayRoutes}, Dynamic: client}, NewState("here"))
 	if err := f.Add(t.Context(), aGateway, aRoute); err != nil {
 		t.Fatal(err)
 	}
