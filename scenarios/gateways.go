@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nodefv/nodefv/scenarios/routed"
 	"github.com/nodefv/nodefv/workloads"
@@ -27,6 +28,20 @@ func (f shopfront) open(ctx context.Context) error {
 		return nil
 	}
 	return f.w.Fleet.Add(ctx, f.gateway())
+}
+
+// openTLS lets the Gateway of all routes listen for TLS under any host, where routes need one.
+func (f shopfront) openTLS(ctx context.Context) error {
+	if !f.byGateway() {
+		return nil
+	}
+	cert, key, err := selfSigned("front.example", 1)
+	if err != nil {
+		return err
+	}
+	g := f.gateway(workloads.Listener{Name: "tls", Secret: "front"})
+	secret := workloads.Secret{Key: workloads.Key{Namespace: g.Namespace, Name: "front"}, Certificate: cert, PrivateKey: key}
+	return errors.Join(f.w.Fleet.Add(ctx, secret), f.w.Fleet.Change(ctx, g))
 }
 
 // httpRoute is attached to the Gateway of all routes.

@@ -83,7 +83,11 @@ func (l *rated) serve(ctx context.Context, w *engine.World) error {
 		service, slice := f.service(fmt.Sprintf("route-%04d", i), pods[:min(len(pods), 1000)]...)
 		services, slices, routes = append(services, service), append(slices, slice), append(routes, f.route(service.Name, routeHost(i), service.Key))
 	}
-	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))
+	err := errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))
+	if err == nil && l.tls {
+		err = f.openTLS(ctx)
+	}
+	return err
 }
 
 var errNoPresser = errors.New("no load of requests can be made here")
