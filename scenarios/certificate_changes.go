@@ -37,7 +37,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Name:     "certificate changes",
 		Doc:      "Routes with TLS serve the certificates of their secrets, which change again and again; all the while requests over TLS are answered.",
 		Labels:   []engine.Label{Requests, Basic},
-		Needs:    []workloads.Feature{workloads.HTTPRouting},
+		Needs:    []workloads.Feature{workloads.RequestRouting},
 		Timeout:  brief,
 		Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: n, Local: -1},
 		Steps: []engine.Step{
@@ -47,11 +47,7 @@ var _ = register(func(p Params) engine.Scenario {
 				if err != nil {
 					return err
 				}
-				routes := routesTo(w, n, 0)
-				for i := range routes {
-					routes[i].Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{host(i)}, SecretName: all[i].Name}}
-				}
-				return errors.Join(w.Fleet.AddSecrets(ctx, all), w.Fleet.AddIngresses(ctx, routes))
+				return errors.Join(w.Fleet.AddSecrets(ctx, all), frontOf(w).secured(ctx, routesTo(w, n, 0), all))
 			}},
 			{Name: "other certificates", Repeat: cycles, Do: func(ctx context.Context, w *engine.World) error {
 				all, err := secrets(ctx, w)
@@ -63,6 +59,24 @@ var _ = register(func(p Params) engine.Scenario {
 		},
 	}
 })
+
+// secured makes routes whose requests come by TLS: the certificate of each's host is in the secret of the same number.
+func (f shopfront) secured(ctx context.Context, routes []workloads.Object, secrets []workloads.Secret) error {
+	var listeners []workloads.Listener
+	for i, secret := range secrets {
+		listeners = append(listeners, workloads.Listener{Name: secret.Name, Host: host(i), Secret: secret.Name})
+		if ingress, ok := routes[i].(workloads.Ingress); ok {
+			ingress.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{host(i)}, SecretName: secret.Name}}
+			routes[i] = ingress
+		}
+	}
+	if f.byGateway() {
+		if err := f.w.Fleet.Change(ctx, f.gateway(listeners...)); err != nil {
+			return err
+		}
+	}
+	return f.w.Fleet.Add(ctx, routes...)
+}
 
 // selfSigned makes a certificate for a host, and its key, as PEM.
 func selfSigned(host string, serial int64) (cert, key []byte, err error) {

@@ -19,7 +19,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "Pods behind a route leave it, join it, are exchanged for others and are gone altogether: requests reach each pod that is left and no other, and without one" +
 			" the answer is 503. Then a pod that is behind it no more is deleted.",
 		Labels:   []engine.Label{Requests, Basic},
-		Needs:    []workloads.Feature{workloads.HTTPRouting},
+		Needs:    []workloads.Feature{workloads.RequestRouting},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 6, Local: -1}),
 		Steps: []engine.Step{
@@ -49,12 +49,12 @@ func routesToHalf(ctx context.Context, w *engine.World, n int) error {
 	}
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
-	var routes []workloads.Ingress
+	var routes []workloads.Object
 	for i := range n {
 		service, slice := f.service(serviceName(i), pods[:len(pods)/2]...)
 		services, slices, routes = append(services, service), append(slices, slice), append(routes, f.route(serviceName(i), host(i), service.Key))
 	}
-	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), w.Fleet.AddIngresses(ctx, routes))
+	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))
 }
 
 // endpointsTo makes some of the pods those behind all services.

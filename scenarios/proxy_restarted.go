@@ -23,12 +23,12 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "The program is killed, and then asked to end, while routes are asked for, and started again: requests that fail meanwhile are counted. From when it says that it is" +
 			" ready, each answer must be right.",
 		Labels:   []engine.Label{Requests, Slow},
-		Needs:    []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests, workloads.Restarts},
+		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests, workloads.Restarts},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 5, Local: -1}),
 		Steps: []engine.Step{
 			{Name: "routes", Do: func(ctx context.Context, w *engine.World) error {
-				return errors.Join(serveEach(ctx, w, n), w.Fleet.AddIngresses(ctx, routesTo(w, n, 0)))
+				return errors.Join(serveEach(ctx, w, n), w.Fleet.Add(ctx, routesTo(w, n, 0)...))
 			}},
 			{Name: "load", Do: rest},
 			{Name: "asked to end", Do: restart(engine.Agent.End)},

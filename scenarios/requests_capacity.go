@@ -23,7 +23,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "What client, network and a bare proxy can do on this machine, without the SUT: requests and bytes a second, and up to which rate the client is" +
 			" punctual. It comes before any load on a SUT.",
 		Labels:   []engine.Label{Requests, Clock, Slow},
-		Needs:    []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests},
+		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 4, Local: -1}),
 		Steps: []engine.Step{

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	networkingv1 "k8s.io/api/networking/v1"
-
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/engine"
@@ -29,7 +27,7 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "Requests to so many routes at a constant rate, on so many connections beside idle ones: latency from when each was due, errors, and what was" +
 			" achieved, beside what the machine can do without the SUT. It is meant for fv sweep.",
 		Labels:   []engine.Label{Requests, Clock, Scale, Slow},
-		Needs:    []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests},
+		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 4, Local: -1}),
 		Steps: []engine.Step{
@@ -74,30 +72,22 @@ func routeHost(i int) string { return fmt.Sprintf("route-%04d.example", i) }
 
 // serve makes a service of all pods for each route, and the routes.
 func (l *rated) serve(ctx context.Context, w *engine.World) error {
-	prefix, class := networkingv1.PathTypePrefix, routed.DialectOf(w).IngressClass
-	pods := podsHere(w)
+	f, pods := frontOf(w), podsHere(w)
 	if len(pods) == 0 {
 		return fmt.Errorf("no pod of the node could serve")
 	}
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
-	var ingresses []workloads.Ingress
+	var routes []workloads.Object
 	for i := range l.routes {
-		key := workloads.Key{Namespace: pods[0].Namespace, Name: fmt.Sprintf("route-%04d", i)}
-		slice := workloads.EndpointSlice{Key: key, Service: key.Name, Ports: []workloads.EndpointPort{{Name: "http", Port: routed.BackendPort}}}
-		for _, p := range pods[:min(len(pods), 1000)] {
-			slice.Endpoints = append(slice.Endpoints, workloads.ServiceEndpoint{Pod: p.Key, Addr: p.IPs[0], Node: p.Node})
-		}
-		services = append(services, workloads.Service{Key: key, Ports: []workloads.ServicePort{{Name: "http", Port: routed.BackendPort}}})
-		slices = append(slices, slice)
-		to := networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: key.Name, Port: networkingv1.ServiceBackendPort{Name: "http"}}}
-		ingresses = append(ingresses, workloads.Ingress{Key: key, Spec: networkingv1.IngressSpec{IngressClassName: &class, Rules: []networkingv1.IngressRule{{
-			Host: routeHost(i), IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-				Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: to}},
-			}},
-		}}}})
+		service, slice := f.service(fmt.Sprintf("route-%04d", i), pods[:min(len(pods), 1000)]...)
+		services, slices, routes = append(services, service), append(slices, slice), append(routes, f.route(service.Name, routeHost(i), service.Key))
 	}
-	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), w.Fleet.AddIngresses(ctx, ingresses))
+	err := errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))
+	if err == nil && l.tls {
+		err = f.openTLS(ctx)
+	}
+	return err
 }
 
 var errNoPresser = errors.New("no load of requests can be made here")

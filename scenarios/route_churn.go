@@ -27,17 +27,17 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "Routes are created, led to other pods and deleted, and pods join and leave services, so many times a second, for ten seconds a cycle; all the while a sample" +
 			" of routes is asked for, and each answer is judged. After each cycle all routes are asked for, and what the SUT holds is read.",
 		Labels:   []engine.Label{Requests, Churn, Slow},
-		Needs:    []workloads.Feature{workloads.HTTPRouting},
+		Needs:    []workloads.Feature{workloads.RequestRouting},
 		Timeout:  time.Duration(spells)*time.Minute + 10*time.Minute,
 		Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: pods, Local: -1},
 		Steps: []engine.Step{
 			{Name: "services", Do: func(ctx context.Context, w *engine.World) error { return serveEach(ctx, w, n) }},
-			{Name: "routes", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.AddIngresses(ctx, routesTo(w, n, 0)) }, Settle: true},
+			{Name: "routes", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.Add(ctx, routesTo(w, n, 0)...) }, Settle: true},
 			{Name: "churn", Repeat: spells, Settle: true, Do: func(ctx context.Context, w *engine.World) error {
 				return churnRoutes(ctx, w, n, perSecond, churnSpell)
 			}},
 			{Name: "no routes", Settle: true, Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.RemoveIngresses(ctx, w.Fleet.State().Ingresses().Keys())
+				return w.Fleet.Remove(ctx, frontOf(w).routes()...)
 			}},
 		},
 	}
@@ -68,15 +68,15 @@ func churnOne(ctx context.Context, w *engine.World, n int) error {
 	f := frontOf(w)
 	pods, i := f.pods(), w.Rand.IntN(n)
 	key := workloads.Key{Namespace: pods[0].Namespace, Name: serviceName(i)}
-	there := w.Fleet.State().Ingresses().Has(key)
+	own := f.route(key.Name, host(i), key)
 	switch draw := w.Rand.IntN(4); {
-	case !there:
-		return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.route(key.Name, host(i), key)})
+	case w.Fleet.State().Object(own.Part()) == nil:
+		return w.Fleet.Add(ctx, own)
 	case draw == 0:
-		return w.Fleet.RemoveIngresses(ctx, []workloads.Key{key})
+		return w.Fleet.Remove(ctx, own.Part())
 	case draw == 1:
 		to := workloads.Key{Namespace: key.Namespace, Name: serviceName(w.Rand.IntN(n))}
-		return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.route(key.Name, host(i), to)})
+		return w.Fleet.Change(ctx, f.route(key.Name, host(i), to))
 	}
 	some := []workloads.Pod{pods[i%len(pods)]}
 	for range w.Rand.IntN(3) {
@@ -94,17 +94,17 @@ func amidRoutes(ctx context.Context, w *engine.World, perSecond float64, do func
 	go func() {
 		clock, f := rate.NewLimiter(rate.Limit(perSecond), 1), frontOf(w)
 		to := workloads.Key{Namespace: f.pods()[0].Namespace, Name: serviceName(0)}
-		var living []workloads.Key
+		var living []workloads.Part
 		var failed error
 		for i := 0; failed == nil && clock.Wait(within) == nil; i++ {
 			if len(living) == 5 {
-				failed, living = w.Fleet.RemoveIngresses(context.WithoutCancel(ctx), living[:1]), living[1:]
+				failed, living = w.Fleet.Remove(context.WithoutCancel(ctx), living[0]), living[1:]
 				continue
 			}
 			guest := f.route(fmt.Sprintf("guest-%d", i), fmt.Sprintf("guest-%d.example", i), to)
-			failed, living = w.Fleet.AddIngresses(context.WithoutCancel(ctx), []workloads.Ingress{guest}), append(living, guest.Key)
+			failed, living = w.Fleet.Add(context.WithoutCancel(ctx), guest), append(living, guest.Part())
 		}
-		churned <- errors.Join(failed, w.Fleet.RemoveIngresses(context.WithoutCancel(ctx), living))
+		churned <- errors.Join(failed, w.Fleet.Remove(context.WithoutCancel(ctx), living...))
 	}()
 	err := do(ctx)
 	cancel()

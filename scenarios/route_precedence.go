@@ -11,11 +11,13 @@ import (
 )
 
 // precedence is a scenario of some routes that match the same requests, and of what is asked besides one request for each route.
-func precedence(name, doc string, routes func(f shopfront, to []string, in string) []workloads.Ingress, asked ...routing.Request) func(Params) engine.Scenario {
+func precedence(
+	need workloads.Feature, name, doc string, routes func(f shopfront, to []string, in string) []workloads.Object, asked ...routing.Request,
+) func(Params) engine.Scenario {
 	const services = 5
 	return func(p Params) engine.Scenario {
 		return engine.Scenario{
-			Name: name, Doc: doc, Labels: []engine.Label{Requests, Basic}, Needs: []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests}, Timeout: brief,
+			Name: name, Doc: doc, Labels: []engine.Label{Requests, Basic}, Needs: []workloads.Feature{need, workloads.ProxiedRequests}, Timeout: brief,
 			Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: services, Local: -1},
 			Steps: []engine.Step{
 				{Name: "services", Do: func(ctx context.Context, w *engine.World) error { return serveEach(ctx, w, services) }},
@@ -25,7 +27,7 @@ func precedence(name, doc string, routes func(f shopfront, to []string, in strin
 						to = append(to, serviceName(i))
 					}
 					f := frontOf(w)
-					err := w.Fleet.AddIngresses(ctx, routes(f, to, f.pods()[0].Namespace))
+					err := w.Fleet.Add(ctx, routes(f, to, f.pods()[0].Namespace)...)
 					e, _ := routed.ProxiedOf(w)
 					return errors.Join(err, e.Expect(ctx, w, asked...))
 				}},
@@ -43,10 +45,10 @@ func paths(host string, all ...string) (asked []routing.Request) {
 }
 
 var (
-	_ = register(precedence("route precedence",
+	_ = register(precedence(workloads.HTTPRouting, "route precedence",
 		"Of several prefixes that match, by whole elements of the path, the longest counts; a wildcard stands for one label; what no rule matches is not found.",
-		func(f shopfront, to []string, in string) []workloads.Ingress {
-			return []workloads.Ingress{
+		func(f shopfront, to []string, in string) []workloads.Object {
+			return []workloads.Object{
 				f.ingress(workloads.Key{Namespace: in, Name: "prefixes"},
 					f.rule("p.example", f.path("/", false, to[0]), f.path("/foo", false, to[1]), f.path("/foo/bar/", false, to[2])), f.rule("q.example", f.path("/only", false, to[3]))),
 				f.ingress(workloads.Key{Namespace: in, Name: "wildcard"}, f.rule("*.wild.example", f.path("/", false, to[4]))),
@@ -55,21 +57,21 @@ var (
 		append(paths("p.example", "/", "/foo", "/foo/", "/foobar", "/foo/x", "/foo/bar", "/foo/barn", "/foo/bar/x", "/FOO", "/x/foo"),
 			append(paths("q.example", "/", "/only", "/only/x", "/onlyx"), append(paths("a.wild.example", "/"), append(paths("wild.example", "/"), paths("a.b.wild.example", "/")...)...)...)...)...,
 	))
-	_ = register(precedence("exact path before prefix",
+	_ = register(precedence(workloads.HTTPRouting, "exact path before prefix",
 		"An exact path counts for what it says alone, before a prefix that is as long or shorter.",
-		func(f shopfront, to []string, in string) []workloads.Ingress {
-			return []workloads.Ingress{f.ingress(workloads.Key{Namespace: in, Name: "exact"},
+		func(f shopfront, to []string, in string) []workloads.Object {
+			return []workloads.Object{f.ingress(workloads.Key{Namespace: in, Name: "exact"},
 				f.rule("e.example", f.path("/foo", false, to[0]), f.path("/foo", true, to[1]), f.path("/foo/bar", true, to[2])))}
 		},
 		paths("e.example", "/foo", "/foo/", "/foo/bar", "/foo/bar/", "/foo/bar/x", "/bar")...,
 	))
-	_ = register(precedence("default backend",
+	_ = register(precedence(workloads.HTTPRouting, "default backend",
 		"What no rule of an Ingress matches is for its default backend, whether it has rules or not.",
-		func(f shopfront, to []string, in string) []workloads.Ingress {
+		func(f shopfront, to []string, in string) []workloads.Object {
 			with := f.ingress(workloads.Key{Namespace: in, Name: "with-rules"}, f.rule("d.example", f.path("/foo", false, to[0])))
 			fallback := backendOf(to[1])
 			with.Spec.DefaultBackend = &fallback
-			return []workloads.Ingress{with}
+			return []workloads.Object{with}
 		},
 		append(paths("d.example", "/foo", "/", "/bar"), paths("nobody.example", "/")...)...,
 	))

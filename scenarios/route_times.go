@@ -18,12 +18,12 @@ var _ = register(func(p Params) engine.Scenario {
 		Doc: "Among so many routes one is created, led elsewhere, deleted, and loses an endpoint: how long from the API write until the first right answer, until the status" +
 			" that the controller publishes, and until the last answer of what is gone, at rest and while other routes come and go.",
 		Labels:   []engine.Label{Requests, Clock, Slow},
-		Needs:    []workloads.Feature{workloads.HTTPRouting, workloads.ProxiedRequests},
+		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests},
 		Timeout:  time.Hour,
 		Topology: workloads.Topology{Namespaces: 1, PodsPerNamespace: or(p.Endpoints, 10), Local: -1},
 		Steps: []engine.Step{
 			{Name: fmt.Sprintf("%d routes", n), Do: func(ctx context.Context, w *engine.World) error {
-				return errors.Join(serveEach(ctx, w, n+2), w.Fleet.AddIngresses(ctx, routesTo(w, n, 0)))
+				return errors.Join(serveEach(ctx, w, n+2), w.Fleet.Add(ctx, routesTo(w, n, 0)...))
 			}, Settle: true},
 			{Name: "rest", Repeat: rounds, Do: func(ctx context.Context, w *engine.World) error { return timeRoute(ctx, w, n, "rest") }},
 			{Name: "churn", Repeat: rounds, Do: func(ctx context.Context, w *engine.World) error {
@@ -43,7 +43,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	timed := func(operation string, status bool, do func(context.Context) error) routed.Timed {
 		t := routed.Timed{Operation: operation, Load: load, Request: ask("timed.example"), Do: do}
 		if status && w.SUT.HasFeature(workloads.RouteStatus) {
-			t.Status = func(ctx context.Context) (bool, error) { return w.Fleet.Published(ctx, route.Key) }
+			t.Status = func(ctx context.Context) (bool, error) { return w.Fleet.Published(ctx, route.Part()) }
 		}
 		return t
 	}
@@ -54,15 +54,15 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	}
 	for _, step := range []func() error{
 		func() error {
-			return e.Time(ctx, w, timed("route added", true, func(ctx context.Context) error { return w.Fleet.AddIngresses(ctx, []workloads.Ingress{route}) }))
+			return e.Time(ctx, w, timed("route added", true, func(ctx context.Context) error { return w.Fleet.Add(ctx, route) }))
 		},
 		func() error {
-			return e.Time(ctx, w, timed("route moved", false, func(ctx context.Context) error {
-				return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.route("timed", "timed.example", other)})
+			return e.Time(ctx, w, timed("route moved", f.byGateway(), func(ctx context.Context) error {
+				return w.Fleet.Change(ctx, f.route("timed", "timed.example", other))
 			}))
 		},
 		func() error {
-			return e.Time(ctx, w, timed("route moved", false, func(ctx context.Context) error { return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{route}) }))
+			return e.Time(ctx, w, timed("route moved", f.byGateway(), func(ctx context.Context) error { return w.Fleet.Change(ctx, route) }))
 		},
 		func() error {
 			return errors.Join(endpoints(first, second)(ctx), e.Reach(ctx, ask("timed.example"), second.Key))
@@ -71,7 +71,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 			return e.TimeLast(ctx, w, timed("endpoint removed", false, endpoints(first)), second.Key)
 		},
 		func() error {
-			return e.Time(ctx, w, timed("route deleted", false, func(ctx context.Context) error { return w.Fleet.RemoveIngresses(ctx, []workloads.Key{route.Key}) }))
+			return e.Time(ctx, w, timed("route deleted", false, func(ctx context.Context) error { return w.Fleet.Remove(ctx, route.Part()) }))
 		},
 	} {
 		if err := step(); err != nil {

@@ -11,15 +11,19 @@ import (
 	"github.com/nodefv/nodefv/workloads/routing"
 )
 
-// shopfront is a cluster whose pods stand behind services, and routes that lead to them.
+// shopfront is a cluster whose pods stand behind services, and routes that lead to them: Ingresses, or HTTPRoutes where the SUT routes by those.
 type shopfront struct {
-	w     *engine.World
-	class string
+	w                   *engine.World
+	class, gatewayClass string
 }
 
 func frontOf(w *engine.World) shopfront {
-	return shopfront{w, routed.DialectOf(w).IngressClass}
+	d := routed.DialectOf(w)
+	return shopfront{w, d.IngressClass, d.GatewayClass}
 }
+
+// byGateway reports whether routes are HTTPRoutes.
+func (f shopfront) byGateway() bool { return f.class == "" && f.gatewayClass != "" }
 
 // frontPort is the port of all services.
 const frontPort = 80
@@ -52,9 +56,33 @@ func (f shopfront) slice(service workloads.Key, pods ...workloads.Pod) workloads
 // host is the name of a route's own.
 func host(i int) string { return fmt.Sprintf("route-%d.example", i) }
 
-// route is an Ingress that leads all requests for a host to a service.
-func (f shopfront) route(name, host string, service workloads.Key) workloads.Ingress {
-	return f.ingress(workloads.Key{Namespace: service.Namespace, Name: name}, f.rule(host, f.path("/", false, service.Name)))
+// route leads all requests for a host to a service.
+func (f shopfront) route(name, host string, service workloads.Key) workloads.Object {
+	key := workloads.Key{Namespace: service.Namespace, Name: name}
+	if f.byGateway() {
+		return f.httpRoute(key, []string{host}, rule(service.Name))
+	}
+	return f.ingress(key, f.rule(host, f.path("/", false, service.Name)))
+}
+
+// routes are all routes that there are.
+func (f shopfront) routes() (all []workloads.Part) {
+	kind := workloads.IngressKind
+	if f.byGateway() {
+		kind = workloads.HTTPRouteKind
+	}
+	for _, key := range f.w.Fleet.State().Names(kind) {
+		all = append(all, kind.Part(key))
+	}
+	return all
+}
+
+// partsOf names objects.
+func partsOf(all []workloads.Object) (parts []workloads.Part) {
+	for _, o := range all {
+		parts = append(parts, o.Part())
+	}
+	return parts
 }
 
 func (f shopfront) ingress(key workloads.Key, rules ...networkingv1.IngressRule) workloads.Ingress {

@@ -14,30 +14,30 @@ var _ = register(func(p Params) engine.Scenario {
 		Name:     "routes come and go",
 		Doc:      "Routes are created, led to other pods and deleted, each with a host and a service of its own; after each change every route is asked for.",
 		Labels:   []engine.Label{Requests, Basic},
-		Needs:    []workloads.Feature{workloads.HTTPRouting},
+		Needs:    []workloads.Feature{workloads.RequestRouting},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 2, PodsPerNamespace: 4, Local: -1}),
 		Steps: []engine.Step{
 			{Name: "services", Do: func(ctx context.Context, w *engine.World) error { return serveEach(ctx, w, n) }},
-			{Name: "routes come", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.AddIngresses(ctx, routesTo(w, n, 0)) }},
+			{Name: "routes come", Do: func(ctx context.Context, w *engine.World) error { return w.Fleet.Add(ctx, routesTo(w, n, 0)...) }},
 			{Name: "routes move", Repeat: cycles, Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.ChangeIngresses(ctx, routesTo(w, n, w.Cycle))
+				return w.Fleet.Change(ctx, routesTo(w, n, w.Cycle)...)
 			}},
 			{Name: "routes go and come back", Repeat: cycles, Do: func(ctx context.Context, w *engine.World) error {
 				all := routesTo(w, n, cycles)
-				if err := w.Fleet.RemoveIngresses(ctx, ingressKeys(all)); err != nil {
+				if err := w.Fleet.Remove(ctx, partsOf(all)...); err != nil {
 					return err
 				}
-				return errors.Join(w.Converge(ctx), w.Fleet.AddIngresses(ctx, all))
+				return errors.Join(w.Converge(ctx), w.Fleet.Add(ctx, all...))
 			}},
 			{Name: "routes go", Do: func(ctx context.Context, w *engine.World) error {
-				return w.Fleet.RemoveIngresses(ctx, ingressKeys(routesTo(w, n, 0)))
+				return w.Fleet.Remove(ctx, partsOf(routesTo(w, n, 0))...)
 			}},
 		},
 	}
 })
 
-// serveEach makes so many services, each of which leads to one of the pods in turn.
+// serveEach makes so many services, each of which leads to one of the pods in turn, and a Gateway if there must be one.
 func serveEach(ctx context.Context, w *engine.World, n int) error {
 	f, pods := frontOf(w), frontOf(w).pods()
 	var services []workloads.Service
@@ -46,11 +46,11 @@ func serveEach(ctx context.Context, w *engine.World, n int) error {
 		service, slice := f.service(serviceName(i), pods[i%len(pods)])
 		services, slices = append(services, service), append(slices, slice)
 	}
-	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices))
+	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx))
 }
 
 // routesTo are the routes to these services, each by so many further than its own, as far as they are in its namespace.
-func routesTo(w *engine.World, n, further int) (all []workloads.Ingress) {
+func routesTo(w *engine.World, n, further int) (all []workloads.Object) {
 	f, pods := frontOf(w), frontOf(w).pods()
 	for i := range n {
 		to := i
@@ -61,11 +61,4 @@ func routesTo(w *engine.World, n, further int) (all []workloads.Ingress) {
 		all = append(all, f.route(serviceName(i), host(i), workloads.Key{Namespace: pods[i%len(pods)].Namespace, Name: serviceName(to)}))
 	}
 	return all
-}
-
-func ingressKeys(all []workloads.Ingress) (keys []workloads.Key) {
-	for _, i := range all {
-		keys = append(keys, i.Key)
-	}
-	return keys
 }

@@ -56,6 +56,8 @@ var kinds = []Descriptor{
 	secrets,
 	ingresses,
 	httpProxies,
+	gateways,
+	httpRoutes,
 }
 
 // Kinds returns the descriptors of all kinds, in the order in which their objects are made.

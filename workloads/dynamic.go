@@ -31,6 +31,16 @@ func dynamicWriter(c Clients, of schema.GroupVersionResource, namespace string) 
 	return dynamicKind{c.Dynamic.Resource(of).Namespace(namespace)}
 }
 
+// specified is an object of such a kind, with its specification.
+func specified(of schema.GroupVersionResource, kind Kind, key Key, spec map[string]any) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	object.SetGroupVersionKind(of.GroupVersion().WithKind(string(kind)))
+	object.SetNamespace(key.Namespace)
+	object.SetName(key.Name)
+	object.SetLabels(owned(nil))
+	return object
+}
+
 type dynamicKind struct{ objects dynamic.ResourceInterface }
 
 func (d dynamicKind) Create(ctx context.Context, o *unstructured.Unstructured, opts metav1.CreateOptions) (*unstructured.Unstructured, error) {

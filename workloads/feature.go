@@ -15,8 +15,9 @@ const (
 	Restarts           Feature = "restart of the agent" // someone stops and starts its program for the driver
 	PodNetwork         Feature = "network of pods"      // it is an agent of the node: what it does holds for packets between pods
 	ProxiedRequests    Feature = "proxied requests"     // requests that reach the node are passed on to pods
-	RouteStatus        Feature = "status of routes"     // it publishes its address in the status of Ingresses
+	RouteStatus        Feature = "status of routes"     // it says in the status of routes that they are served
 	Services           Feature = "services"             // it looks at Services and their endpoints
+	RequestRouting     Feature = "request-routing"      // it routes requests as routes of one API say at least
 	HTTPRouting        Feature = "http-routing"         // it routes requests as Ingresses say
 	HTTPProxies        Feature = "http-proxy"           // it routes requests as HTTPProxies say
 	GatewayRoutes      Feature = "gateway-routes"       // it routes requests as HTTPRoutes of the Gateway API say

@@ -46,12 +46,7 @@ var httpProxyResource = schema.GroupVersionResource{Group: "projectcontour.io", 
 var httpProxies = &kind[HTTPProxy, unstructured.Unstructured]{
 	name: HTTPProxyKind, word: "HTTP proxy", feature: HTTPProxies, group: httpProxyResource.Group, resource: httpProxyResource.Resource, namespaced: true,
 	object: func(_ *Fleet, p HTTPProxy) *unstructured.Unstructured {
-		object := &unstructured.Unstructured{Object: map[string]any{"spec": p.spec()}}
-		object.SetGroupVersionKind(httpProxyResource.GroupVersion().WithKind(string(HTTPProxyKind)))
-		object.SetNamespace(p.Namespace)
-		object.SetName(p.Name)
-		object.SetLabels(owned(nil))
-		return object
+		return specified(httpProxyResource, HTTPProxyKind, p.Key, p.spec())
 	},
 	client: func(c Clients, namespace string) writer[unstructured.Unstructured] {
 		return dynamicWriter(c, httpProxyResource, namespace)

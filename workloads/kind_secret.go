@@ -24,7 +24,7 @@ func (s Secret) Part() Part { return SecretKind.Part(s.Key) }
 func (s State) Secrets() Objects[Secret] { return Objects[Secret]{s, SecretKind} }
 
 var secrets = &kind[Secret, corev1.Secret]{
-	name: SecretKind, word: "secret", feature: HTTPRouting, resource: "secrets", namespaced: true,
+	name: SecretKind, word: "secret", feature: RequestRouting, resource: "secrets", namespaced: true,
 	object: func(_ *Fleet, s Secret) *corev1.Secret {
 		return &corev1.Secret{ObjectMeta: meta(s.Key, nil), Type: corev1.SecretTypeTLS, Data: s.data()}
 	},

@@ -136,6 +136,6 @@ func skipped(sc engine.Scenario, sut engine.SUT, h infra.Handoff) string {
 // routes reports whether a scenario is about requests that are routed.
 func routes(sc engine.Scenario) bool {
 	return slices.ContainsFunc(sc.Needs, func(f workloads.Feature) bool {
-		return slices.Contains([]workloads.Feature{workloads.HTTPRouting, workloads.HTTPProxies, workloads.GatewayRoutes, workloads.ProxiedRequests}, f)
+		return slices.Contains([]workloads.Feature{workloads.RequestRouting, workloads.HTTPRouting, workloads.HTTPProxies, workloads.GatewayRoutes, workloads.ProxiedRequests}, f)
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/nodefv/nodefv/workloads/routing"
 )
 
-// Certificates wants the certificate to be served for each host that is in the secret which its Ingress names.
+// Certificates wants the certificate to be served for each host that is in the secret which its Ingress or listener names.
 type Certificates struct{ *Proxied }
 
 // Name returns the probe's name.

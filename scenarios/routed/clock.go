@@ -18,7 +18,7 @@ type Timed struct {
 	Load      string          // what goes on besides
 	Request   routing.Request // whose answer it changes
 	Do        func(context.Context) error
-	// Status is asked for the Ingress's status meanwhile, and tells whether it is published; nil: it is not looked at.
+	// Status is asked for the status of the route meanwhile, and tells whether it is published; nil: it is not looked at.
 	Status func(context.Context) (bool, error)
 }
 

@@ -47,7 +47,8 @@ type history struct {
 
 // routes are the kinds that decide about requests.
 var routes = map[workloads.Kind]bool{
-	workloads.IngressKind: true, workloads.HTTPProxyKind: true, workloads.ServiceKind: true, workloads.EndpointSliceKind: true,
+	workloads.IngressKind: true, workloads.HTTPProxyKind: true, workloads.GatewayKind: true, workloads.HTTPRouteKind: true, workloads.ServiceKind: true,
+	workloads.EndpointSliceKind: true,
 }
 
 func newHistory(d routing.Dialect, s workloads.State, within time.Duration) *history {

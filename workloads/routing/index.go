@@ -15,9 +15,10 @@ type Index struct {
 	near map[place]map[workloads.Part]int
 }
 
-// place is where an object is near: a host of requests ("" for all of them) or a service.
+// place is where an object is near: a host of requests ("" for all of them), all names below a domain, or a service.
 type place struct {
 	host    string
+	below   string
 	service workloads.Key
 }
 
@@ -29,6 +30,9 @@ func NewIndex(s workloads.State) *Index {
 	}
 	for _, p := range s.HTTPProxies().All() {
 		x.Claim(p, 1)
+	}
+	for _, r := range s.HTTPRoutes().All() {
+		x.Claim(r, 1)
 	}
 	for _, e := range s.EndpointSlices().All() {
 		x.Claim(e, 1)
@@ -71,30 +75,63 @@ func places(o workloads.Object) (all []place) {
 		}
 	case workloads.HTTPProxy:
 		all = append(all, place{host: o.Host})
+	case workloads.HTTPRoute:
+		all = routePlaces(o)
 	case workloads.EndpointSlice:
 		all = append(all, place{service: workloads.Key{Namespace: o.Namespace, Name: o.Service}})
 	}
 	return all
 }
 
-// Near returns the parts that can make a difference to a request, in their order. Each version of a route is asked for the services that it leads to.
+// routePlaces are the hosts of an HTTPRoute, whatever listeners make of them.
+func routePlaces(r workloads.HTTPRoute) (all []place) {
+	if len(r.Hosts) == 0 {
+		return []place{{}}
+	}
+	for _, host := range r.Hosts {
+		at := place{host: host}
+		if domain, wild := strings.CutPrefix(host, "*."); wild {
+			at = place{below: domain}
+		}
+		if !slices.Contains(all, at) {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// placesFor are the places whose routes a request may be for.
+func placesFor(host string) (all []place) {
+	for _, h := range hostsFor(host) {
+		all = append(all, place{host: h})
+	}
+	for _, domain, below := strings.Cut(host, "."); below; _, domain, below = strings.Cut(domain, ".") {
+		all = append(all, place{below: domain})
+	}
+	return all
+}
+
+// Near returns the parts that can make a difference to a request, in their order. Each version of a route is asked for what it refers to.
 func (x *Index) Near(r Request, versions func(workloads.Part) []workloads.Object) []workloads.Part {
 	found := map[workloads.Part]bool{}
-	services := map[workloads.Key]bool{}
-	for _, host := range hostsFor(r.Host) {
-		for part := range x.near[place{host: host}] {
+	others := map[workloads.Part]bool{}
+	for _, at := range placesFor(r.Host) {
+		for part := range x.near[at] {
 			if found[part] {
 				continue
 			}
 			found[part] = true
 			for _, o := range versions(part) {
-				leadsTo(o, r.Host, services)
+				refersTo(o, r.Host, others)
 			}
 		}
 	}
-	for s := range services {
-		found[workloads.ServiceKind.Part(s)] = true
-		for part := range x.near[place{service: s}] {
+	for other := range others {
+		found[other] = true
+		if other.Kind != workloads.ServiceKind {
+			continue
+		}
+		for part := range x.near[place{service: other.Key}] {
 			found[part] = true
 		}
 	}
@@ -106,22 +143,33 @@ func (x *Index) Near(r Request, versions func(workloads.Part) []workloads.Object
 	return parts
 }
 
-// leadsTo adds the services to which a route may lead a request for a host.
-func leadsTo(o workloads.Object, host string, into map[workloads.Key]bool) {
-	if p, ok := o.(workloads.HTTPProxy); ok {
-		for _, route := range p.Routes {
+// refersTo adds the services to which a route may lead a request for a host, and the Gateways to which it asks to be attached.
+func refersTo(o workloads.Object, host string, into map[workloads.Part]bool) {
+	switch o := o.(type) {
+	case workloads.HTTPProxy:
+		for _, route := range o.Routes {
 			for _, s := range route.Services {
-				into[workloads.Key{Namespace: p.Namespace, Name: s.Name}] = true
+				into[workloads.ServiceKind.Part(workloads.Key{Namespace: o.Namespace, Name: s.Name})] = true
 			}
 		}
+	case workloads.HTTPRoute:
+		for _, p := range o.Parents {
+			into[workloads.GatewayKind.Part(p.Gateway)] = true
+		}
+		for _, rule := range o.Rules {
+			for _, b := range rule.Backends {
+				into[workloads.ServiceKind.Part(workloads.Key{Namespace: o.Namespace, Name: b.Service})] = true
+			}
+		}
+	case workloads.Ingress:
+		ingressRefersTo(o, host, into)
 	}
-	i, ok := o.(workloads.Ingress)
-	if !ok {
-		return
-	}
+}
+
+func ingressRefersTo(i workloads.Ingress, host string, into map[workloads.Part]bool) {
 	add := func(b networkingv1.IngressBackend) {
 		if to, ok := backendOf(i, b); ok {
-			into[to.service] = true
+			into[workloads.ServiceKind.Part(to.service)] = true
 		}
 	}
 	if i.Spec.DefaultBackend != nil {
@@ -184,7 +232,7 @@ func (d Dialect) Requests(s workloads.State) (all []Request) {
 			}
 		}
 	}
-	return append(all, d.proxyRequests(s)...)
+	return slices.Concat(all, d.proxyRequests(s), d.routeRequests(s))
 }
 
 // aHost is a name that a rule's host matches.

@@ -5,6 +5,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -115,34 +116,32 @@ type Dialect struct {
 	IngressClass string // of the Ingresses that are its own
 	GatewayClass string // of the Gateways that are its own
 
-	// HostsRank: of an Ingress's hosts the most specific that matches decides alone, as virtual hosts do: the name itself before a wildcard, and a
-	// wildcard before a rule without a host. Else each of them may answer.
+	// HostsRank: the most specific host that matches decides alone, as virtual hosts do: the name itself before a wildcard, and a wildcard before a
+	// rule without a host. Else each host of an Ingress may answer; of HTTPRoutes the most specific does that has a rule which matches.
 	HostsRank bool
+	// ListenersRank: the routes of a Gateway's listener with the most specific host that matches decide alone. Else those of each that matches do.
+	ListenersRank bool
 	// SkipsUnserved: a path of an Ingress whose service, or whose port of it, does not exist is as if it were not there.
 	SkipsUnserved bool
 	Unserved      int // the status of such a path otherwise; 0: 503
 	NoEndpoints   int // the status of a route whose service has no endpoint that is ready; 0: 503
-	NoBackend     int // the status of an HTTPRoute's rule without a valid backend; 0: 500, as the Gateway API says
+	NoBackend     int // the status of an HTTPRoute's backend that is not valid; 0: 500, as the Gateway API says
+	// SlicesNeeded: a service without any EndpointSlice is no valid backend of an HTTPRoute. Else it is one without endpoints.
+	SlicesNeeded bool
 }
 
-func (d Dialect) noEndpoints() int {
-	if d.NoEndpoints == 0 {
-		return http.StatusServiceUnavailable
-	}
-	return d.NoEndpoints
-}
+func (d Dialect) noBackend() int { return cmp.Or(d.NoBackend, http.StatusInternalServerError) }
 
-func (d Dialect) unserved() int {
-	if d.Unserved == 0 {
-		return http.StatusServiceUnavailable
-	}
-	return d.Unserved
-}
+func (d Dialect) noEndpoints() int { return cmp.Or(d.NoEndpoints, http.StatusServiceUnavailable) }
+
+func (d Dialect) unserved() int { return cmp.Or(d.Unserved, http.StatusServiceUnavailable) }
 
 // Objects are those that decide about requests. Any number of others may be among them.
 type Objects struct {
 	Ingresses   []workloads.Ingress
 	HTTPProxies []workloads.HTTPProxy
+	Gateways    []workloads.Gateway
+	HTTPRoutes  []workloads.HTTPRoute
 	Services    map[workloads.Key]workloads.Service
 	Slices      map[workloads.Key][]workloads.EndpointSlice // by the service
 }
@@ -154,6 +153,10 @@ func (o *Objects) Put(object workloads.Object) {
 		o.Ingresses = append(o.Ingresses, object)
 	case workloads.HTTPProxy:
 		o.HTTPProxies = append(o.HTTPProxies, object)
+	case workloads.Gateway:
+		o.Gateways = append(o.Gateways, object)
+	case workloads.HTTPRoute:
+		o.HTTPRoutes = append(o.HTTPRoutes, object)
 	case workloads.Service:
 		if o.Services == nil {
 			o.Services = map[workloads.Key]workloads.Service{}
@@ -171,6 +174,9 @@ func (o *Objects) Put(object workloads.Object) {
 // Answer says what may answer a request.
 func (d Dialect) Answer(o Objects, r Request) Answer {
 	if a, matched := d.httpProxy(o, r); matched {
+		return a
+	}
+	if a, matched := d.httpRoute(o, r); matched {
 		return a
 	}
 	if a, matched := d.ingress(o, r); matched {

@@ -15,7 +15,7 @@ func (c configuring) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.S
 
 // Features are what Contour does. It knows no policies.
 func (configuring) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
+	return []workloads.Feature{workloads.Services, workloads.RequestRouting, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxyConfig}
 }
 
 // Configures says where Contour serves Envoy's configuration. Every Envoy gets the same.

@@ -90,7 +90,7 @@ func (p proxied) Ready(ctx context.Context, client *http.Client, addr netip.Addr
 
 // Features are what the two do together.
 func (proxied) Features() []workloads.Feature {
-	return []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxiedRequests}
+	return []workloads.Feature{workloads.Services, workloads.RequestRouting, workloads.HTTPRouting, workloads.HTTPProxies, workloads.ProxiedRequests}
 }
 
 // Listens says where Envoy's listeners are. Contour makes one for HTTP and a chain for each host with TLS once there is a route for it.

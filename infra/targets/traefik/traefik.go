@@ -1,4 +1,5 @@
-// Package traefik is Traefik as a SUT: it routes the requests that reach the node, as Ingresses say. Whoever plugs pods routes to them.
+// Package traefik is Traefik as a SUT: it routes the requests that reach the node, as Ingresses say, or as HTTPRoutes of the Gateway API do. Whoever plugs
+// pods routes to them.
 //
 // It is immutable and safe for concurrent use.
 package traefik
@@ -30,6 +31,7 @@ const (
 	name           = "traefik" // of the target, its component, its program, its user and its classes
 	kubeconfigPath = "/var/lib/traefik/kubeconfig"
 	controller     = "traefik.io/ingress-controller"
+	ofGateways     = "traefik.io/gateway-controller"
 
 	httpPort  = 8000
 	httpsPort = 8443
@@ -37,10 +39,11 @@ const (
 
 	published   = "http" // it publishes its address in the status of Ingresses
 	unpublished = "http-unpublished"
+	gateway     = "gateway" // routes are HTTPRoutes, and not Ingresses
 )
 
 var _ = targets.Register(targets.Info{
-	Name: name, DataPlanes: []string{published, unpublished},
+	Name: name, DataPlanes: []string{published, unpublished, gateway},
 	Components: []targets.Component{{
 		Name: name, Title: "Traefik", Module: "github.com/traefik/traefik/v3", Variable: "TRAEFIK", CRDs: true,
 	}},
@@ -96,36 +99,67 @@ func (t traefik) flags(node infra.NodeInfo) []string {
 		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
 		"--entrypoints.web.address=" + at(httpPort), "--entrypoints.websecure.address=" + at(httpsPort), "--entrypoints.websecure.http.tls=true",
 		"--entrypoints.traefik.address=" + at(adminPort), "--api.insecure=true", "--api.dashboard=false", "--api.debug=true", "--ping=true", "--metrics.prometheus=true",
-		"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=" + name,
-		"--providers.kubernetesingress.strictprefixmatching=true", "--providers.kubernetesingress.allowemptyservices=true",
 	}
+	if t.DataPlane == gateway {
+		return append(all, "--providers.kubernetesgateway=true", "--providers.kubernetesgateway.statusaddress.ip="+node.Addr.String())
+	}
+	all = append(all, "--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass="+name,
+		"--providers.kubernetesingress.strictprefixmatching=true", "--providers.kubernetesingress.allowemptyservices=true")
 	if t.DataPlane == published {
 		all = append(all, "--providers.kubernetesingress.ingressendpoint.ip="+node.Addr.String())
 	}
 	return all
 }
 
-// Install gives Traefik the rights of its documentation that it uses, and makes its IngressClass and the node's object.
+// Install gives Traefik the rights of its documentation that it uses, and makes its class and the node's object; for the Gateway API its CRDs before.
 func (t traefik) Install(ctx context.Context, cp infra.ControlPlane, node infra.NodeInfo) error {
 	client, err := kubernetes.NewForConfig(cp.Config)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	read := []string{"get", "list", "watch"}
-	err = infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"services", "secrets", "nodes", "namespaces", "configmaps"}, Verbs: read},
-		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: read},
-		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
-		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses/status"}, Verbs: []string{"update"}},
-	}})
+	if err := infra.BindRole(ctx, client, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: t.rights()}); err != nil {
+		return err
+	}
+	if t.DataPlane == gateway {
+		err = t.installGatewayAPI(ctx, cp)
+	} else {
+		err = installIngressClass(ctx, client)
+	}
 	if err != nil {
 		return err
 	}
+	return targets.InstallNode(ctx, client, node, t.Decorate)
+}
+
+func installIngressClass(ctx context.Context, client kubernetes.Interface) error {
 	class := &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: networkingv1.IngressClassSpec{Controller: controller}}
 	if _, err := client.NetworkingV1().IngressClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create ingress class %s: %w", name, err)
 	}
-	return targets.InstallNode(ctx, client, node, t.Decorate)
+	return nil
+}
+
+// rights are what it uses of Kubernetes' own kinds, and of those of the API by which it routes.
+func (t traefik) rights() []rbacv1.PolicyRule {
+	read, update := []string{"get", "list", "watch"}, []string{"update"}
+	all := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services", "secrets", "nodes", "namespaces", "configmaps"}, Verbs: read},
+		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: read},
+	}
+	if t.DataPlane == gateway {
+		return append(all,
+			rbacv1.PolicyRule{APIGroups: []string{gatewayGroup}, Verbs: read, Resources: []string{
+				"gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants", "backendtlspolicies",
+			}},
+			rbacv1.PolicyRule{APIGroups: []string{gatewayGroup}, Verbs: update, Resources: []string{
+				"gatewayclasses/status", "gateways/status", "httproutes/status", "grpcroutes/status", "backendtlspolicies/status",
+			}},
+		)
+	}
+	return append(all,
+		rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
+		rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses/status"}, Verbs: update},
+	)
 }
 
 func (traefik) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
@@ -182,11 +216,14 @@ func (traefik) Gauges() map[metrics.Gauge]metrics.Selector {
 
 // Features are what Traefik does. It knows no policies.
 func (t traefik) Features() []workloads.Feature {
-	all := []workloads.Feature{workloads.Services, workloads.HTTPRouting, workloads.ProxiedRequests}
-	if t.DataPlane == published {
+	all := []workloads.Feature{workloads.Services, workloads.RequestRouting, workloads.ProxiedRequests}
+	switch t.DataPlane {
+	case gateway:
+		return append(all, workloads.GatewayRoutes, workloads.RouteStatus)
+	case published:
 		all = append(all, workloads.RouteStatus)
 	}
-	return all
+	return append(all, workloads.HTTPRouting)
 }
 
 // Listens says where Traefik's entry points are.
@@ -195,6 +232,10 @@ func (traefik) Listens() targets.Listening {
 }
 
 // Dialect says that Traefik makes a router of each path of an Ingress, and leaves out those whose service it does not find: another router may match then.
-func (traefik) Dialect() routing.Dialect {
+// HTTPRoutes of several listeners are in one table, and a service of theirs must have an EndpointSlice.
+func (t traefik) Dialect() routing.Dialect {
+	if t.DataPlane == gateway {
+		return routing.Dialect{GatewayClass: name, SlicesNeeded: true}
+	}
 	return routing.Dialect{IngressClass: name, SkipsUnserved: true}
 }
