@@ -147,7 +147,7 @@ func (p *presser) answered(c *lane) {
 	} else {
 		p.tell(c.due, now, wrong)
 	}
-	c.answer.in, c.answer.backend = nil, nil
+	c.answer.in = nil
 	if closes {
 		if c.idle && c.stood {
 			p.idleLost++
@@ -196,7 +196,7 @@ func (p *presser) stands(c *lane) {
 // ask sends one of the mix on a free connection.
 func (p *presser) ask(c *lane, due int64, which int) {
 	c.state, c.due, c.ask = busy, due, which
-	c.answer = reading{bare: p.asks[which].bare}
+	c.answer = reading{bare: p.asks[which].bare, backend: c.answer.backend[:0]}
 	c.since = p.now()
 	message := p.asks[which].message[c.to]
 	if c.tls != nil {

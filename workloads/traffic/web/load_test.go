@@ -3,9 +3,12 @@
 package web_test
 
 import (
+	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -91,6 +94,47 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 {
 			t.Errorf("port %d: %+v", c.port, r.Count)
 		}
+	}
+}
+
+// TestBodyComesLater wants an answer to be of who gave it, also if other connections' answers are read between its head and its body.
+func TestBodyComesLater(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 1)
+	listener := listenIn(t, pods[0], port)
+	between := make(chan struct{}, 1000)
+	serve := func(c net.Conn) {
+		defer c.Close()
+		in := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			name := r.URL.Path[1:]
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s: %s\r\nContent-Length: 4\r\n\r\n", requests.BackendHeader, name)
+			if name == "late" {
+				<-between
+			}
+			fmt.Fprint(c, "body")
+			if name == "soon" {
+				between <- struct{}{}
+			}
+		}
+	}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	r, err := web.Press(t.Context(), plugger, requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[0].V4, port)}, Connections: 4, Rate: 200, Duration: time.Second,
+		Mix: []requests.Ask{{Path: "/late", Backends: []string{"late"}}, {Path: "/soon", Backends: []string{"soon"}}}})
+	must(t, err)
+	if r.Count.Right != 200 {
+		t.Errorf("%+v", r.Count)
 	}
 }
 
