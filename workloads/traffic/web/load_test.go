@@ -71,7 +71,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		Mix: []requests.Ask{{}, {Headers: []requests.Header{{Name: requests.StatusHeader, Value: "503"}}}, {Backends: []string{pods[1].Key.String()}}, {Status: 404, Headers: []requests.Header{{Name: requests.StatusHeader, Value: "404"}}}},
 	})
 	must(t, err)
-	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Wrong[`answered by "ns/pod-0", who may not`] != 100 || c.Bad() != 200 {
+	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Strangers["ns/pod-0"] != 100 || c.Bad() != 200 {
 		t.Errorf("%+v", r.Count)
 	}
 	// One that never answers, and one that nobody serves.
@@ -95,8 +95,8 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		r, err := web.Press(t.Context(), plugger, requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[1].V4, c.port)}, Mix: []requests.Ask{{}}, Connections: 2, Rate: 10,
 			Duration: time.Second, Timeout: 300 * time.Millisecond})
 		must(t, err)
-		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 {
-			t.Errorf("port %d: %+v", c.port, r.Count)
+		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 || r.Asked() != 10 {
+			t.Errorf("port %d: %+v, %g/s asked", c.port, r.Count, r.Asked())
 		}
 	}
 }
