@@ -12,7 +12,7 @@ type reading struct {
 	bare     bool // it has no body, because of what was asked
 	headed   bool
 	status   int
-	backend  []byte // valid until more is read
+	backend  []byte // a copy: what was read of it is overwritten before the body has come
 	closes   bool
 	in       []byte // of a head that is not all there, or a line of a chunk
 	left     int    // bytes of the body, or of the chunk
@@ -60,7 +60,7 @@ func (r *reading) head(data []byte) (at int, err error) {
 	if r.status, err = answerStatus(h.first); err != nil {
 		return 0, err
 	}
-	r.headed, r.backend, r.closes = true, h.backend, h.closes
+	r.headed, r.backend, r.closes = true, append(r.backend[:0], h.backend...), h.closes
 	switch {
 	case r.bare || r.status == 204 || r.status == 304:
 	case h.chunked:

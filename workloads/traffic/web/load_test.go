@@ -3,12 +3,19 @@
 package web_test
 
 import (
+	"bufio"
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
@@ -64,7 +71,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		Mix: []requests.Ask{{}, {Headers: []requests.Header{{Name: requests.StatusHeader, Value: "503"}}}, {Backends: []string{pods[1].Key.String()}}, {Status: 404, Headers: []requests.Header{{Name: requests.StatusHeader, Value: "404"}}}},
 	})
 	must(t, err)
-	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Wrong[`answered by "ns/pod-0", who may not`] != 100 || c.Bad() != 200 {
+	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Strangers["ns/pod-0"] != 100 || c.Bad() != 200 {
 		t.Errorf("%+v", r.Count)
 	}
 	// One that never answers, and one that nobody serves.
@@ -88,9 +95,50 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		r, err := web.Press(t.Context(), plugger, requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[1].V4, c.port)}, Mix: []requests.Ask{{}}, Connections: 2, Rate: 10,
 			Duration: time.Second, Timeout: 300 * time.Millisecond})
 		must(t, err)
-		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 {
-			t.Errorf("port %d: %+v", c.port, r.Count)
+		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 || r.Asked() != 10 {
+			t.Errorf("port %d: %+v, %g/s asked", c.port, r.Count, r.Asked())
 		}
+	}
+}
+
+// TestBodyComesLater wants an answer to be of who gave it, also if other connections' answers are read between its head and its body.
+func TestBodyComesLater(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 1)
+	listener := listenIn(t, pods[0], port)
+	between := make(chan struct{}, 1000)
+	serve := func(c net.Conn) {
+		defer c.Close()
+		in := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			name := r.URL.Path[1:]
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s: %s\r\nContent-Length: 4\r\n\r\n", requests.BackendHeader, name)
+			if name == "late" {
+				<-between
+			}
+			fmt.Fprint(c, "body")
+			if name == "soon" {
+				between <- struct{}{}
+			}
+		}
+	}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	r, err := web.Press(t.Context(), plugger, requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[0].V4, port)}, Connections: 4, Rate: 200, Duration: time.Second,
+		Mix: []requests.Ask{{Path: "/late", Backends: []string{"late"}}, {Path: "/soon", Backends: []string{"soon"}}}})
+	must(t, err)
+	if r.Count.Right != 200 {
+		t.Errorf("%+v", r.Count)
 	}
 }
 
@@ -203,6 +251,43 @@ func TestLoadThatCannotBe(t *testing.T) {
 		spoil(&l)
 		if _, err := web.Press(t.Context(), plugger, l); err == nil {
 			t.Errorf("%s: it is not refused", name)
+		}
+	}
+}
+
+// TestLoadIsEndedAsItBegins wants a load whose context ends before its connections stand to say why, and no process of it to be left.
+func TestLoadIsEndedAsItBegins(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 1)
+	listener := listenIn(t, pods[0], port)
+	l := requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[0].V4, port)}, Mix: []requests.Ask{{}}, Connections: 4, Rate: 4, TLS: true, Duration: time.Second,
+		Timeout: time.Hour, Processes: 2}
+	why := errors.New("the user has had enough")
+	before := descriptors(t)
+	for name, end := range map[string]func(context.CancelCauseFunc){
+		"at once": func(end context.CancelCauseFunc) { end(why) },
+		"while TLS is agreed on": func(end context.CancelCauseFunc) {
+			c, err := listener.Accept()
+			must(t, err)
+			end(why)
+			must(t, c.Close())
+		},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); end(cancel) }()
+		if name == "at once" {
+			<-ended
+		}
+		p, err := web.Start(ctx, plugger, l)
+		<-ended
+		if p != nil || !errors.Is(err, why) {
+			t.Errorf("%s: %v, %v", name, p, err)
+		}
+		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+			t.Errorf("%s: process %d is left: %v", name, pid, err)
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%s: %d descriptors, %d before", name, after, before)
 		}
 	}
 }
