@@ -21,7 +21,6 @@ import (
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
-	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/proxyconfig"
 	"github.com/nodefv/nodefv/workloads/routing"
 )
