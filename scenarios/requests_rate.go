@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
-	"strings"
+	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -234,16 +235,21 @@ const sufficed = 0.95
 // judgeRequests says whether the answers were right. A load that says nothing of the SUT is inconclusive.
 func judgeRequests(w *engine.World, r requests.Report, capacity float64) error {
 	f := report.Finding{At: time.Now(), Kind: report.Expectation, Name: "answers", Facts: int(r.Count.Sent)}
-	for what, n := range r.Count.Wrong {
-		if strings.HasPrefix(what, "answered by ") || r.Achieved() >= sufficed*r.Asked() {
-			f.Differences = append(f.Differences, report.Difference{Fact: "answers of routes", Want: "right", Got: fmt.Sprintf("%d %s", n, what)})
-			f.Differing += int(n)
-		}
+	wrong := func(n uint64, what string) {
+		f.Differences = append(f.Differences, report.Difference{Fact: "answers of routes", Want: "right", Got: fmt.Sprintf("%d %s", n, what)})
+		f.Differing += int(n)
 	}
-	for how, n := range r.Count.Failures {
-		if !how.Ours() && r.Achieved() >= sufficed*r.Asked() {
-			f.Differences = append(f.Differences, report.Difference{Fact: "answers of routes", Want: "right", Got: fmt.Sprintf("%d %s", n, how)})
-			f.Differing += int(n)
+	for _, who := range slices.Sorted(maps.Keys(r.Count.Strangers)) {
+		wrong(r.Count.Strangers[who], fmt.Sprintf("answered by %q, who may not", who))
+	}
+	if r.Achieved() >= sufficed*r.Asked() {
+		for _, what := range slices.Sorted(maps.Keys(r.Count.Wrong)) {
+			wrong(r.Count.Wrong[what], what)
+		}
+		for _, how := range slices.Sorted(maps.Keys(r.Count.Failures)) {
+			if !how.Ours() {
+				wrong(r.Count.Failures[how], string(how))
+			}
 		}
 	}
 	if bad := r.Count.Bad(); bad > 0 && f.Differing == 0 {

@@ -35,10 +35,13 @@ type Count struct {
 	Due      uint64             `json:"due"`                // by the clock; in a closed loop: sent
 	Sent     uint64             `json:"sent"`               // Due = Sent + those that had no connection until the end
 	Right    uint64             `json:"right"`              // answered with the status that was wanted, by a backend that may
-	Wrong    map[string]uint64  `json:"wrong,omitempty"`    // answered otherwise, in words
-	Failures map[Failure]uint64 `json:"failures,omitempty"` // Sent = Right + Wrong + Failures
+	Failures map[Failure]uint64 `json:"failures,omitempty"` // Sent = Right + Wrong + Strangers + Failures, but for what idle connections were answered
 	Ended    uint64             `json:"ended,omitempty"`    // connections that the other side closed while nothing was asked on them
 	Begun    map[Failure]uint64 `json:"begun,omitempty"`    // connections that could not be begun
+
+	// Answered otherwise, on idle connections as well, whose requests are not among those sent.
+	Wrong     map[string]uint64 `json:"wrong,omitempty"`     // with another status, in words
+	Strangers map[string]uint64 `json:"strangers,omitempty"` // by a backend that may not, by its name; empty: it does not say
 }
 
 // Second is what came in one second.
@@ -53,6 +56,7 @@ type Second struct {
 func (c *Count) Add(o Count) {
 	c.Due, c.Sent, c.Right, c.Ended = c.Due+o.Due, c.Sent+o.Sent, c.Right+o.Right, c.Ended+o.Ended
 	add(&c.Wrong, o.Wrong)
+	add(&c.Strangers, o.Strangers)
 	add(&c.Failures, o.Failures)
 	add(&c.Begun, o.Begun)
 }
@@ -74,7 +78,9 @@ func total[K comparable](counts map[K]uint64) (n uint64) {
 }
 
 // Bad is how many requests were answered wrongly or failed, or were never sent though they were due.
-func (c Count) Bad() uint64 { return total(c.Wrong) + total(c.Failures) + c.Due - c.Sent }
+func (c Count) Bad() uint64 {
+	return total(c.Wrong) + total(c.Strangers) + total(c.Failures) + c.Due - c.Sent
+}
 
 // Ours is how many of these, and of the connections that could not be begun, say nothing of whom was asked.
 func (c Count) Ours() (n uint64) {
@@ -247,6 +253,9 @@ func (r Report) String() string {
 	line("requests    due %d, sent %d, right %d, bad %d; %.0f/s right of %.0f/s asked", r.Count.Due, r.Count.Sent, r.Count.Right, r.Count.Bad(), r.Achieved(), r.Asked())
 	for _, what := range slices.Sorted(maps.Keys(r.Count.Wrong)) {
 		line("wrong       %d %s", r.Count.Wrong[what], what)
+	}
+	for _, who := range slices.Sorted(maps.Keys(r.Count.Strangers)) {
+		line("wrong       %d answered by %q, who may not", r.Count.Strangers[who], who)
 	}
 	for _, f := range slices.Sorted(maps.Keys(r.Count.Failures)) {
 		line("failed      %d %s", r.Count.Failures[f], f)

@@ -73,6 +73,7 @@ const (
 	TimedOut    Failure = "timed out"      // there was no complete answer in time
 	Handshake   Failure = "TLS handshake"  // TLS could not be agreed on
 	Garbled     Failure = "garbled"        // what came is no answer
+	Other       Failure = "another error"  // Answer.Why has it
 	Own         Failure = "not made"       // for want of something on our side: says nothing of whom was asked
 	GaveUp      Failure = "given up by us" // the asker's context ended: says nothing either
 )

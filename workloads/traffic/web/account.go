@@ -9,9 +9,9 @@ import (
 )
 
 // tell takes in an answer that came now.
-func (p *presser) tell(due, now int64, wrong string) {
+func (p *presser) tell(due, now int64, wrong *fault) {
 	in := now < p.until
-	if wrong != "" {
+	if wrong != nil {
 		p.wrong(wrong)
 		if in {
 			p.second(now).Bad++
@@ -28,14 +28,19 @@ func (p *presser) tell(due, now int64, wrong string) {
 }
 
 // wrong counts an answer that is not the wanted one.
-func (p *presser) wrong(what string) {
-	if p.count.Wrong == nil {
-		p.count.Wrong = map[string]uint64{}
+func (p *presser) wrong(f *fault) {
+	to := &p.count.Wrong
+	if f.stranger {
+		to = &p.count.Strangers
 	}
-	if _, known := p.count.Wrong[what]; !known && len(p.count.Wrong) >= mostWrong {
-		what = "otherwise"
+	if *to == nil {
+		*to = map[string]uint64{}
 	}
-	p.count.Wrong[what]++
+	what := f.what
+	if _, known := (*to)[what]; !known && len(*to) >= mostWrong {
+		what = "others"
+	}
+	(*to)[what]++
 }
 
 // failed counts a request without an answer.
@@ -83,6 +88,9 @@ func (p *presser) share() share {
 		p.count.Due = p.sent
 	} else {
 		p.count.Due = p.total
+	}
+	for n := p.sent; n < p.count.Due; n++ { // they were due all the same
+		p.second(p.dueAt(n)).Due++
 	}
 	p.count.Sent = p.sent
 	s := share{Count: p.count, Seconds: p.seconds, Lateness: p.lateness, Connect: p.connects, IdleLost: p.idleLost}

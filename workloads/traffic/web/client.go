@@ -192,19 +192,16 @@ func (c *Client) Ask(ctx context.Context, r requests.Request) requests.Answer {
 
 // failureIn is what an error means that came while ctx was as it is.
 func failureIn(ctx context.Context, err error) requests.Failure {
-	var already *failed
-	known := errors.As(err, &already)
+	how := failureOf(err)
 	switch {
-	case known && already.how == requests.Own:
-		return requests.Own
+	case how == requests.Own:
+		return how
 	case errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded):
 		return requests.TimedOut
 	case ctx.Err() != nil:
 		return requests.GaveUp
-	case known:
-		return already.how
 	}
-	return failureOf(err)
+	return how
 }
 
 // failed is an error of which is known what it means.
@@ -267,11 +264,8 @@ func (c *Client) ask(ctx context.Context, r requests.Request, a *requests.Answer
 
 // handshake is an error of TLS, unless the connection itself failed.
 func handshake(err error) error {
-	if how := failureOf(err); how != requests.Closed {
+	if how := failureOf(err); how != requests.Other {
 		return &failed{how, fmt.Errorf("TLS handshake: %w", err)}
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &failed{requests.Closed, fmt.Errorf("TLS handshake: %w", err)}
 	}
 	return &failed{requests.Handshake, err}
 }

@@ -136,13 +136,13 @@ func (p *presser) came(c *lane, data []byte) error {
 func (p *presser) answered(c *lane) {
 	now := p.now()
 	a := &p.asks[c.ask]
-	wrong := a.wrong(&c.answer)
+	wrong := a.judge(&c.answer)
 	closes := c.answer.closes
 	if c.idle {
-		if wrong == "" {
+		if wrong == nil {
 			c.stood = true
 		} else {
-			p.wrong("idle: " + wrong)
+			p.wrong(wrong)
 		}
 	} else {
 		p.tell(c.due, now, wrong)
@@ -228,7 +228,7 @@ func (p *presser) lost(c *lane, err error) {
 	case connecting:
 		p.notBegun(how)
 	case securing:
-		if how == requests.Closed && !errors.Is(err, errClosed) {
+		if how == requests.Other {
 			how = requests.Handshake
 		}
 		p.notBegun(how)
@@ -242,7 +242,9 @@ func (p *presser) lost(c *lane, err error) {
 		p.count.Ended++
 		p.free.remove(c)
 	case resting:
-		p.idleLost++
+		if c.stood { // else it was never counted as one that stands
+			p.idleLost++
+		}
 	}
 	p.again(c, p.now())
 }
@@ -271,7 +273,9 @@ func (p *presser) close(c *lane) {
 func (p *presser) begin(c *lane, now int64) {
 	c.state, c.since = connecting, now
 	fd, err := -1, p.enter(c.from)
-	if err == nil {
+	if err != nil {
+		err = &failed{requests.Own, err}
+	} else {
 		fd, err = connect(p.order.Load.From[c.from].Source, p.order.Load.To[c.to])
 	}
 	if err != nil {

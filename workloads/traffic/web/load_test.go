@@ -4,7 +4,9 @@ package web_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +14,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/netns/netnstest"
@@ -67,7 +71,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		Mix: []requests.Ask{{}, {Headers: []requests.Header{{Name: requests.StatusHeader, Value: "503"}}}, {Backends: []string{pods[1].Key.String()}}, {Status: 404, Headers: []requests.Header{{Name: requests.StatusHeader, Value: "404"}}}},
 	})
 	must(t, err)
-	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Wrong[`answered by "ns/pod-0", who may not`] != 100 || c.Bad() != 200 {
+	if c := r.Count; c.Right != 200 || c.Wrong["status 503"] != 100 || c.Strangers["ns/pod-0"] != 100 || c.Bad() != 200 {
 		t.Errorf("%+v", r.Count)
 	}
 	// One that never answers, and one that nobody serves.
@@ -91,8 +95,8 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		r, err := web.Press(t.Context(), plugger, requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[1].V4, c.port)}, Mix: []requests.Ask{{}}, Connections: 2, Rate: 10,
 			Duration: time.Second, Timeout: 300 * time.Millisecond})
 		must(t, err)
-		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 {
-			t.Errorf("port %d: %+v", c.port, r.Count)
+		if !c.ok(r.Count) || r.Count.Due != 10 || r.Count.Right != 0 || r.Asked() != 10 {
+			t.Errorf("port %d: %+v, %g/s asked", c.port, r.Count, r.Asked())
 		}
 	}
 }
@@ -247,6 +251,43 @@ func TestLoadThatCannotBe(t *testing.T) {
 		spoil(&l)
 		if _, err := web.Press(t.Context(), plugger, l); err == nil {
 			t.Errorf("%s: it is not refused", name)
+		}
+	}
+}
+
+// TestLoadIsEndedAsItBegins wants a load whose context ends before its connections stand to say why, and no process of it to be left.
+func TestLoadIsEndedAsItBegins(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 1)
+	listener := listenIn(t, pods[0], port)
+	l := requests.Load{To: []netip.AddrPort{netip.AddrPortFrom(pods[0].V4, port)}, Mix: []requests.Ask{{}}, Connections: 4, Rate: 4, TLS: true, Duration: time.Second,
+		Timeout: time.Hour, Processes: 2}
+	why := errors.New("the user has had enough")
+	before := descriptors(t)
+	for name, end := range map[string]func(context.CancelCauseFunc){
+		"at once": func(end context.CancelCauseFunc) { end(why) },
+		"while TLS is agreed on": func(end context.CancelCauseFunc) {
+			c, err := listener.Accept()
+			must(t, err)
+			end(why)
+			must(t, c.Close())
+		},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); end(cancel) }()
+		if name == "at once" {
+			<-ended
+		}
+		p, err := web.Start(ctx, plugger, l)
+		<-ended
+		if p != nil || !errors.Is(err, why) {
+			t.Errorf("%s: %v, %v", name, p, err)
+		}
+		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+			t.Errorf("%s: process %d is left: %v", name, pid, err)
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%s: %d descriptors, %d before", name, after, before)
 		}
 	}
 }

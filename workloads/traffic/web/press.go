@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,18 +80,22 @@ func Start(ctx context.Context, pods Namespaces, l requests.Load) (p *Pressing, 
 		return nil, fmt.Errorf("begin a load: %w", err)
 	}
 	p = &Pressing{load: l}
-	defer func() {
-		if err != nil {
-			p.kill()
-			for _, h := range p.helpers {
-				_ = h.cmd.Wait()
-			}
+	if err := p.start(ctx, files); err != nil {
+		p.kill()
+		for _, h := range p.helpers {
+			_ = h.cmd.Wait()
 		}
-	}()
-	for i := range l.Processes {
-		h, err := startHelper(shareOf(l, i), files)
+		return nil, fmt.Errorf("begin a load: %w", because(ctx, err))
+	}
+	return p, nil
+}
+
+// start starts the processes, and tells them when to ask once the connections of all stand or have had their time.
+func (p *Pressing) start(ctx context.Context, files []*os.File) error {
+	for i := range p.load.Processes {
+		h, err := startHelper(ctx, shareOf(p.load, i), files)
 		if err != nil {
-			return nil, fmt.Errorf("begin a load: %w", err)
+			return err
 		}
 		p.helpers = append(p.helpers, h)
 	}
@@ -101,16 +104,24 @@ func Start(ctx context.Context, pods Namespaces, l requests.Load) (p *Pressing, 
 	for _, h := range p.helpers {
 		var ready struct{}
 		if err := h.out.Decode(&ready); err != nil {
-			return nil, fmt.Errorf("begin a load: %w", errors.Join(context.Cause(ctx), h.failure(err)))
+			return h.failure(err)
 		}
 	}
 	p.began = time.Now().Add(50 * time.Millisecond)
 	for _, h := range p.helpers {
 		if err := h.in.Encode(word{Start: p.began.UnixNano()}); err != nil {
-			return nil, fmt.Errorf("begin a load: %w", h.failure(err))
+			return h.failure(err)
 		}
 	}
-	return p, nil
+	return nil
+}
+
+// because is why something failed: the cause of the end of ctx, if that has ended, for then we ended the processes ourselves.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // shareOf is what one process does of a load.
@@ -173,7 +184,10 @@ func closeAll(files []*os.File) {
 	}
 }
 
-func startHelper(o order, files []*os.File) (*helper, error) {
+func startHelper(ctx context.Context, o order, files []*os.File) (*helper, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	h := &helper{cmd: exec.Command("/proc/self/exe")}
 	h.cmd.Args = []string{helperName}
 	h.cmd.Stderr = &h.said
@@ -193,14 +207,17 @@ func startHelper(o order, files []*os.File) (*helper, error) {
 	for i := range files {
 		o.Files = append(o.Files, 3+i)
 	}
+	stop := context.AfterFunc(ctx, h.kill)
+	defer stop()
 	if err := h.in.Encode(o); err != nil {
-		return nil, errors.Join(h.cmd.Process.Kill(), h.failure(err))
+		return nil, h.failure(err)
 	}
 	return h, nil
 }
 
-// failure is an error of talking to a process, with what that said itself.
+// failure is an error of talking to a process, which it ends, with what that said itself.
 func (h *helper) failure(err error) error {
+	h.kill()
 	_ = h.cmd.Wait()
 	if said := bytes.TrimSpace(h.said.Bytes()); len(said) > 0 {
 		return fmt.Errorf("%s (%w)", said, err)
@@ -218,9 +235,13 @@ func (p *Pressing) Processes() (all []int) {
 
 func (p *Pressing) kill() {
 	for _, h := range p.helpers {
-		_ = h.closer.Close() // which ends it
-		_ = h.cmd.Process.Kill()
+		h.kill()
 	}
+}
+
+func (h *helper) kill() {
+	_ = h.closer.Close()
+	_ = h.cmd.Process.Kill()
 }
 
 // Stop ends the load, but for answers that are under way, and says what became of it.
@@ -241,16 +262,17 @@ func (p *Pressing) Wait(ctx context.Context) (requests.Report, error) {
 		for i, h := range p.helpers {
 			all.Go(func() error {
 				if err := h.out.Decode(&shares[i]); err != nil {
-					return errors.Join(context.Cause(ctx), h.failure(err))
+					err = h.failure(err)
+					p.kill() // without it nothing is known of the whole
+					return err
 				}
 				_ = h.closer.Close()
 				_ = h.cmd.Wait()
 				return nil
 			})
 		}
-		if p.err = all.Wait(); p.err != nil {
-			p.kill()
-			p.err = fmt.Errorf("load of requests: %w", p.err)
+		if err := all.Wait(); err != nil {
+			p.err = fmt.Errorf("load of requests: %w", because(ctx, err))
 			return
 		}
 		p.report, p.err = requests.Join(p.load, p.began, min(time.Since(p.began), p.load.Duration), shares)

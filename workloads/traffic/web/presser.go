@@ -26,7 +26,7 @@ const (
 	tidyEvery = int64(20e6)
 	atOnce    = 64          // requests that are sent before answers are looked at, when late
 	coalesce  = int64(20e3) // what is due that soon is sent together: waking for each would take the processor from whom is asked
-	mostWrong = 20          // ways of being wrong that are told apart
+	mostWrong = 20          // ways of being wrong, and strangers, that are told apart
 )
 
 // presser asks, on the thread that runs it. Its times are nanoseconds since it was made, never 0.
@@ -99,17 +99,23 @@ func newAsking(a requests.Ask, l requests.Load) (made asking) {
 	return made
 }
 
-// wrong says how an answer differs from what was wanted; empty: it does not.
-func (a *asking) wrong(r *reading) string {
+// fault is how an answer differs from what was wanted.
+type fault struct {
+	stranger bool   // who answered may not
+	what     string // the name of who did, or else what came
+}
+
+// judge says how an answer differs from what was wanted; nil: it does not.
+func (a *asking) judge(r *reading) *fault {
 	switch {
 	case r.status != a.status && len(r.backend) == 0:
-		return fmt.Sprintf("status %d, of no backend", r.status)
+		return &fault{what: fmt.Sprintf("status %d, of no backend", r.status)}
 	case r.status != a.status:
-		return fmt.Sprintf("status %d", r.status)
+		return &fault{what: fmt.Sprintf("status %d", r.status)}
 	case a.may != nil && !a.may[string(r.backend)]:
-		return fmt.Sprintf("answered by %q, who may not", r.backend)
+		return &fault{stranger: true, what: string(r.backend)}
 	}
-	return ""
+	return nil
 }
 
 func newPresser(o order) (p *presser, err error) {

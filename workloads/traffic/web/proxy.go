@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,7 +26,6 @@ var ErrNoProxy = errors.New("this machine has no haproxy: install Debian's packa
 // Proxy is a bare HAProxy that passes all requests on to a few backends, by turns: what a plain proxy does on this machine.
 type Proxy struct {
 	cmd    *exec.Cmd
-	dir    string
 	said   bytes.Buffer
 	exited chan error
 }
@@ -41,17 +39,11 @@ func StartProxy(ctx context.Context, node *netns.Namespace, port uint16, threads
 		}
 	}
 	p = &Proxy{exited: make(chan error, 1)}
-	if p.dir, err = os.MkdirTemp("", "fv-haproxy-"); err != nil {
-		return nil, fmt.Errorf("start haproxy: %w", err)
-	}
-	file := filepath.Join(p.dir, "haproxy.cfg")
-	if err := os.WriteFile(file, proxyConfig(port, threads, to), 0o600); err != nil {
-		return nil, fmt.Errorf("start haproxy: %w", errors.Join(err, os.RemoveAll(p.dir)))
-	}
-	p.cmd = exec.Command(path, "-db", "-f", file)
+	p.cmd = exec.Command(path, "-db", "-f", "/dev/stdin") // so that no file of it can be left
+	p.cmd.Stdin = bytes.NewReader(proxyConfig(port, threads, to))
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
 	if err := node.Do(p.cmd.Start); err != nil { // a program begins in the namespace of the thread that starts it
-		return nil, fmt.Errorf("start haproxy: %w", errors.Join(err, os.RemoveAll(p.dir)))
+		return nil, fmt.Errorf("start haproxy: %w", err)
 	}
 	go func() { p.exited <- p.cmd.Wait() }()
 	err = lifecycle.Wait(ctx, "haproxy", 10*time.Second, func(ctx context.Context) error {
@@ -116,5 +108,5 @@ func (p *Proxy) Stop() error {
 		err = nil
 	}
 	<-p.exited
-	return errors.Join(err, os.RemoveAll(p.dir))
+	return err
 }

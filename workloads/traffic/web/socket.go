@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
@@ -86,7 +87,12 @@ func again(err error) bool { return err == unix.EAGAIN || err == unix.EINTR }
 
 // failureOf says what kind of failure an error of a connection is.
 func failureOf(err error) requests.Failure {
+	var already *failed
 	switch {
+	case errors.As(err, &already):
+		return already.how
+	case errors.Is(err, errClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return requests.Closed
 	case errors.Is(err, unix.ECONNREFUSED):
 		return requests.Refused
 	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH):
@@ -98,8 +104,8 @@ func failureOf(err error) requests.Failure {
 	case errors.Is(err, errGarbled):
 		return requests.Garbled
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EADDRINUSE),
-		errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM), errors.Is(err, os.ErrNotExist):
+		errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrClosed):
 		return requests.Own
 	}
-	return requests.Closed
+	return requests.Other
 }
