@@ -27,7 +27,8 @@ func (o *SweepOptions) checkPreset(images map[string]string) error {
 	return nil
 }
 
-// preset measures what the machine can do, plans the preset's sweeps by that, and makes them one after the other.
+// preset measures what the machine can do, plans the preset's sweeps by that, and makes them one after the other. Those that the time does not suffice
+// for are begun all the same, so that each can be gone on with.
 func (h *Harness) preset(ctx context.Context, o SweepOptions) (metrics.Verdict, error) {
 	name, wanted := o.Preset, o.Plan
 	o.Preset = ""
@@ -45,6 +46,7 @@ func (h *Harness) preset(ctx context.Context, o SweepOptions) (metrics.Verdict, 
 		return metrics.Inconclusive, usage(err)
 	}
 	fmt.Fprintf(h.cfg.Progress, "a bare proxy does %.0f requests/s here with a punctual client: preset %s, %d sweeps\n", capacity, name, len(plans))
+	o.until = measured.until
 	verdicts := []metrics.Verdict{verdict}
 	for _, p := range plans {
 		o.Plan = p

@@ -29,10 +29,12 @@ type SweepOptions struct {
 	Options
 	Plan   sweep.Plan
 	Preset string         // whose plans are made from what the machine can do, instead of Plan; empty: none
-	For    time.Duration  // no cell begins after it; 0: all are measured
+	For    time.Duration  // no cell begins after it, since the first began, of all sweeps of a preset; 0: all are measured
 	Show   *regexp.Regexp // quantities that are told; nil: those that say most
 	Resume string         // folder of a sweep that is gone on with; all but For and Show come from there
 	Width  int            // columns of the terminal
+
+	until time.Time // when the For of a preset ends that has begun
 }
 
 // Check refuses what can't be swept before anything is started: a cell that can't be is found now.
@@ -107,6 +109,7 @@ type sweeping struct {
 	target  targets.Target
 	env     *infra.Environment // nil: none is there
 	driven  bool               // the agent has been used
+	until   time.Time          // when no cell begins any more; zero: all are measured
 	journal *sweep.Journal
 	sweep.Sweep
 }
@@ -131,6 +134,7 @@ func (h *Harness) sweep(ctx context.Context, o SweepOptions) (w *sweeping, verdi
 		return w, metrics.Inconclusive, usage(err)
 	}
 	defer func() { err = errors.Join(err, w.journal.Close()) }()
+	w.until = o.end(time.Now())
 	cells := w.Lacks()
 	fmt.Fprintf(h.cfg.Progress, "sweep of %s: %d cells, seed %d, results in %s\n", o.Plan.Scenario, len(cells), o.Plan.Seed, fromHere(w.dir))
 	err = w.measureAll(ctx, cells)
@@ -166,11 +170,18 @@ func (w *sweeping) open() (err error) {
 	return err
 }
 
+// end is when no cell of a sweep that begins now begins any more; zero: all are measured.
+func (o *SweepOptions) end(now time.Time) time.Time {
+	if o.For > 0 && o.until.IsZero() {
+		return now.Add(o.For)
+	}
+	return o.until
+}
+
 // measureAll measures cells until all are done, the time is up or the context ends.
 func (w *sweeping) measureAll(ctx context.Context, cells []sweep.Cell) error {
-	begun := time.Now()
 	for i, c := range cells {
-		if w.o.For > 0 && time.Since(begun) > w.o.For {
+		if !w.until.IsZero() && time.Now().After(w.until) {
 			fmt.Fprintf(w.h.cfg.Progress, "the time is up: %d cells are left; %s goes on\n", len(cells)-i, w.again())
 			return nil
 		}
@@ -283,7 +294,9 @@ func (w *sweeping) tell() error {
 	if len(w.Results) == 0 {
 		return nil
 	}
-	err := w.WriteAll(w.dir, w.Compare(nil))
+	notes, err := report.ReadNotes(w.dir)
+	w.Notes = notes // some may have been written while cells were measured
+	err = errors.Join(err, w.WriteAll(w.dir, w.Compare(nil)))
 	fmt.Fprintln(w.h.cfg.Out)
 	err = errors.Join(err, w.Table(w.h.cfg.Out, w.Compare(w.o.Show), w.o.Width))
 	fmt.Fprintf(w.h.cfg.Out, "\nsweep: %s: sweep.html, summary.md, results.csv (every number), plots, cells\n", fromHere(w.dir))

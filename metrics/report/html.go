@@ -23,7 +23,7 @@ func (HTML) File() string { return "report.html" }
 func (HTML) Write(w io.Writer, rec Record) error {
 	p := page.Page{
 		Run: plain(rec.Run.ID), Verdict: rec.Verdict.String(), Reason: plain(rec.Reason),
-		Lead: rec.lead(), Degraded: plain(rec.degradedPage()), Degradations: rec.degradations(), Counts: rec.counts(), Remarks: rec.known(), Notes: rec.notes(), Facts: append(rec.facts(), rec.environment()...), Whole: rec.whole(),
+		Lead: rec.lead(), Degraded: plain(rec.degradedPage()), Degradations: rec.degradations(), Counts: rec.counts(), Remarks: rec.known(), Notes: TellNotes(rec.Notes), Facts: append(rec.facts(), rec.environment()...), Whole: rec.whole(),
 	}
 	p.Series, p.Note = rec.series()
 	for _, i := range rec.worstFirst() {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,21 +47,24 @@ func (n Note) String() string {
 	return n.At.UTC().Format("2006-01-02 15:04:05 UTC") + ": " + strings.Join(strings.Fields(n.Text), " ")
 }
 
-// notes are the notes for people, the oldest first.
-func (rec Record) notes() (lines []string) {
-	for _, n := range slices.SortedStableFunc(slices.Values(rec.Notes), func(a, b Note) int { return a.At.Compare(b.At) }) {
+// TellNotes are notes for people, a line each, the oldest first.
+func TellNotes(notes []Note) (lines []string) {
+	for _, n := range slices.SortedStableFunc(slices.Values(notes), func(a, b Note) int { return a.At.Compare(b.At) }) {
 		lines = append(lines, plain(n.String()))
 	}
 	return lines
 }
 
-func writeNotes(b *bytes.Buffer, rec Record) {
-	if len(rec.Notes) == 0 {
-		return
+// NotesMarkdown is the section of a summary that shows notes as they were written; empty: there are none.
+func NotesMarkdown(notes []Note) string {
+	if len(notes) == 0 {
+		return ""
 	}
+	var b strings.Builder
 	b.WriteString("## Notes\n\n")
-	for _, line := range rec.notes() {
-		fmt.Fprintf(b, "- %s\n", cell(line))
+	for _, line := range TellNotes(notes) {
+		fmt.Fprintf(&b, "- %s\n", cell(line))
 	}
 	b.WriteByte('\n')
+	return b.String()
 }

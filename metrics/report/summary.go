@@ -25,7 +25,7 @@ func (Summary) File() string { return "summary.md" }
 func (Summary) Write(w io.Writer, rec Record) error {
 	var b bytes.Buffer
 	writeHead(&b, rec)
-	writeNotes(&b, rec)
+	b.WriteString(NotesMarkdown(rec.Notes))
 	writeTable(&b, rec)
 	for _, i := range rec.worstFirst() {
 		if sc := rec.Scenarios[i]; sc.broken() {
@@ -172,6 +172,9 @@ func row(b *bytes.Buffer, cells ...string) {
 }
 
 var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "&", "&amp;", "<", "&lt;", "~", `\~`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`)
+
+// Markdown is a line of text as Markdown shows it as it is.
+func Markdown(s string) string { return cell(s) }
 
 // cell makes one line of text that Markdown shows as it is.
 func cell(s string) string { return markdown.Replace(plain(s)) }

@@ -4,13 +4,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/metrics/report/page"
 )
 
@@ -72,10 +72,8 @@ func (s Sweep) Markdown(w io.Writer, all []Compared) error {
 	for _, line := range s.lead() {
 		fmt.Fprintf(&b, "%s  \n", line)
 	}
-	for _, line := range s.notes() {
-		fmt.Fprintf(&b, "\n- %s", html.EscapeString(line))
-	}
-	b.WriteString("\nMedians; in brackets the smallest and the largest of the rounds.\n")
+	b.WriteString("\n" + report.NotesMarkdown(s.Notes))
+	b.WriteString("Medians; in brackets the smallest and the largest of the rounds.\n")
 	for _, t := range s.blocks(all, true) {
 		if t.title != "" {
 			fmt.Fprintf(&b, "\n**%s**\n", t.title)
@@ -101,7 +99,7 @@ func (s Sweep) Markdown(w io.Writer, all []Compared) error {
 		if i == 0 {
 			b.WriteString("\nCells that did not pass:\n\n")
 		}
-		fmt.Fprintf(&b, "- %s\n", l)
+		fmt.Fprintf(&b, "- %s\n", report.Markdown(l))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/metrics/report/page"
 )
 
@@ -46,7 +47,7 @@ func (s Sweep) pictures(all []Compared) []picture {
 
 // Page writes the sweep as a page to look at, which needs nothing besides itself.
 func (s Sweep) Page(w io.Writer, all []Compared) error {
-	p := page.Sheet{Title: "Sweep of " + s.Plan.Scenario, Verdict: s.Verdict().String(), Lead: s.lead(), Notes: s.notes(), Remarks: s.growths(all), Trouble: s.trouble(), Marks: marksMean}
+	p := page.Sheet{Title: "Sweep of " + s.Plan.Scenario, Verdict: s.Verdict().String(), Lead: s.lead(), Notes: report.TellNotes(s.Notes), Remarks: s.growths(all), Trouble: s.trouble(), Marks: marksMean}
 	for _, b := range s.blocks(all, true) {
 		t := page.SheetTable{Title: b.title, Rows: b.rows[1:]}
 		for i, head := range b.rows[0] {
@@ -58,14 +59,6 @@ func (s Sweep) Page(w io.Writer, all []Compared) error {
 		p.Pictures = append(p.Pictures, pic.drawn.Inline())
 	}
 	return p.Write(w)
-}
-
-// notes are the user's, for people.
-func (s Sweep) notes() (lines []string) {
-	for _, n := range s.Notes {
-		lines = append(lines, n.String())
-	}
-	return lines
 }
 
 // dots are the points as a picture wants them.

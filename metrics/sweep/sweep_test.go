@@ -3,6 +3,7 @@ package sweep
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
@@ -122,7 +124,7 @@ func TestMarks(t *testing.T) {
 		case "100":
 			s.Results[i].Verdict, s.Results[i].Reason = metrics.Fail, "it failed"
 		case "1000":
-			s.Results[i].Verdict, s.Results[i].Reason = metrics.Inconclusive, "the load was weak"
+			s.Results[i].Verdict, s.Results[i].Reason = metrics.Inconclusive, "the load was *weak*"
 		}
 	}
 	var table, md, html, csv bytes.Buffer
@@ -135,7 +137,7 @@ func TestMarks(t *testing.T) {
 	if want := "duration, s               3 ?     3 !     –\n"; !strings.Contains(table.String(), want) {
 		t.Errorf("table lacks %q:\n%s", want, table.String())
 	}
-	for _, want := range []string{"| duration, s | 3 ? | 3 ! | – |", "endpoints=100, round 1 of 1: fail: it failed (cells/1)", "inconclusive: the load was weak"} {
+	for _, want := range []string{"| duration, s | 3 ? | 3 ! | – |", "endpoints=100, round 1 of 1: fail: it failed (cells/1)", `inconclusive: the load was \*weak\*`} {
 		if !strings.Contains(md.String(), want) {
 			t.Errorf("summary lacks %q:\n%s", want, md.String())
 		}
@@ -145,6 +147,25 @@ func TestMarks(t *testing.T) {
 	}
 	if rows := strings.Count(csv.String(), "\n"); rows != 1+3*3 {
 		t.Errorf("%d rows of CSV, want 10:\n%s", rows, csv.String())
+	}
+}
+
+// TestNotes wants notes in the page and in the summary, the oldest first, as they were written.
+func TestNotes(t *testing.T) {
+	s := filled(plan(1, endpoints))
+	at := time.Date(2026, 11, 29, 6, 0, 0, 0, time.UTC)
+	s.Notes = []report.Note{{At: at.Add(time.Hour), Text: "later"}, {At: at, Text: "a *build* ran\n# beside <it> | _all_ along"}}
+	var md, page bytes.Buffer
+	if err := errors.Join(s.Markdown(&md, s.Compare(nil)), s.Page(&page, s.Compare(nil))); err != nil {
+		t.Fatal(err)
+	}
+	const want = "\n## Notes\n\n" + `- 2026-11-29 06:00:00 UTC: a \*build\* ran # beside &lt;it> \| \_all\_ along` + "\n- 2026-11-29 07:00:00 UTC: later\n\nMedians;"
+	if !strings.Contains(md.String(), want) {
+		t.Errorf("the summary lacks %q:\n%s", want, md.String())
+	}
+	const shown = "<ul><li>2026-11-29 06:00:00 UTC: a *build* ran # beside &lt;it&gt; | _all_ along</li><li>2026-11-29 07:00:00 UTC: later</li></ul>"
+	if !strings.Contains(page.String(), shown) {
+		t.Errorf("the page lacks %q", shown)
 	}
 }
 

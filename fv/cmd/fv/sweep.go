@@ -82,7 +82,7 @@ Exit codes as of fv run: the worst verdict of all cells.`,
 	f.StringArrayVarP(&axes, "parameter", "p", nil, "NAME=VALUE,VALUE…: let this parameter take these values; once or twice")
 	f.IntVar(&o.Plan.Rounds, "repeat", 1, "rounds: how often each cell is measured")
 	f.Uint64Var(&o.Plan.Seed, "seed", 0, "seed of the order and of each run; 0 draws one and prints it")
-	f.DurationVar(&o.For, "for", 0, "begin no cell after this time; --resume measures the rest")
+	f.DurationVar(&o.For, "for", 0, "begin no cell after this time, of all sweeps of a preset together; --resume measures the rest")
 	f.StringVar(&show, "show", "", "show the quantities whose name matches this regular expression, such as 'rss|enforcement'")
 	f.StringVar(&o.Preset, "preset", "", "plan sweeps by what the machine can do: micro or macro")
 	f.StringVar(&o.Resume, "resume", "", "`folder` of a sweep to go on with")
