@@ -82,8 +82,11 @@ func orderedFlows(w *engine.World, o load.Order) (flows []effects.Flow, behind [
 		ends[load.OfNode] = []workloads.Pod{{Node: w.Fleet.State().LocalNode, IPs: []netip.Addr{node.Addr}}}
 	}
 	if o.To == load.OfService {
-		behind = keysOf(ends[load.OfPods][:o.Behind])
-		ends[load.OfPods] = ends[load.OfPods][o.Behind:]
+		here := ends[load.OfPods]
+		if len(here) < o.Behind {
+			return nil, nil, fmt.Errorf("traffic to a service: the node has %d pods, %d are to serve", len(here), o.Behind)
+		}
+		behind, ends[load.OfPods] = keysOf(here[:o.Behind]), here[o.Behind:]
 		ends[load.OfService] = []workloads.Pod{{Node: w.Fleet.State().LocalNode, IPs: []netip.Addr{effects.SpreadAddress}}}
 	}
 	senders, servers := ends[cmp.Or(o.From, load.OfPods)], ends[cmp.Or(o.To, load.OfPods)]

@@ -12,13 +12,13 @@ func TestOrderIsChecked(t *testing.T) {
 	if err := (Order{Pods: 2}).Check(); err != nil {
 		t.Error(err)
 	}
-	for _, good := range []Order{{Pods: 2, From: OfRemote}, {Pods: 2, To: OfNode}, {Pods: 2, From: OfNode, To: OfRemote}, {Pods: 5, To: OfService, Behind: 4}} {
+	for _, good := range []Order{{Pods: 2, From: OfRemote}, {Pods: 2, To: OfNode}, {Pods: 2, From: OfNode, To: OfRemote}, {Pods: 5, To: OfService, Behind: 4}, {Pods: 4, From: OfNode, To: OfService, Behind: 4}} {
 		if err := good.Check(); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, bad := range []Order{{Pods: 2, From: OfNode, To: OfNode}, {Pods: 2, From: OfRemote, To: OfRemote}, {Pods: 2, From: "moon"},
-		{Pods: 4, To: OfService, Behind: 4}, {Pods: 4, To: OfService}, {Pods: 4, Behind: 2}, {Pods: 4, From: OfService}, {Pods: 4, To: OfService, Behind: 2, IPv6: true}} {
+		{Pods: 4, To: OfService, Behind: 4}, {Pods: 3, From: OfNode, To: OfService, Behind: 4}, {Pods: 4, To: OfService}, {Pods: 4, Behind: 2}, {Pods: 4, From: OfService}, {Pods: 4, To: OfService, Behind: 2, IPv6: true}} {
 		if bad.Check() == nil {
 			t.Errorf("%+v is taken", bad)
 		}

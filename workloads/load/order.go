@@ -79,6 +79,9 @@ func (o Order) Check() error {
 	if to == OfService && o.Pods <= o.Behind && from != OfNode {
 		err = errors.Join(err, fmt.Errorf("traffic: of %d pods, %d are the service's servers: nobody is left to send", o.Pods, o.Behind))
 	}
+	if to == OfService && o.Pods < o.Behind && from == OfNode {
+		err = errors.Join(err, fmt.Errorf("traffic: of %d pods, %d are to be the service's servers", o.Pods, o.Behind))
+	}
 	if from == to && from != OfPods {
 		err = errors.Join(err, fmt.Errorf("traffic: from %s to %s does not pass the node's network of pods", from, to))
 	}
