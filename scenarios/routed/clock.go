@@ -35,7 +35,13 @@ const (
 // published. What may answer before and after the change must have nothing in common.
 func (p *Proxied) Time(ctx context.Context, w *engine.World, t Timed) error {
 	begun := time.Now()
-	published := p.awaitStatus(ctx, t)
+	looks, end := context.WithCancel(ctx)
+	published := awaitStatus(looks, t)
+	defer func() {
+		end()
+		for range published { // until it is over: nothing of the step may go on after it
+		}
+	}()
 	if err := t.Do(ctx); err != nil {
 		return fmt.Errorf("%s: %w", t.Operation, err)
 	}
@@ -62,11 +68,8 @@ func (p *Proxied) Time(ctx context.Context, w *engine.World, t Timed) error {
 		case <-tick.C:
 		}
 	}
-	if published == nil {
-		return nil
-	}
-	seen := <-published
-	if seen.err == nil {
+	seen, wanted := <-published
+	if wanted && seen.err == nil {
 		took(w, "route", t, "status published", begun, seen.at, lookEvery)
 	}
 	return seen.err
@@ -78,13 +81,15 @@ type publication struct {
 	err error
 }
 
-// awaitStatus looks at a status until it is published; nil: nobody wants to know.
-func (p *Proxied) awaitStatus(ctx context.Context, t Timed) <-chan publication {
-	if t.Status == nil {
-		return nil
-	}
+// awaitStatus looks at a status until it is published or ctx ends, tells that once and closes; nobody wants to know: it closes at once.
+func awaitStatus(ctx context.Context, t Timed) <-chan publication {
 	out := make(chan publication, 1)
+	if t.Status == nil {
+		close(out)
+		return out
+	}
 	go func() {
+		defer close(out)
 		begun := time.Now()
 		for {
 			there, err := t.Status(ctx)
@@ -99,7 +104,10 @@ func (p *Proxied) awaitStatus(ctx context.Context, t Timed) <-chan publication {
 				out <- publication{err: fmt.Errorf("%s: the status was not published within %v (last: %v): %w", t.Operation, 2*engine.DefaultBound, err, engine.ErrBroken)}
 				return
 			}
-			time.Sleep(lookEvery)
+			select {
+			case <-ctx.Done():
+			case <-time.After(lookEvery):
+			}
 		}
 	}()
 	return out

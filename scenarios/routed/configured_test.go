@@ -168,13 +168,13 @@ func TestFaultsOfPushes(t *testing.T) {
 		"another's backend for 100 ms": {func(w *watched) {
 			w.push(5, configured(t, hosts{"a.example": "b", "b.example": "b"}))
 			w.push(100, right)
-		}, []string{"a.example", "want shop/a-0", "got 10.0.0.98:80 for 100ms"}, 1},
+		}, []string{"a.example", "want always shop/a-0", "got 10.0.0.98:80 for 100ms"}, 1},
 		"a route is dropped twice": {func(w *watched) {
 			for range 2 {
 				w.push(5, configured(t, hosts{"a.example": "a"}))
 				w.push(7, right)
 			}
-		}, []string{"b.example", "want shop/b-0", "got 404 for 7ms"}, 2},
+		}, []string{"b.example", "want always shop/b-0", "got 404 for 7ms"}, 2},
 		"old, then new": {func(w *watched) {
 			w.changed("change ingress", modelled(after))()
 			w.push(5, right)
@@ -190,7 +190,7 @@ func TestFaultsOfPushes(t *testing.T) {
 			w.Agreed(time.Now().Add(time.Second))
 			w.push(5, right)
 			w.push(5, configured(t, after))
-		}, []string{"want shop/c-0, got 10.0.0.98:80 for 5ms"}, 1},
+		}, []string{"want always shop/c-0, got 10.0.0.98:80 for 5ms"}, 1},
 		"a route that comes without its cluster": {func(w *watched) {
 			more := hosts{"a.example": "a", "b.example": "b", "c.example": "c"}
 			w.changed("create ingress", modelled(more))()
@@ -203,6 +203,21 @@ func TestFaultsOfPushes(t *testing.T) {
 			w.push(5, configured(t, hosts{"a.example": "a"}))
 		}, nil, 0},
 		"one that is not over": {func(w *watched) { w.push(5, configured(t, hosts{"a.example": "a"})) }, []string{"b.example", "got 404"}, 1},
+		"one that is not over and has been asked for": {func(w *watched) {
+			w.push(5, configured(t, hosts{"a.example": "a"}))
+			_ = w.Tell(func(report.Finding) {})
+		}, []string{"b.example", "got 404"}, 1},
+		"an error for what no route is of": {func(w *watched) {
+			w.push(5, configured(t, hosts{"a.example": "a", "b.example": "b", "nobody.example": "c"}, "c"))
+			w.push(5, right)
+		}, []string{"nobody.example", "want always 404, got 503 for 5ms"}, 1},
+		"an error for a route that has gone": {func(w *watched) {
+			w.changed("delete ingress", modelled(hosts{"a.example": "a"}))()
+			w.push(5, configured(t, before, "b"))
+			w.Agreed(time.Now().Add(time.Second))
+			w.push(5, configured(t, before, "b"))
+			w.push(5, configured(t, hosts{"a.example": "a"}))
+		}, []string{"b.example", "want always 404, got 503 for 5ms"}, 1},
 		"a push that a proxy refuses": {func(w *watched) {
 			w.judge(proxyconfig.Push{Refused: "a domain is of two virtual hosts", Config: right})
 		}, []string{"refused: a domain"}, 1},

@@ -2,7 +2,6 @@ package routed
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -22,8 +21,6 @@ const (
 	watchedRequests = 64
 	// historyLimit is how many changes are remembered that are not known to be in force: what a push says while there are more is not judged.
 	historyLimit = 5000
-	// neverWrong names what the watch finds.
-	neverWrong = "never wrong"
 )
 
 // moment is a state of the model with the change that made it.
@@ -175,17 +172,17 @@ func (v *configWatch) look(r routing.Request, p proxyconfig.Push) {
 	v.judged[key] = true
 	legal, names := v.legal(r)
 	got := v.answer(p.Config, r, names)
-	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || !live(legal) && among(got.Backends, legal)
+	right := slices.ContainsFunc(legal, func(a routing.Answer) bool { return agrees(got, a) }) || comesOrGoes(legal) && among(got.Backends, legal)
 	b := v.open[key]
 	switch {
 	case right && b != nil:
-		b.until = p.Stamp.At
+		b.last = p.Stamp.At
 		v.told = append(v.told, b)
 		delete(v.open, key)
 	case right:
 	case b != nil:
-		b.pushes++
-		b.until = p.Stamp.At
+		b.number++
+		b.last = p.Stamp.At
 	case v.muddled(r):
 		v.pushes.Crowded++
 	default:
@@ -245,9 +242,9 @@ func among(pods []workloads.Key, legal []routing.Answer) bool {
 	return true
 }
 
-// live reports whether a request has backends by all answers that are legal. That of a route that comes or goes may meet any status meanwhile.
-func live(legal []routing.Answer) bool {
-	return !slices.ContainsFunc(legal, func(a routing.Answer) bool { return len(a.Backends) == 0 })
+// comesOrGoes reports whether a request may have backends already, or no more. It may meet any status meanwhile.
+func comesOrGoes(legal []routing.Answer) bool {
+	return len(legal) > 1 && slices.ContainsFunc(legal, func(a routing.Answer) bool { return len(a.Backends) == 0 })
 }
 
 // legal are the answers of all states that may be in use, each once, and the names of all that may be behind them.
@@ -301,27 +298,22 @@ func (v *configWatch) resample() {
 // Tell tells what was seen since the last call.
 func (v *configWatch) Tell(note func(report.Finding)) error {
 	v.mu.Lock()
-	f := report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(v.judged)}
-	packets := v.pushes
-	f.Packets = &packets
+	var all []report.Difference
 	for _, b := range v.told {
-		f.Violated(b.difference(), engine.MaxDifferences)
+		all = append(all, b.difference())
 	}
 	for _, why := range v.refused {
-		f.Violated(report.Difference{Violation: &report.Violation{ViolationClass: report.ViolationClass{Met: "refused"}, Packets: 1}, Fact: "a push", Want: "accepted", Got: "refused: " + why, Aspect: report.Routes, Kind: configKind}, engine.MaxDifferences)
+		all = append(all, report.Difference{
+			Violation: &report.Violation{ViolationClass: report.ViolationClass{Met: "refused"}, Packets: 1}, Fact: "a push", Want: "accepted", Got: "refused: " + why, Aspect: report.Routes, Kind: configKind,
+		})
 	}
-	nothing := len(v.judged)+len(v.refused) == 0
-	f = f.Excuse(v.Known)
+	pushes, judged := v.pushes, len(v.judged)
 	v.told, v.refused, v.judged, v.pushes = nil, nil, map[string]bool{}, report.PacketCounts{}
 	v.mu.Unlock()
-	if nothing {
+	if judged == 0 && len(all) == 0 {
 		return nil
 	}
-	note(f)
-	if f.Differing > 0 {
-		return fmt.Errorf("%s: %w", f.First(), engine.ErrBroken)
-	}
-	return nil
+	return tellWrong(report.Finding{Facts: judged, Packets: &pushes}, all, v.Known, note)
 }
 
 // Stop ends the watch.

@@ -6,27 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
 
-// wrongBackend is what a violation has met whose requests were answered by a pod that may not.
-const wrongBackend = "wrong backend"
-
 // violation is a row of requests of one route, without a right one between, that were answered as they must not be.
 type violation struct {
-	of          *Proxied
-	asking      *asking
-	met         string
-	legal       string
-	first, last time.Time // the first was begun, the last answered
-	requests    int
-	times       []report.Packet // of the first
-	answers     []string        // that differ
-	after       *change
-	changes     []report.ModelChange
+	row
+	of      *Proxied
+	asking  *asking
+	times   []report.Packet // of the first
+	answers []string        // that differ
+	changes []report.ModelChange
 }
 
 // violated notes a request that was answered as it must not be. The lock is held.
@@ -35,14 +27,17 @@ func (v *requestWatch) violated(a *asking, is verdict, o Outcome, t span) {
 		v.end(a)
 	}
 	if a.wrong == nil {
-		a.wrong = &violation{of: v.of, asking: a, met: metBy(o), legal: is.legal.String(), first: t.from, after: v.history.last(is, t)}
+		a.wrong = &violation{of: v.of, asking: a, row: row{asked: a.key, met: metBy(o), legal: is.legal.String(), first: t.from}}
+		if last := v.history.last(is, t); last != nil {
+			a.wrong.after, a.wrong.changed = last.verb, last.begun
+		}
 		for _, c := range v.history.around(is, a.key, t) {
 			a.wrong.changes = append(a.wrong.changes, c.record(is, a.key))
 		}
 		v.seen.violations = append(v.seen.violations, a.wrong)
 	}
 	b := a.wrong
-	b.requests++
+	b.number++
 	if t.from.Before(b.first) {
 		b.first = t.from
 	}
@@ -77,36 +72,26 @@ func (b *violation) difference() report.Difference {
 	if b.asking.request.TLS {
 		protocol, to = "HTTPS", b.of.HTTPS
 	}
-	v := &report.Violation{
-		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: protocol, Met: b.met},
+	v := report.Violation{
+		ViolationClass: report.ViolationClass{Family: report.IPv4, Protocol: protocol},
 		Flow: report.FlowEnds{
 			From: report.FlowEnd{Pod: "node", Addr: to.Addr().String()}, To: report.FlowEnd{Pod: "node", Addr: to.Addr().String()}, Protocol: protocol, Port: int(to.Port()),
 		},
-		Request: b.asking.key, Legal: b.legal, Answers: b.answers, Packets: b.requests, Times: b.times, Changes: b.changes,
+		Request: b.asking.key, Answers: b.answers, Times: b.times, Changes: b.changes,
 	}
 	if to.Addr().Is6() {
 		v.Family = report.IPv6
 	}
-	if b.after != nil {
-		v.After = b.after.verb
-	}
-	return report.Difference{
-		Fact: b.asking.key, Want: "always " + b.legal, Got: b.String(), Aspect: report.Requests, Kind: report.Request, Subject: b.asking.key,
-		From: b.first, Until: b.last, Violation: v,
-	}
+	return b.row.difference(v, b.String(), report.Requests, report.Request)
 }
 
-// String tells the violation in one line.
+// String tells what was met in one line.
 func (b *violation) String() string {
-	at, lasted := b.first.UTC().Format("15:04:05.000"), b.last.Sub(b.first).Round(100*time.Microsecond)
-	told := fmt.Sprintf("%d requests met %s within %v from %s on", b.requests, strings.Join(b.answers, ", "), lasted, at)
-	if b.requests == 1 {
-		told = fmt.Sprintf("1 request met %s at %s", b.answers[0], at)
+	long, since := b.lasted()
+	if b.number == 1 {
+		return fmt.Sprintf("1 request met %s at %s", b.answers[0], since)
 	}
-	if b.after != nil {
-		told += fmt.Sprintf(", %v after %q began", b.first.Sub(b.after.begun).Round(100*time.Microsecond), b.after.verb)
-	}
-	return told
+	return fmt.Sprintf("%d requests met %s within %v from %s on", b.number, strings.Join(b.answers, ", "), long, since)
 }
 
 // tellLost tells how many requests failed while the SUT was kept from running; empty: none did.

@@ -196,7 +196,7 @@ func (v *requestWatch) draw() {
 		}
 	}
 	v.sample = kept
-	if live > 0 && v.wanted.IsZero() {
+	if len(all) > 0 && v.wanted.IsZero() {
 		v.wanted = now
 	}
 }
@@ -301,37 +301,27 @@ func (v *requestWatch) lost(t span) bool {
 	return false
 }
 
-// finding tells what was seen since the last one; false if nothing was.
-func (v *requestWatch) finding() (f report.Finding, any bool) {
+// Tell tells what was seen since the last call.
+func (v *requestWatch) Tell(note func(report.Finding)) error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	seen := v.seen
 	v.seen = tally{}
 	for _, a := range v.sample {
 		a.wrong = nil // what goes on is told as another one
 	}
-	f = report.Finding{Kind: report.Expectation, Name: neverWrong, Facts: len(seen.asked), Packets: &seen.requests, Note: tellLost(seen.lost)}
+	var all []report.Difference
 	for _, b := range seen.violations {
-		f.Violated(b.difference(), engine.MaxDifferences)
+		all = append(all, b.difference())
 	}
-	f = f.Excuse(v.known)
+	v.mu.Unlock()
+	f := report.Finding{Facts: len(seen.asked), Packets: &seen.requests, Note: tellLost(seen.lost)}
 	if seen.failed != nil {
 		f.Error = seen.failed.Error()
 	}
-	return f, len(seen.asked) > 0 || seen.failed != nil || f.Note != ""
-}
-
-// Tell tells what was seen since the last call.
-func (v *requestWatch) Tell(note func(report.Finding)) error {
-	f, any := v.finding()
-	if !any {
+	if len(seen.asked) == 0 && seen.failed == nil && f.Note == "" {
 		return nil
 	}
-	note(f)
-	if f.Differing > 0 {
-		return fmt.Errorf("%s: %w", f.First(), engine.ErrBroken)
-	}
-	return nil
+	return tellWrong(f, all, v.known, note)
 }
 
 // Drain waits until it is known what became of all requests so far, and tells note of what no check has told yet.
