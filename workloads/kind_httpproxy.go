@@ -2,6 +2,8 @@ package workloads
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,8 +75,8 @@ func (p HTTPProxy) spec() map[string]any {
 		if r.Prefix != "" {
 			conditions = append(conditions, map[string]any{"prefix": r.Prefix})
 		}
-		for name, value := range r.Headers {
-			conditions = append(conditions, map[string]any{"header": map[string]any{"name": name, "exact": value}})
+		for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+			conditions = append(conditions, map[string]any{"header": map[string]any{"name": name, "exact": r.Headers[name]}})
 		}
 		for _, s := range r.Services {
 			services = append(services, map[string]any{"name": s.Name, "port": int64(s.Port), "weight": s.Weight})

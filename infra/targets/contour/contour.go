@@ -6,11 +6,8 @@ package contour
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
-	"regexp"
-	"slices"
 	"strconv"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -28,8 +25,7 @@ import (
 )
 
 const (
-	name           = "contour" // of the target, its component, its program, its user and its class
-	kubeconfigPath = "/var/lib/contour/kubeconfig"
+	name = "contour" // of the target, its component, its program, its user and its class
 
 	xdsPort     = 8001
 	metricsPort = 8000
@@ -45,18 +41,17 @@ var _ = targets.Register(targets.Info{
 		Name: name, Title: "Contour", Module: "github.com/projectcontour/contour", Variable: "CONTOUR", CRDs: true,
 	}},
 	New: func(o targets.Options) (targets.Target, error) {
-		for _, s := range o.Settings {
-			if s != workloads.NoResync && s != workloads.CountsAll {
-				return nil, fmt.Errorf("%s knows no setting %q", name, s)
-			}
-		}
-		return contour{o}, nil
+		p := program(o)
+		return contour{p}, p.Check()
 	},
 })
 
-type contour struct{ targets.Options }
+type contour struct{ targets.Program }
 
-func (contour) Name() string { return name }
+// program has no first line: Contour does not log its version, so that of the release that is built counts.
+func program(o targets.Options) targets.Program {
+	return targets.Program{Options: o, Named: name, DebugPort: debugPort}
+}
 
 func (c contour) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
@@ -70,30 +65,13 @@ func (c contour) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec,
 }
 
 func (c contour) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, error) {
-	config, err := cp.Kubeconfig(name)
-	if err != nil {
-		return infra.Spec{}, err
-	}
-	command := c.Command
-	if len(command) == 0 {
-		command = []string{name}
-	}
-	env := map[string]string{}
-	if slices.Contains(c.Settings, workloads.CountsAll) {
-		env["GODEBUG"] = "memprofilerate=1"
-	}
-	maps.Copy(env, c.Env)
-	command = slices.Concat(command, []string{
-		"serve", "--insecure", "--disable-leader-election", "--kubeconfig=" + kubeconfigPath,
-		"--xds-address=127.0.0.1", "--xds-port=" + strconv.Itoa(xdsPort), "--ingress-class-name=" + name, "--ingress-status-address=" + node.Addr.String(),
-		"--health-port=" + strconv.Itoa(healthPort), "--http-port=" + strconv.Itoa(metricsPort),
-		"--debug-http-address=127.0.0.1", "--debug-http-port=" + strconv.Itoa(debugPort),
-		"--envoy-service-http-port=" + strconv.Itoa(httpPort), "--envoy-service-https-port=" + strconv.Itoa(httpsPort),
-	})
-	return infra.Spec{
-		Role: infra.RoleAgent, Component: name, Command: command, Env: env, Join: infra.RoleNode,
-		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}}, Memory: c.Memory,
-	}, nil
+	return c.Spec(cp, nil,
+		"serve", "--insecure", "--disable-leader-election", "--kubeconfig="+c.KubeconfigPath(),
+		"--xds-address=127.0.0.1", "--xds-port="+strconv.Itoa(xdsPort), "--ingress-class-name="+name, "--ingress-status-address="+node.Addr.String(),
+		"--health-port="+strconv.Itoa(healthPort), "--http-port="+strconv.Itoa(metricsPort),
+		"--debug-http-address=127.0.0.1", "--debug-http-port="+strconv.Itoa(debugPort),
+		"--envoy-service-http-port="+strconv.Itoa(httpPort), "--envoy-service-https-port="+strconv.Itoa(httpsPort),
+	)
 }
 
 // Install makes Contour's CRDs, gives it the rights of its own role, and makes the node's object.
@@ -141,20 +119,6 @@ func (contour) Ready(ctx context.Context, client *http.Client, addr netip.Addr) 
 	return targets.Get(ctx, client, addr, healthPort, "/healthz")
 }
 
-// forbidden is what client-go logs of a kind that may not be listed.
-var forbidden = regexp.MustCompile(`([\w.-]+) is forbidden`)
-
-// LacksIn tells which rights Contour asked for in vain.
-func (contour) LacksIn(log []byte) string {
-	if found := forbidden.FindSubmatch(log); found != nil {
-		return "it lacks the right to list " + string(found[1])
-	}
-	return ""
-}
-
-// VersionIn returns nothing: Contour does not log its version, so that of the release that is built counts.
-func (contour) VersionIn([]byte) string { return "" }
-
 // KnownIssues are Contour's.
 func (contour) KnownIssues() []report.KnownIssue {
 	var known []report.KnownIssue
@@ -168,19 +132,10 @@ func (contour) KnownIssues() []report.KnownIssue {
 	return known
 }
 
-// Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
-func (contour) Quiesce(ctx context.Context, addr netip.Addr) error {
-	return targets.Get(ctx, targets.Direct, netip.AddrFrom4([4]byte{127, 0, 0, 1}), debugPort, "/debug/pprof/heap?gc=1")
+// Quiesce collects garbage: Contour's profiles are on the node's loopback address.
+func (c contour) Quiesce(ctx context.Context, _ netip.Addr) error {
+	return c.Program.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 }
-
-// HostInterface is a name of ours: Contour does not look at interfaces.
-func (contour) HostInterface(namespace, pod string) string { return targets.VethName(namespace, pod) }
-
-// Decorate adds nothing: Contour looks at no pods.
-func (contour) Decorate(any) {}
-
-// Presentation says that whoever plugs pods routes to them.
-func (contour) Presentation() targets.Presentation { return targets.Presentation{} }
 
 // Gauges that Contour alone has.
 const (
@@ -192,15 +147,12 @@ const (
 
 // Gauges are the standard ones of a Go program, and some of Contour's.
 func (contour) Gauges() map[metrics.Gauge]metrics.Selector {
-	return map[metrics.Gauge]metrics.Selector{
-		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
-		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
-		metrics.Goroutines:  {Metric: "go_goroutines"},
-		ingresses:           {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "Ingress"}},
-		httpProxies:         {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "HTTPProxy"}},
-		rebuilds:            {Metric: "contour_dagrebuild_total"},
-		statusUpdates:       {Metric: "contour_status_update_total", Labels: map[string]string{"kind": "Ingress"}},
-	}
+	return targets.GoGauges(map[metrics.Gauge]metrics.Selector{
+		ingresses:     {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "Ingress"}},
+		httpProxies:   {Metric: "contour_dag_cache_object", Labels: map[string]string{"kind": "HTTPProxy"}},
+		rebuilds:      {Metric: "contour_dagrebuild_total"},
+		statusUpdates: {Metric: "contour_status_update_total", Labels: map[string]string{"kind": "Ingress"}},
+	})
 }
 
 // Features are what Contour does. It knows no policies.

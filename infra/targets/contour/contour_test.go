@@ -23,7 +23,7 @@ func TestAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"contour", "serve", "--kubeconfig=" + kubeconfigPath, "--xds-address=127.0.0.1", "--ingress-class-name=contour", "--ingress-status-address=172.18.0.4"} {
+	for _, word := range []string{"contour", "serve", "--kubeconfig=/var/lib/contour/kubeconfig", "--xds-address=127.0.0.1", "--ingress-class-name=contour", "--ingress-status-address=172.18.0.4"} {
 		if !slices.Contains(spec.Command, word) {
 			t.Errorf("%q lacks %q", spec.Command, word)
 		}
@@ -45,7 +45,7 @@ func TestSeed(t *testing.T) {
 	if err := os.WriteFile(file, []byte(crd), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := contour{targets.Options{Manifests: []string{dir}}}
+	c := contour{program(targets.Options{Manifests: []string{dir}})}
 	if _, err := c.Seed(); err == nil || !strings.Contains(err.Error(), "no role contour") {
 		t.Errorf("without a role: %v", err)
 	}
@@ -65,10 +65,10 @@ func TestSeed(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	const log = `time="2026-11-29T00:00:00Z" level=error msg="failed to list *v1.Secret: secrets is forbidden: User \"contour\" cannot list resource"` + "\n"
-	if got := (contour{}).LacksIn([]byte(log)); got != "it lacks the right to list secrets" {
+	if got := (contour{program(targets.Options{})}).LacksIn([]byte(log)); got != "it lacks the right to list secrets" {
 		t.Errorf("lacks %q", got)
 	}
-	if got := (contour{}).VersionIn([]byte(log)) + (contour{}).LacksIn(nil); got != "" {
+	if got := (contour{program(targets.Options{})}).VersionIn([]byte(log)) + (contour{program(targets.Options{})}).LacksIn(nil); got != "" {
 		t.Errorf("of nothing: %q", got)
 	}
 }

@@ -20,7 +20,7 @@ func TestAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"kube-router", "--hostname-override=n1", "--iptables-sync-period=24h", "--kubeconfig=" + kubeconfigPath, "--run-service-proxy=false"} {
+	for _, word := range []string{"kube-router", "--hostname-override=n1", "--iptables-sync-period=24h", "--kubeconfig=/var/lib/kube-router/kubeconfig", "--run-service-proxy=false"} {
 		if !slices.Contains(spec.Command, word) {
 			t.Errorf("%q lacks %q", spec.Command, word)
 		}
@@ -36,13 +36,13 @@ func TestAgent(t *testing.T) {
 func TestLog(t *testing.T) {
 	const log = "I1125 03:47:41.908488      12 version.go:66] Running kube-router version v2.1.0, built on , go1.26.8\n" +
 		"E1125 03:47:42.1      12 reflector.go:147] failed to list *v1.Pod: pods is forbidden: User \"kube-router\" cannot list resource\n"
-	if got := (router{}).VersionIn([]byte(log)); got != "v2.1.0" {
+	if got := (router{program(targets.Options{})}).VersionIn([]byte(log)); got != "v2.1.0" {
 		t.Errorf("version %q", got)
 	}
-	if got := (router{}).LacksIn([]byte(log)); got != "it lacks the right to list pods" {
+	if got := (router{program(targets.Options{})}).LacksIn([]byte(log)); got != "it lacks the right to list pods" {
 		t.Errorf("lacks %q", got)
 	}
-	if got := (router{}).VersionIn(nil) + (router{}).LacksIn(nil); got != "" {
+	if got := (router{program(targets.Options{})}).VersionIn(nil) + (router{program(targets.Options{})}).LacksIn(nil); got != "" {
 		t.Errorf("of nothing: %q", got)
 	}
 }

@@ -6,11 +6,9 @@ package traefik
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -27,9 +25,8 @@ import (
 )
 
 const (
-	name           = "traefik" // of the target, its component, its program, its user and its classes
-	kubeconfigPath = "/var/lib/traefik/kubeconfig"
-	controller     = "traefik.io/ingress-controller"
+	name       = "traefik" // of the target, its component, its program, its user and its classes
+	controller = "traefik.io/ingress-controller"
 
 	httpPort  = 8000
 	httpsPort = 8443
@@ -45,18 +42,19 @@ var _ = targets.Register(targets.Info{
 		Name: name, Title: "Traefik", Module: "github.com/traefik/traefik/v3", Variable: "TRAEFIK", CRDs: true,
 	}},
 	New: func(o targets.Options) (targets.Target, error) {
-		for _, s := range o.Settings {
-			if s != workloads.NoResync && s != workloads.CountsAll {
-				return nil, fmt.Errorf("%s knows no setting %q", name, s)
-			}
-		}
-		return traefik{o}, nil
+		p := program(o)
+		return traefik{p}, p.Check()
 	},
 })
 
-type traefik struct{ targets.Options }
+type traefik struct{ targets.Program }
 
-func (traefik) Name() string { return name }
+// startLine is what Traefik logs first.
+var startLine = regexp.MustCompile(`Traefik version (\d\S*)`)
+
+func program(o targets.Options) targets.Program {
+	return targets.Program{Options: o, Named: name, DebugPort: adminPort, Started: startLine}
+}
 
 func (t traefik) Facts() infra.TargetFacts {
 	return infra.TargetFacts{
@@ -69,23 +67,7 @@ func (t traefik) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec,
 }
 
 func (t traefik) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, error) {
-	config, err := cp.Kubeconfig(name)
-	if err != nil {
-		return infra.Spec{}, err
-	}
-	command := t.Command
-	if len(command) == 0 {
-		command = []string{name}
-	}
-	env := map[string]string{"KUBECONFIG": kubeconfigPath}
-	if slices.Contains(t.Settings, workloads.CountsAll) {
-		env["GODEBUG"] = "memprofilerate=1"
-	}
-	maps.Copy(env, t.Env)
-	return infra.Spec{
-		Role: infra.RoleAgent, Component: name, Command: slices.Concat(command, t.flags(node)), Env: env, Join: infra.RoleNode,
-		Files: []infra.File{{Path: kubeconfigPath, Mode: 0o600, Data: config}}, Memory: t.Memory,
-	}, nil
+	return t.Spec(cp, map[string]string{"KUBECONFIG": t.KubeconfigPath()}, t.flags(node)...)
 }
 
 // flags are those of a plain ingress controller. Two are not Traefik's defaults: paths match by whole elements, as the API says, and a service
@@ -132,52 +114,12 @@ func (traefik) Ready(ctx context.Context, client *http.Client, addr netip.Addr) 
 	return targets.Get(ctx, client, addr, adminPort, "/ping")
 }
 
-var (
-	// startLine is what Traefik logs first.
-	startLine = regexp.MustCompile(`Traefik version (\d\S*)`)
-	// forbidden is what client-go logs of a kind that may not be listed.
-	forbidden = regexp.MustCompile(`([\w.-]+) is forbidden`)
-)
-
-// VersionIn reads what Traefik said when it started.
-func (traefik) VersionIn(log []byte) string {
-	if found := startLine.FindSubmatch(log); found != nil {
-		return "v" + string(found[1])
-	}
-	return ""
-}
-
-// LacksIn tells which rights Traefik asked for in vain.
-func (traefik) LacksIn(log []byte) string {
-	if found := forbidden.FindSubmatch(log); found != nil {
-		return "it lacks the right to list " + string(found[1])
-	}
-	return ""
-}
-
-// Quiesce collects garbage: pprof does so before it takes a heap profile when asked with gc=1.
-func (traefik) Quiesce(ctx context.Context, addr netip.Addr) error {
-	return targets.Get(ctx, targets.Direct, addr, adminPort, "/debug/pprof/heap?gc=1")
-}
-
-// HostInterface is a name of ours: Traefik does not look at interfaces.
-func (traefik) HostInterface(namespace, pod string) string { return targets.VethName(namespace, pod) }
-
-// Decorate adds nothing: Traefik looks at no pods.
-func (traefik) Decorate(any) {}
-
-// Presentation says that whoever plugs pods routes to them.
-func (traefik) Presentation() targets.Presentation { return targets.Presentation{} }
-
 // Gauges are the standard ones of a Go program, and how often Traefik took up another configuration; none of its own counts what the model holds.
 func (traefik) Gauges() map[metrics.Gauge]metrics.Selector {
-	return map[metrics.Gauge]metrics.Selector{
-		metrics.HeapObjects: {Metric: "go_memstats_heap_objects"},
-		metrics.HeapBytes:   {Metric: "go_memstats_heap_alloc_bytes"},
-		metrics.Goroutines:  {Metric: "go_goroutines"},
-		"config_reloads":    {Metric: "traefik_config_reloads_total"},
-		"open_connections":  {Metric: "traefik_open_connections"},
-	}
+	return targets.GoGauges(map[metrics.Gauge]metrics.Selector{
+		"config_reloads":   {Metric: "traefik_config_reloads_total"},
+		"open_connections": {Metric: "traefik_open_connections"},
+	})
 }
 
 // Features are what Traefik does. It knows no policies.
