@@ -18,7 +18,7 @@ type Timed struct {
 	Load      string          // what goes on besides
 	Request   routing.Request // whose answer it changes
 	Do        func(context.Context) error
-	// Status is asked for the status of the route meanwhile, and tells whether it is published; nil: it is not looked at.
+	// Status is asked for the status of the route after the write, and tells whether it is published; nil: it is not looked at.
 	Status func(context.Context) (bool, error)
 }
 
@@ -35,16 +35,16 @@ const (
 // published. What may answer before and after the change must have nothing in common.
 func (p *Proxied) Time(ctx context.Context, w *engine.World, t Timed) error {
 	begun := time.Now()
+	if err := t.Do(ctx); err != nil {
+		return fmt.Errorf("%s: %w", t.Operation, err)
+	}
 	looks, end := context.WithCancel(ctx)
-	published := awaitStatus(looks, t)
+	published := awaitStatus(looks, t) // before the write it may be published of what was there
 	defer func() {
 		end()
 		for range published { // until it is over: nothing of the step may go on after it
 		}
 	}()
-	if err := t.Do(ctx); err != nil {
-		return fmt.Errorf("%s: %w", t.Operation, err)
-	}
 	want := routing.NewTable(p.Dialect, w.Fleet.State()).Answer(t.Request)
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
