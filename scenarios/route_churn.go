@@ -71,12 +71,12 @@ func churnOne(ctx context.Context, w *engine.World, n int) error {
 	there := w.Fleet.State().Ingresses().Has(key)
 	switch draw := w.Rand.IntN(4); {
 	case !there:
-		return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.route(key.Name, host(i), key)})
+		return w.Fleet.AddIngresses(ctx, []workloads.Ingress{f.Route(key.Name, host(i), key)})
 	case draw == 0:
 		return w.Fleet.RemoveIngresses(ctx, []workloads.Key{key})
 	case draw == 1:
 		to := workloads.Key{Namespace: key.Namespace, Name: serviceName(w.Rand.IntN(n))}
-		return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.route(key.Name, host(i), to)})
+		return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.Route(key.Name, host(i), to)})
 	}
 	some := []workloads.Pod{pods[i%len(pods)]}
 	for range w.Rand.IntN(3) {
@@ -84,7 +84,7 @@ func churnOne(ctx context.Context, w *engine.World, n int) error {
 			some = append(some, p)
 		}
 	}
-	return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.slice(key, some[w.Rand.IntN(len(some)):]...)})
+	return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.Slice(key, some[w.Rand.IntN(len(some)):]...)})
 }
 
 // amidRoutes does something while routes that nothing else is about come and go.
@@ -101,7 +101,7 @@ func amidRoutes(ctx context.Context, w *engine.World, perSecond float64, do func
 				failed, living = w.Fleet.RemoveIngresses(context.WithoutCancel(ctx), living[:1]), living[1:]
 				continue
 			}
-			guest := f.route(fmt.Sprintf("guest-%d", i), fmt.Sprintf("guest-%d.example", i), to)
+			guest := f.Route(fmt.Sprintf("guest-%d", i), fmt.Sprintf("guest-%d.example", i), to)
 			failed, living = w.Fleet.AddIngresses(context.WithoutCancel(ctx), []workloads.Ingress{guest}), append(living, guest.Key)
 		}
 		churned <- errors.Join(failed, w.Fleet.RemoveIngresses(context.WithoutCancel(ctx), living))

@@ -39,7 +39,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	pods := f.pods()
 	one, other := workloads.Key{Namespace: pods[0].Namespace, Name: serviceName(n)}, workloads.Key{Namespace: pods[0].Namespace, Name: serviceName(n + 1)}
 	first, second := pods[n%len(pods)], pods[(n+1)%len(pods)]
-	route := f.route("timed", "timed.example", one)
+	route := f.Route("timed", "timed.example", one)
 	timed := func(operation string, status bool, do func(context.Context) error) routed.Timed {
 		t := routed.Timed{Operation: operation, Load: load, Request: ask("timed.example"), Do: do}
 		if status && w.SUT.HasFeature(workloads.RouteStatus) {
@@ -49,7 +49,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	}
 	endpoints := func(pods ...workloads.Pod) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.slice(one, pods...)})
+			return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.Slice(one, pods...)})
 		}
 	}
 	for _, step := range []func() error{
@@ -58,7 +58,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 		},
 		func() error {
 			return e.Time(ctx, w, timed("route moved", false, func(ctx context.Context) error {
-				return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.route("timed", "timed.example", other)})
+				return w.Fleet.ChangeIngresses(ctx, []workloads.Ingress{f.Route("timed", "timed.example", other)})
 			}))
 		},
 		func() error {

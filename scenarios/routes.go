@@ -3,8 +3,6 @@ package scenarios
 import (
 	"fmt"
 
-	networkingv1 "k8s.io/api/networking/v1"
-
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/scenarios/routed"
 	"github.com/nodefv/nodefv/workloads"
@@ -13,16 +11,13 @@ import (
 
 // shopfront is a cluster whose pods stand behind services, and routes that lead to them.
 type shopfront struct {
-	w     *engine.World
-	class string
+	routed.Front
+	w *engine.World
 }
 
 func frontOf(w *engine.World) shopfront {
-	return shopfront{w, routed.DialectOf(w).IngressClass}
+	return shopfront{routed.FrontOf(w), w}
 }
-
-// frontPort is the port of all services.
-const frontPort = 80
 
 // pods returns the local pods, oldest first: those that serve.
 func (f shopfront) pods() []workloads.Pod {
@@ -32,50 +27,8 @@ func (f shopfront) pods() []workloads.Pod {
 	return pods
 }
 
-// service is one of some pods of a namespace, with its endpoints.
-func (f shopfront) service(name string, pods ...workloads.Pod) (workloads.Service, workloads.EndpointSlice) {
-	key := workloads.Key{Namespace: pods[0].Namespace, Name: name}
-	return workloads.Service{Key: key, Ports: []workloads.ServicePort{{Name: "http", Port: frontPort, Target: routed.BackendPort}}}, f.slice(key, pods...)
-}
-
-// slice holds the endpoints of a service.
-func (f shopfront) slice(service workloads.Key, pods ...workloads.Pod) workloads.EndpointSlice {
-	slice := workloads.EndpointSlice{Key: service, Service: service.Name, Ports: []workloads.EndpointPort{{Name: "http", Port: routed.BackendPort}}}
-	for _, p := range pods {
-		if e, ok := workloads.EndpointOf(p, false); ok {
-			slice.Endpoints = append(slice.Endpoints, e)
-		}
-	}
-	return slice
-}
-
 // host is the name of a route's own.
 func host(i int) string { return fmt.Sprintf("route-%d.example", i) }
-
-// route is an Ingress that leads all requests for a host to a service.
-func (f shopfront) route(name, host string, service workloads.Key) workloads.Ingress {
-	return f.ingress(workloads.Key{Namespace: service.Namespace, Name: name}, f.rule(host, f.path("/", false, service.Name)))
-}
-
-func (f shopfront) ingress(key workloads.Key, rules ...networkingv1.IngressRule) workloads.Ingress {
-	return workloads.Ingress{Key: key, Spec: networkingv1.IngressSpec{IngressClassName: &f.class, Rules: rules}}
-}
-
-func (f shopfront) rule(host string, paths ...networkingv1.HTTPIngressPath) networkingv1.IngressRule {
-	return networkingv1.IngressRule{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: paths}}}
-}
-
-func (f shopfront) path(pattern string, exact bool, service string) networkingv1.HTTPIngressPath {
-	kind := networkingv1.PathTypePrefix
-	if exact {
-		kind = networkingv1.PathTypeExact
-	}
-	return networkingv1.HTTPIngressPath{Path: pattern, PathType: &kind, Backend: backendOf(service)}
-}
-
-func backendOf(service string) networkingv1.IngressBackend {
-	return networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: frontPort}}}
-}
 
 // ask is the request for a host's root.
 func ask(host string) routing.Request { return routing.Request{Host: host, Path: "/"} }

@@ -43,7 +43,7 @@ func serveEach(ctx context.Context, w *engine.World, n int) error {
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
 	for i := range n {
-		service, slice := f.service(serviceName(i), pods[i%len(pods)])
+		service, slice := f.Service(serviceName(i), pods[i%len(pods)])
 		services, slices = append(services, service), append(slices, slice)
 	}
 	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices))
@@ -58,7 +58,7 @@ func routesTo(w *engine.World, n, further int) (all []workloads.Ingress) {
 			for to = (to + 1) % n; pods[to%len(pods)].Namespace != pods[i%len(pods)].Namespace; to = (to + 1) % n {
 			}
 		}
-		all = append(all, f.route(serviceName(i), host(i), workloads.Key{Namespace: pods[i%len(pods)].Namespace, Name: serviceName(to)}))
+		all = append(all, f.Route(serviceName(i), host(i), workloads.Key{Namespace: pods[i%len(pods)].Namespace, Name: serviceName(to)}))
 	}
 	return all
 }
