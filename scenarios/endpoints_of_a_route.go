@@ -51,7 +51,7 @@ func routesToHalf(ctx context.Context, w *engine.World, n int) error {
 	var slices []workloads.EndpointSlice
 	var routes []workloads.Object
 	for i := range n {
-		service, slice := f.service(serviceName(i), pods[:len(pods)/2]...)
+		service, slice := f.Service(serviceName(i), pods[:len(pods)/2]...)
 		services, slices, routes = append(services, service), append(slices, slice), append(routes, f.route(serviceName(i), host(i), service.Key))
 	}
 	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))
@@ -63,7 +63,7 @@ func endpointsTo(ctx context.Context, w *engine.World, n int, cut func([]workloa
 	pods := f.pods()
 	var all []workloads.EndpointSlice
 	for i := range n {
-		all = append(all, f.slice(workloads.Key{Namespace: pods[0].Namespace, Name: serviceName(i)}, cut(pods)...))
+		all = append(all, f.Slice(workloads.Key{Namespace: pods[0].Namespace, Name: serviceName(i)}, cut(pods)...))
 	}
 	return w.Fleet.ChangeEndpointSlices(ctx, all)
 }

@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
+	"github.com/nodefv/nodefv/scenarios/routed"
 	"github.com/nodefv/nodefv/workloads"
 )
 
 var _ = register(func(Params) engine.Scenario {
 	const services = 3
 	share := func(service string, weight int32) workloads.RouteBackend {
-		return workloads.RouteBackend{Service: service, Port: frontPort, Weight: weight}
+		return workloads.RouteBackend{Service: service, Port: routed.FrontPort, Weight: weight}
 	}
 	lead := func(name string, backends ...workloads.RouteBackend) engine.Step {
 		return engine.Step{Name: name, Do: func(ctx context.Context, w *engine.World) error {
@@ -35,12 +36,12 @@ var _ = register(func(Params) engine.Scenario {
 			lead("others", share(b, 1), share(c, 2)),
 			lead("not there", share("nobody", 1)),
 			lead("half is not there", share(a, 1), share("nobody", 1)),
-			lead("no such port", workloads.RouteBackend{Service: a, Port: frontPort + 1, Weight: 1}),
+			lead("no such port", workloads.RouteBackend{Service: a, Port: routed.FrontPort + 1, Weight: 1}),
 			lead("not there, without weight", share(a, 1), share("nobody", 0)),
 			lead("again", share(a, 1), share(b, 1)),
 			{Name: "one without endpoints", Do: func(ctx context.Context, w *engine.World) error {
 				f := frontOf(w)
-				return w.Fleet.Change(ctx, f.slice(workloads.Key{Namespace: f.pods()[0].Namespace, Name: a}))
+				return w.Fleet.Change(ctx, f.Slice(workloads.Key{Namespace: f.pods()[0].Namespace, Name: a}))
 			}},
 			lead("none with endpoints", share(a, 1)),
 		},

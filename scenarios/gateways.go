@@ -51,5 +51,5 @@ func (f shopfront) httpRoute(key workloads.Key, hosts []string, rules ...workloa
 
 // rule leads to a service what some matches match.
 func rule(service string, matches ...workloads.HTTPRouteMatch) workloads.HTTPRouteRule {
-	return workloads.HTTPRouteRule{Matches: matches, Backends: []workloads.RouteBackend{{Service: service, Port: frontPort, Weight: 1}}}
+	return workloads.HTTPRouteRule{Matches: matches, Backends: []workloads.RouteBackend{{Service: service, Port: routed.FrontPort, Weight: 1}}}
 }

@@ -18,8 +18,8 @@ var _ = register(func(Params) engine.Scenario {
 			f := frontOf(w)
 			pods := f.pods()
 			longer := workloads.Namespace{Name: pods[0].Namespace + "-x"}
-			service, slice := f.service("x-web", pods[0])
-			other, its := f.service("web", pods[1])
+			service, slice := f.Service("x-web", pods[0])
+			other, its := f.Service("web", pods[1])
 			other.Namespace, its.Namespace = longer.Name, longer.Name
 			return errors.Join(
 				w.Fleet.Add(ctx, longer, service, slice, other, its), f.open(ctx),

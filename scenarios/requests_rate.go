@@ -81,7 +81,7 @@ func (l *rated) serve(ctx context.Context, w *engine.World) error {
 	var slices []workloads.EndpointSlice
 	var routes []workloads.Object
 	for i := range l.routes {
-		service, slice := f.service(fmt.Sprintf("route-%04d", i), pods[:min(len(pods), 1000)]...)
+		service, slice := f.Service(fmt.Sprintf("route-%04d", i), pods[:min(len(pods), 1000)]...)
 		services, slices, routes = append(services, service), append(slices, slice), append(routes, f.route(service.Name, routeHost(i), service.Key))
 	}
 	err := errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx), w.Fleet.Add(ctx, routes...))

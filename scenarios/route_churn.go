@@ -84,7 +84,7 @@ func churnOne(ctx context.Context, w *engine.World, n int) error {
 			some = append(some, p)
 		}
 	}
-	return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.slice(key, some[w.Rand.IntN(len(some)):]...)})
+	return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.Slice(key, some[w.Rand.IntN(len(some)):]...)})
 }
 
 // amidRoutes does something while routes that nothing else is about come and go.

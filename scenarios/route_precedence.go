@@ -49,9 +49,9 @@ var (
 		"Of several prefixes that match, by whole elements of the path, the longest counts; a wildcard stands for one label; what no rule matches is not found.",
 		func(f shopfront, to []string, in string) []workloads.Object {
 			return []workloads.Object{
-				f.ingress(workloads.Key{Namespace: in, Name: "prefixes"},
-					f.rule("p.example", f.path("/", false, to[0]), f.path("/foo", false, to[1]), f.path("/foo/bar/", false, to[2])), f.rule("q.example", f.path("/only", false, to[3]))),
-				f.ingress(workloads.Key{Namespace: in, Name: "wildcard"}, f.rule("*.wild.example", f.path("/", false, to[4]))),
+				f.Ingress(workloads.Key{Namespace: in, Name: "prefixes"},
+					f.Rule("p.example", f.Path("/", false, to[0]), f.Path("/foo", false, to[1]), f.Path("/foo/bar/", false, to[2])), f.Rule("q.example", f.Path("/only", false, to[3]))),
+				f.Ingress(workloads.Key{Namespace: in, Name: "wildcard"}, f.Rule("*.wild.example", f.Path("/", false, to[4]))),
 			}
 		},
 		append(paths("p.example", "/", "/foo", "/foo/", "/foobar", "/foo/x", "/foo/bar", "/foo/barn", "/foo/bar/x", "/FOO", "/x/foo"),
@@ -60,16 +60,16 @@ var (
 	_ = register(precedence(workloads.HTTPRouting, "exact path before prefix",
 		"An exact path counts for what it says alone, before a prefix that is as long or shorter.",
 		func(f shopfront, to []string, in string) []workloads.Object {
-			return []workloads.Object{f.ingress(workloads.Key{Namespace: in, Name: "exact"},
-				f.rule("e.example", f.path("/foo", false, to[0]), f.path("/foo", true, to[1]), f.path("/foo/bar", true, to[2])))}
+			return []workloads.Object{f.Ingress(workloads.Key{Namespace: in, Name: "exact"},
+				f.Rule("e.example", f.Path("/foo", false, to[0]), f.Path("/foo", true, to[1]), f.Path("/foo/bar", true, to[2])))}
 		},
 		paths("e.example", "/foo", "/foo/", "/foo/bar", "/foo/bar/", "/foo/bar/x", "/bar")...,
 	))
 	_ = register(precedence(workloads.HTTPRouting, "default backend",
 		"What no rule of an Ingress matches is for its default backend, whether it has rules or not.",
 		func(f shopfront, to []string, in string) []workloads.Object {
-			with := f.ingress(workloads.Key{Namespace: in, Name: "with-rules"}, f.rule("d.example", f.path("/foo", false, to[0])))
-			fallback := backendOf(to[1])
+			with := f.Ingress(workloads.Key{Namespace: in, Name: "with-rules"}, f.Rule("d.example", f.Path("/foo", false, to[0])))
+			fallback := routed.Backend(to[1])
 			with.Spec.DefaultBackend = &fallback
 			return []workloads.Object{with}
 		},

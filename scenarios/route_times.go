@@ -49,7 +49,7 @@ func timeRoute(ctx context.Context, w *engine.World, n int, load string) error {
 	}
 	endpoints := func(pods ...workloads.Pod) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.slice(one, pods...)})
+			return w.Fleet.ChangeEndpointSlices(ctx, []workloads.EndpointSlice{f.Slice(one, pods...)})
 		}
 	}
 	for _, step := range []func() error{

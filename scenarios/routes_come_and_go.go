@@ -43,7 +43,7 @@ func serveEach(ctx context.Context, w *engine.World, n int) error {
 	var services []workloads.Service
 	var slices []workloads.EndpointSlice
 	for i := range n {
-		service, slice := f.service(serviceName(i), pods[i%len(pods)])
+		service, slice := f.Service(serviceName(i), pods[i%len(pods)])
 		services, slices = append(services, service), append(slices, slice)
 	}
 	return errors.Join(w.Fleet.AddServices(ctx, services), w.Fleet.AddEndpointSlices(ctx, slices), f.open(ctx))

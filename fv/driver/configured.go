@@ -43,6 +43,6 @@ func (d *Driver) configured() (e engine.Effects, wake <-chan struct{}, ok bool) 
 	}
 	of := t.Configures()
 	c := routed.NewConfigured(d.configuration, t.Dialect(), of.HTTP, of.HTTPS)
-	c.Links, c.Known = node{}.Links, d.known
+	c.Links, c.Known, c.Inspect = node{}.Links, d.known, inspector{d}
 	return c, d.pushed, true
 }

@@ -24,17 +24,10 @@ func (d *Driver) proxied() (engine.Effects, error) {
 	asker.About(d.process)
 	at := t.Listens()
 	e := &routed.Proxied{
-		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known,
+		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known, Inspect: inspector{d},
 	}
 	if at.HTTPS != 0 {
 		e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)
 	}
 	return e, nil
-}
-
-// isAgent reports whether the target is one of the node, and neither routes requests nor configures who does.
-func (d *Driver) isAgent() bool {
-	_, routes := d.target.(targets.Router)
-	_, configures := d.target.(targets.Configurer)
-	return !routes && !configures
 }

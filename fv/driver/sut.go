@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
@@ -47,7 +48,7 @@ func (d *Driver) HasFeature(name workloads.Feature) bool {
 	case workloads.Routing:
 		return d.target.Presentation().Routes
 	case workloads.PodNetwork:
-		return d.isAgent()
+		return targets.IsAgent(d.target)
 	case workloads.OwnWay: // else it hears of the cluster from what is started besides
 		return len(d.handoff.Target.Extras) == 0
 	}

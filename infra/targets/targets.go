@@ -61,6 +61,21 @@ type Target interface {
 	Driven
 }
 
+// IsAgent reports whether a target is an agent of the node: it neither routes requests nor configures who does.
+func IsAgent(t Target) bool {
+	_, routes := t.(Router)
+	_, configures := t.(Configurer)
+	return !routes && !configures
+}
+
+// Has reports whether a target has a feature, as far as no cluster and no session decides that.
+func Has(t Target, f workloads.Feature) bool {
+	if f == workloads.PodNetwork {
+		return IsAgent(t)
+	}
+	return slices.Contains(t.Features(), f)
+}
+
 // Component is a part of a target that is built, or given by the user.
 type Component struct {
 	Name     string   // a folder of docker/

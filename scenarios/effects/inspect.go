@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/sites"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
@@ -25,6 +26,17 @@ type Inspector interface {
 	// RestartAPI kills the API server and starts it again.
 	RestartAPI(ctx context.Context) error
 }
+
+// InspectorOf returns who looks into the SUT of a world, whatever kind it is of; nil: nobody does.
+func InspectorOf(w *engine.World) Inspector {
+	if e, ok := w.Effects.(interface{ Inspector() Inspector }); ok {
+		return e.Inspector()
+	}
+	return nil
+}
+
+// Inspector returns who looks into the SUT; nil: nobody does.
+func (e *Set) Inspector() Inspector { return e.Inspect }
 
 // ErrNoProfile says that the SUT shows no profile of that kind.
 var ErrNoProfile = errors.New("the SUT shows no such profile")

@@ -41,7 +41,7 @@ func (r *reader) left() []string {
 
 // census counts what the kernel holds; of neighbours and connections, those of addresses that pods had and no pod has.
 func census(ctx context.Context, w *engine.World) (kernel.Census, error) {
-	c, err := effects.Of(w).Inspect.Census(ctx)
+	c, err := effects.InspectorOf(w).Census(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,14 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/nodefv/nodefv/scenarios/engine"
 )
 
-// Kinds returns the names of the kinds of churn of which a cycle disturbs nothing that stands: those that Cycle knows.
+// Kinds returns the names of the kinds of churn of pods and policies of which a cycle disturbs nothing that stands: those that Cycle knows.
 func Kinds() (names, docs []string) {
 	for _, c := range churns {
-		if !c.bare && len(c.needs) == 0 {
+		if !c.bare && slices.Equal(c.needs, onNode) {
 			names, docs = append(names, c.name), append(docs, c.doc)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 var _ = register(churn{
 	name: "interfaces", doc: "Veths of pods that never come are plugged and unplugged; what the SUT holds must not grow.",
-	thing: "interface", objects: 50, topology: small,
+	thing: "interface", objects: 50, topology: small, needs: onNode,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		pods, err := c.successors(w, standing(w, true), c.objects)
 		if err != nil {

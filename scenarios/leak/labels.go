@@ -11,7 +11,7 @@ import (
 
 var _ = register(churn{
 	name: "labels", doc: "Pods here and elsewhere get labels of new values and their old ones back; what the SUT holds must not grow.",
-	thing: "relabelled pod", objects: 12, topology: small,
+	thing: "relabelled pod", objects: 12, topology: small, needs: onNode,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		was := w.Plan.Ring(w.Fleet.State())
 		was = was[:min(len(was), c.objects)]

@@ -10,7 +10,7 @@ import (
 
 var _ = register(churn{
 	name: "namespaces", doc: "Namespaces come and go, each with a pod here, one elsewhere and a policy; what the SUT holds must not grow.",
-	thing: "namespace", objects: 10, topology: small,
+	thing: "namespace", objects: 10, topology: small, needs: onNode,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		like := []workloads.Pod{standing(w, true)[0], standing(w, false)[0]}
 		pods, err := c.successors(w, like, 2*c.objects)

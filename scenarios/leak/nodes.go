@@ -9,7 +9,7 @@ import (
 
 var _ = register(churn{
 	name: "nodes", doc: "Nodes come and go, each with a pod; what the SUT holds must not grow.",
-	thing: "node", objects: 20, topology: small,
+	thing: "node", objects: 20, topology: small, needs: onNode,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		pods, err := c.successors(w, standing(w, false), c.objects)
 		if err != nil {

@@ -46,8 +46,9 @@ type churn struct {
 	objects   int     // in each cycle, if the order does not say
 	see       float64 // bytes of each that must be seen; 0: SeeBytes
 	topology  workloads.Topology
-	bare      bool // no policies stand meanwhile
+	bare      bool // nothing stands meanwhile but the cluster
 	needs     []workloads.Feature
+	stand     func(context.Context, *engine.World) error // makes what stands besides; nil: a policy in each namespace
 	// turn brings the objects of a cycle, or takes away what stands. Then all effects must hold, and what it returns undoes that; nil: that is done.
 	turn func(context.Context, *engine.World, *course) (down func() error, err error)
 }
@@ -68,6 +69,22 @@ func Churns() (names, docs []string) {
 	}
 	return names, docs
 }
+
+// Possible returns the names of the kinds of churn that a SUT with some features can do.
+func Possible(has func(workloads.Feature) bool) (names []string) {
+	for _, c := range churns {
+		if !slices.ContainsFunc(c.needs, func(f workloads.Feature) bool { return !has(f) }) {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// onNode is what a churn of pods and policies needs, ofRoutes what one of routes does.
+var (
+	onNode   = []workloads.Feature{workloads.PodNetwork}
+	ofRoutes = []workloads.Feature{workloads.HTTPRouting}
+)
 
 // course is one run of an order: what its cycles share.
 type course struct {

@@ -12,7 +12,7 @@ import (
 // TestEveryChurn wants each kind of churn to make a scenario that can be planned.
 func TestEveryChurn(t *testing.T) {
 	names, docs := Churns()
-	want := strings.Fields("agent-restarts api-restarts everything interfaces labels local-pods namespaces nodes policies remote-pods")
+	want := strings.Fields("agent-restarts api-restarts endpoints-of-routes everything interfaces labels local-pods namespaces nodes policies remote-pods routes")
 	if !slices.Equal(names, want) {
 		t.Errorf("got the kinds of churn %v, want %v", names, want)
 	}

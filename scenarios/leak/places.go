@@ -17,7 +17,7 @@ func (r *reader) profile(ctx context.Context, w *engine.World, k sites.Kind) (si
 	if r.none[k] {
 		return sites.Table{}, nil, nil
 	}
-	table, data, err := effects.Of(w).Inspect.Profile(ctx, k)
+	table, data, err := effects.InspectorOf(w).Profile(ctx, k)
 	if errors.Is(err, effects.ErrNoProfile) {
 		r.none[k] = true
 		return sites.Table{}, nil, nil
@@ -58,11 +58,11 @@ func (r *reader) place(w *engine.World, cycle int, k sites.Kind, t sites.Table, 
 	first, last := fileOf(k, "early"), fileOf(k, "late")
 	r.trial.Profiles = append(r.trial.Profiles, first, last)
 	if cycle <= early {
-		if err := effects.Of(w).Inspect.Keep(first, data); err != nil {
+		if err := effects.InspectorOf(w).Keep(first, data); err != nil {
 			return err
 		}
 	}
-	return effects.Of(w).Inspect.Keep(last, data)
+	return effects.InspectorOf(w).Keep(last, data)
 }
 
 func fileOf(k sites.Kind, when string) string { return fmt.Sprintf("%s-%s.pb.gz", k, when) }

@@ -10,11 +10,11 @@ import (
 var (
 	_ = register(churn{
 		name: "local-pods", doc: "Pods of the local node come and go, half of them gracefully and half by force; what the SUT holds must not grow.",
-		thing: "pod", objects: 100, topology: small, turn: podsAt(true),
+		thing: "pod", objects: 100, topology: small, needs: onNode, turn: podsAt(true),
 	})
 	_ = register(churn{
 		name: "remote-pods", doc: "Pods of other nodes come and go; what the SUT holds must not grow.",
-		thing: "pod", objects: 200, topology: small, turn: podsAt(false),
+		thing: "pod", objects: 200, topology: small, needs: onNode, turn: podsAt(false),
 	})
 )
 

@@ -10,7 +10,7 @@ import (
 
 var _ = register(churn{
 	name: "policies", doc: "Policies with selectors of their own come and go; what the SUT holds must not grow.",
-	thing: "policy", objects: 20, topology: small,
+	thing: "policy", objects: 20, topology: small, needs: onNode,
 	turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 		var policies []workloads.Policy
 		var names []workloads.Key

@@ -51,7 +51,7 @@ type reader struct {
 }
 
 func (r *reader) baseline(ctx context.Context, w *engine.World) (err error) {
-	if effects.Of(w).Inspect == nil {
+	if effects.InspectorOf(w) == nil {
 		return errors.New("nobody looks into the SUT")
 	}
 	r.series, r.none = map[metrics.Gauge]*leak.Series{}, map[sites.Kind]bool{}
@@ -76,7 +76,7 @@ type reading struct {
 
 // read reads everything once after a cycle, as soon as the SUT has settled.
 func (r *reader) read(ctx context.Context, w *engine.World, c *course) error {
-	if err := effects.Of(w).Inspect.Retire(gone(w)); err != nil {
+	if err := effects.InspectorOf(w).Retire(gone(w)); err != nil {
 		return err
 	}
 	now, err := r.settled(ctx, w)
@@ -205,7 +205,7 @@ func (r *reader) now(ctx context.Context, w *engine.World) (reading, error) {
 	if err != nil {
 		return now, fmt.Errorf("ask the SUT to collect garbage: %w", err)
 	}
-	point := effects.Of(w).Inspect.Sample(ctx)
+	point := effects.InspectorOf(w).Sample(ctx)
 	now.values = metrics.Snapshot{}
 	maps.Copy(now.values, point.Values)
 	if len(point.Gaps) > 0 {

@@ -12,7 +12,7 @@ import (
 var (
 	_ = register(churn{
 		name: "agent-restarts", doc: "The agent is killed and started; what it leaves in the kernel must not grow, nor what it holds after its start.",
-		thing: "restart", objects: 2, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.Restarts},
+		thing: "restart", objects: 2, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.PodNetwork, workloads.Restarts},
 		turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 			return nil, again(ctx, w, c.objects, func() error {
 				return w.Away(func() error { return errors.Join(w.Agent.Stop(ctx), w.Agent.Start(ctx)) })
@@ -21,10 +21,10 @@ var (
 	})
 	_ = register(churn{
 		name: "api-restarts", doc: "The API server is killed and started; what the SUT holds must not grow with each new connection.",
-		thing: "restart", objects: 3, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.Restarts},
+		thing: "restart", objects: 3, see: SeeRestartBytes, topology: small, needs: []workloads.Feature{workloads.PodNetwork, workloads.Restarts},
 		turn: func(ctx context.Context, w *engine.World, c *course) (func() error, error) {
 			return nil, again(ctx, w, c.objects, func() error {
-				return w.Away(func() error { return effects.Of(w).Inspect.RestartAPI(ctx) })
+				return w.Away(func() error { return effects.InspectorOf(w).RestartAPI(ctx) })
 			})
 		},
 	})

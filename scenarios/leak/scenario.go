@@ -80,10 +80,13 @@ func (c *course) upAndDown(ctx context.Context, w *engine.World) error {
 	return down()
 }
 
-// stand puts a policy in force in each namespace, so that the SUT has sets whose members come and go with the pods.
+// stand makes what stands: a policy in each namespace, unless the churn says otherwise, so that the SUT has sets whose members come and go with the pods.
 func (c *course) stand(ctx context.Context, w *engine.World) error {
-	if c.churn.bare {
+	switch {
+	case c.churn.bare:
 		return nil
+	case c.churn.stand != nil:
+		return c.churn.stand(ctx, w)
 	}
 	talkers := inRoles("api", "web")
 	var policies []workloads.Policy

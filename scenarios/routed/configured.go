@@ -32,6 +32,7 @@ type Configured struct {
 	HTTPS    uint16                   // and for TLS
 	Links    func() ([]string, error) // of the node
 	Known    []report.KnownIssue      // of the SUT's release: what they explain of pushes is excused
+	Inspect  effects.Inspector        // nil: nobody looks into the SUT
 
 	law sharedLaw // of the state that was asked for last
 }
@@ -53,6 +54,9 @@ func ConfiguredOf(w *engine.World) (*Configured, bool) {
 	c, ok := w.Effects.(*Configured)
 	return c, ok
 }
+
+// Inspector returns who looks into the SUT; nil: nobody does.
+func (c *Configured) Inspector() effects.Inspector { return c.Inspect }
 
 // Ready wants the configuration to be there, whatever is in it.
 func (c *Configured) Ready(*engine.World) []engine.Probe { return []engine.Probe{Served{c.Follower}} }

@@ -40,6 +40,7 @@ type Proxied struct {
 	Within  time.Duration            // how long a change may take, once it is acknowledged, until it is in force; 0: engine.DefaultBound
 	Links   func() ([]string, error) // of the node
 	Known   []report.KnownIssue      // of the SUT's release
+	Inspect effects.Inspector        // nil: nobody looks into the SUT
 
 	past past
 }
@@ -98,6 +99,9 @@ func ProxiedOf(w *engine.World) (*Proxied, bool) {
 	p, ok := w.Effects.(*Proxied)
 	return p, ok
 }
+
+// Inspector returns who looks into the SUT; nil: nobody does.
+func (p *Proxied) Inspector() effects.Inspector { return p.Inspect }
 
 // Ready wants nothing: the SUT says by itself that it is ready.
 func (p *Proxied) Ready(*engine.World) []engine.Probe { return nil }
