@@ -6,19 +6,18 @@ import (
 	"testing"
 )
 
-// TestStatusIsNotLookedAtForLonger wants nobody to look at a status any more once what was timed has failed.
+// TestStatusIsNotLookedAtForLonger wants nobody to look at a status any more once what was timed is over.
 func TestStatusIsNotLookedAtForLonger(t *testing.T) {
-	why, ended := errors.New("the API server is gone"), false
-	err := (&Proxied{}).Time(t.Context(), nil, Timed{
-		Operation: "route added",
-		Do:        func(context.Context) error { return why },
-		Status: func(ctx context.Context) (bool, error) {
-			<-ctx.Done()
-			ended = true
-			return false, ctx.Err()
-		},
-	})
-	if !errors.Is(err, why) || !ended {
-		t.Errorf("%v, ended %v", err, ended)
+	ctx, end := context.WithCancel(t.Context())
+	ended := false
+	published := awaitStatus(ctx, Timed{Status: func(ctx context.Context) (bool, error) {
+		<-ctx.Done()
+		ended = true
+		return false, ctx.Err()
+	}})
+	end()
+	seen, told := <-published
+	if _, more := <-published; !told || more || !errors.Is(seen.err, context.Canceled) || !ended {
+		t.Errorf("told %v, %v, more %v, ended %v", told, seen.err, more, ended)
 	}
 }

@@ -66,7 +66,7 @@ func TestTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range i.Components {
-			if _, err := os.Stat(filepath.Join(root, "docker", c.Name, "Dockerfile")); err != nil || c.Title == "" || c.Module == "" || c.Variable == "" || (c.Extra == "") != (c.Doc == "") {
+			if _, err := os.Stat(filepath.Join(root, "docker", c.Name, "Dockerfile")); err != nil || c.Title == "" || (c.Module == "") != c.Given || c.Variable == "" || (c.Extra == "") != (c.Doc == "") {
 				t.Errorf("component %+v: %v", c, err)
 			}
 		}
