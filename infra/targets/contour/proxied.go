@@ -83,7 +83,7 @@ func (p proxied) Ready(ctx context.Context, client *http.Client, addr netip.Addr
 		return err
 	}
 	if err := targets.Get(ctx, client, addr, envoyAdmin, "/ready"); err != nil {
-		return fmt.Errorf("Envoy: %w", err)
+		return fmt.Errorf("ask Envoy: %w", err)
 	}
 	return nil
 }
