@@ -8,6 +8,10 @@ import (
 	"github.com/nodefv/nodefv/scenarios/routed"
 )
 
+// paceCounted is how many requests are made a second of a SUT that counts every allocation, as one that is looked at for leaks does: more would leave
+// it no time for its routes.
+const paceCounted = 10
+
 // proxied are the effects of a target that routes requests; nil: it is of another kind. The pods serve from then on.
 func (d *Driver) proxied() (engine.Effects, error) {
 	t, ok := d.target.(targets.Router)
@@ -25,6 +29,9 @@ func (d *Driver) proxied() (engine.Effects, error) {
 	at := t.Listens()
 	e := &routed.Proxied{
 		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known, Inspect: inspector{d},
+	}
+	if d.handoff.Leak != nil {
+		e.Pace = paceCounted
 	}
 	if at.HTTPS != 0 {
 		e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)

@@ -13,7 +13,7 @@ import (
 var (
 	_ = register(churn{
 		name: "routes", doc: "Routes come and go, each with a host, a service and a pod of its own; what the SUT holds must not grow.",
-		thing: "route", objects: 50, topology: small, needs: ofRoutes, stand: standRoutes, turn: routesComeAndGo,
+		thing: "route", objects: 10, topology: small, needs: ofRoutes, stand: standRoutes, turn: routesComeAndGo,
 	})
 	_ = register(churn{
 		name: "endpoints-of-routes", doc: "Pods come and go behind routes that stand, in the place of those that stand; what the SUT holds must not grow.",

@@ -38,6 +38,7 @@ type Proxied struct {
 	HTTPS   netip.AddrPort           // invalid: it does not listen for TLS
 	Closes  bool                     // a connection that is not taken is what 404 is elsewhere
 	Within  time.Duration            // how long a change may take, once it is acknowledged, until it is in force; 0: engine.DefaultBound
+	Pace    int                      // requests a second that are made all along; 0: 400
 	Links   func() ([]string, error) // of the node
 	Known   []report.KnownIssue      // of the SUT's release
 	Inspect effects.Inspector        // nil: nobody looks into the SUT

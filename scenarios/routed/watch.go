@@ -1,6 +1,7 @@
 package routed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -16,7 +17,7 @@ const (
 	// sampleLimit is how many routes are asked for all along, and goneLimit how many besides that are there no more, for goneFor.
 	sampleLimit, goneLimit = 48, 16
 	goneFor                = 30 * time.Second
-	// paceOfAll is how many requests are made a second in all, and paceOfOne the most for one route.
+	// paceOfAll is how many requests are made a second in all unless Proxied says otherwise, and paceOfOne the most for one route.
 	paceOfAll, paceOfOne = 400, 40
 	// mostUnderWay bounds the requests that have no answer yet.
 	mostUnderWay = 256
@@ -224,7 +225,7 @@ func (v *requestWatch) askAll(ctx context.Context) {
 			a = v.sample[i%n]
 		}
 		v.mu.Unlock()
-		pace := time.Second / paceOfAll
+		pace := time.Second / time.Duration(cmp.Or(v.of.Pace, paceOfAll))
 		if n > 0 {
 			pace = max(pace, time.Second/time.Duration(paceOfOne*n))
 		}
