@@ -3,6 +3,7 @@
 package routed
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -45,7 +46,7 @@ func benchWatch(routes int, of *Proxied, pod func(route int) string) *benchedWat
 		}
 	}
 	b.requestWatch = &requestWatch{
-		of: of, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, b.state, engine.DefaultBound),
+		of: of, over: context.Background().Err, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, b.state, engine.DefaultBound),
 	}
 	b.draw()
 	return b
