@@ -32,7 +32,7 @@ mutants: build ## put small bugs into Felix: which are found, how soon (variable
 bench: build ## how fast we are beside the bare things, on every runtime (variables ROUNDS, RUNTIME); slow on purpose
 	@$(FV) bench $(call flag,rounds,ROUNDS) $(call flag,runtime,RUNTIME) $(ARGS)
 	@go test -run '^$$' -bench . -benchtime 3x ./workloads/traffic/
-	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/
+	@go test -run '^$$' -bench . ./workloads/snapshot/ ./scenarios/effects/ ./scenarios/routed/
 	@go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./workloads/impair/ ./workloads/traffic/continuous/
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./workloads/traffic/web/
 

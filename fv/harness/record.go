@@ -87,7 +87,7 @@ func (s *session) begin(ctx context.Context, agent string) error {
 		versions[s.options.Target] = agent
 	}
 	return s.journal.Write(report.Entry{Run: &report.Run{
-		ID: s.id, Started: time.Now(), Seed: s.suite.Seed, Command: s.repeat(), Target: s.options.Target,
+		ID: s.id, Started: time.Now(), Seed: s.suite.Seed, Command: s.repeat(), Focus: s.suite.Focus, Target: s.options.Target,
 		Runtime: name, Parameters: s.suite.Params, Ceilings: s.suite.ceilings, Machine: machine, Versions: versions,
 	}})
 }

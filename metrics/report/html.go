@@ -26,8 +26,12 @@ func (HTML) Write(w io.Writer, rec Record) error {
 		Lead: rec.lead(), Degraded: plain(rec.degradedPage()), Degradations: rec.degradations(), Counts: rec.counts(), Remarks: rec.known(), Notes: TellNotes(rec.Notes), Facts: append(rec.facts(), rec.environment()...), Whole: rec.whole(),
 	}
 	p.Series, p.Note = rec.series()
-	for _, i := range rec.worstFirst() {
+	own, shared := rec.rows(rec.worstFirst())
+	for _, i := range own {
 		p.Scenarios = append(p.Scenarios, rec.shown(i))
+	}
+	for _, s := range shared {
+		p.Skipped = append(p.Skipped, page.Skips{Title: s.title(), Verdict: metrics.Skip.String(), Reason: plain(s.reason), Names: plain(strings.Join(s.names, ", "))})
 	}
 	for _, e := range rec.strays() {
 		p.Strays = append(p.Strays, rec.death(e))
@@ -57,10 +61,7 @@ func (rec Record) since(t time.Time) page.Seconds {
 
 // worstFirst returns the indexes of the scenarios: those that failed, those that are inconclusive, all others, each in their order.
 func (rec Record) worstFirst() []int {
-	order := make([]int, len(rec.Scenarios))
-	for i := range order {
-		order[i] = i
-	}
+	order := rec.inOrder()
 	rank := func(i int) int {
 		switch rec.Scenarios[i].Verdict {
 		case metrics.Fail:

@@ -13,7 +13,7 @@ import (
 type KnownIssue struct {
 	Name      string         `json:"name"`             // such as "IPv6 routes remade"; several may have one name and are told as one
 	Releases  []Releases     `json:"releases"`         // that have it
-	Excuses   ViolationClass `json:"excuses"`          // violations that are excused: its empty fields match anything
+	Excuses   ViolationClass `json:"excuses"`          // violations that are excused: its empty fields match anything, and Within what is known to be no longer
 	Routes    *RouteClass    `json:"routes,omitempty"` // host routes whose lack for a while is excused; absent: none
 	Reference string         `json:"reference"`        // where it is written down
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"reflect"
 	"testing"
+	"time"
 )
 
 func TestExcuse(t *testing.T) {
@@ -109,5 +110,21 @@ func TestWithout(t *testing.T) {
 	}
 	if _, ok := got.Without("a"); ok {
 		t.Error("it was there still")
+	}
+}
+
+// TestExcuseIsBounded wants violations that lasted longer than an issue explains to stay, and those of which it is not known.
+func TestExcuseIsBounded(t *testing.T) {
+	var seen Finding
+	for i, long := range []time.Duration{0, time.Second, 2 * time.Second, 2*time.Second + 1, time.Hour} {
+		class := ViolationClass{Met: "503", Within: Lasting(long)}
+		seen.Violated(Difference{From: at(float64(i)), Violation: &Violation{ViolationClass: class, Packets: 1}}, 2)
+	}
+	seen.Violated(Difference{From: at(9), Violation: &Violation{ViolationClass: ViolationClass{Met: "503"}}}, 2)
+	for within, want := range map[int]int{0: 6, 1: 2, 2: 3, 4: 4, 8: 4} {
+		f := seen.Excuse([]KnownIssue{{Name: "short", Excuses: ViolationClass{Met: "503", Within: within}}})
+		if f.Differing != 6-want || len(f.Excused) != 1 || f.Excused[0].Violations != want {
+			t.Errorf("within %d s: %d differ, %+v are excused", within, f.Differing, f.Excused)
+		}
 	}
 }

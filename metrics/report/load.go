@@ -236,6 +236,7 @@ func (r *Run) merge(o Run) {
 		r.Ended = o.Ended
 	}
 	r.ID, r.Seed, r.Command = cmp.Or(o.ID, r.ID), cmp.Or(o.Seed, r.Seed), cmp.Or(o.Command, r.Command)
+	r.Focus = cmp.Or(o.Focus, r.Focus)
 	r.Target, r.Runtime = cmp.Or(o.Target, r.Target), cmp.Or(o.Runtime, r.Runtime)
 	r.Parameters, r.Versions = union(r.Parameters, o.Parameters), union(r.Versions, o.Versions)
 	r.Unexcused = cmp.Or(o.Unexcused, r.Unexcused)

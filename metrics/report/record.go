@@ -39,6 +39,7 @@ type Run struct {
 	Ended      time.Time         `json:"ended,omitzero"`       // absent: its end was not recorded
 	Seed       uint64            `json:"seed"`                 // of all that is drawn
 	Command    string            `json:"command"`              // repeats the run; {focus} stands for a scenario's name
+	Focus      string            `json:"focus,omitempty"`      // the regular expression by which scenarios were chosen
 	Target     string            `json:"target"`               // the SUT
 	Runtime    string            `json:"runtime"`              // where containers run: "docker" or "local"
 	Parameters map[string]string `json:"parameters,omitempty"` // of the harness, by name

@@ -59,11 +59,11 @@ func sample() Record {
 				Findings: []Finding{
 					{
 						At: at(19), Kind: Expectation, Name: "never wrong", Facts: 48, Packets: &PacketCounts{Judged: 4000, Strict: 3990, Crowded: 2},
-						Violations: []ViolationCount{{ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, 1, 3}},
+						Violations: []ViolationCount{{ViolationClass{IPv6, "UDP", Dropped, "delete pod", 0}, 1, 3}},
 						Excused: []Excused{{Issue: "IPv6 routes remade", Reference: "docs/findings.md#x", Violations: 1, Packets: 3, Examples: []Difference{{
 							Fact: "a/b > c/d udp6/80", Want: "no packet dropped", Got: "3 packets were dropped", From: at(18), Until: at(18.02),
 							Violation: &Violation{
-								ViolationClass: ViolationClass{IPv6, "UDP", Dropped, "delete pod"}, Legal: Passed, Packets: 3, Times: []Packet{{at(18), at(18)}, {at(18.01), at(18.01)}, {at(18.02), at(18.02)}},
+								ViolationClass: ViolationClass{IPv6, "UDP", Dropped, "delete pod", 0}, Legal: Passed, Packets: 3, Times: []Packet{{at(18), at(18)}, {at(18.01), at(18.01)}, {at(18.02), at(18.02)}},
 								Flow:    FlowEnds{FlowEnd{Pod: "a/b", Addr: "fd00::1"}, FlowEnd{Pod: "c/d", Addr: "fd00::2", Remote: true}, "UDP", 80},
 								Changes: []ModelChange{{Verb: "delete pod", Parts: 1, Concerns: []string{"Pod a/b"}, Begun: at(17.5), Acknowledged: at(17.6)}},
 							},

@@ -73,7 +73,8 @@ func writeHead(b *bytes.Buffer, rec Record) {
 // writeTable writes a row for each scenario, those that did not pass first, and in words which held and used most.
 func writeTable(b *bytes.Buffer, rec Record) {
 	b.WriteString("| verdict | scenario | duration | heap | RSS | CPU | reason |\n|---|---|---:|---:|---:|---:|---|\n")
-	for _, i := range rec.worstFirst() {
+	own, shared := rec.rows(rec.worstFirst())
+	for _, i := range own {
 		sc := rec.Scenarios[i]
 		verdict := sc.Verdict.String()
 		if sc.broken() {
@@ -89,9 +90,17 @@ func writeTable(b *bytes.Buffer, rec Record) {
 		b.WriteString("| " + verdict + " ")
 		row(b, sc.Name, short(sc.Duration()), reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds), reason)
 	}
+	for _, s := range shared {
+		row(b, metrics.Skip.String(), s.title(), "–", unknown, unknown, unknown, s.reason)
+	}
 	if most := rec.most(); most != "" {
 		fmt.Fprintf(b, "\n%s Heap and RSS are peaks under load, CPU is what was used during the scenario, children included.\n", cell(most))
 	}
+	fold(b, "Scenarios that were skipped for the same reason", func(b *bytes.Buffer) {
+		for _, s := range shared {
+			fmt.Fprintf(b, "\n- %s: %s", cell(s.reason), cell(strings.Join(s.names, ", ")))
+		}
+	})
 }
 
 // most tells in words in which scenario each gauge of the table was highest at any time; empty if none was read.

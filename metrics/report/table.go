@@ -16,7 +16,7 @@ import (
 // tableWidth is how many columns the sentences of a table take at most.
 const tableWidth = 80
 
-// Table writes the run's outcome for a terminal: a line per scenario, then each failure with the place of its evidence and the command
+// Table writes the run's outcome for a terminal: a line per scenario or for those alike, then each failure with the place of its evidence and the command
 // that repeats it, then what was measured, and last the verdict. The record is that in dir.
 func Table(w io.Writer, rec Record, dir string) error {
 	var out bytes.Buffer
@@ -40,7 +40,7 @@ func Table(w io.Writer, rec Record, dir string) error {
 	return err
 }
 
-// tableRows writes a line per scenario, and below it what else should be known of it.
+// tableRows writes a line per scenario, one for all that were skipped for the same reason, and below it what else should be known of it.
 func tableRows(out *bytes.Buffer, rec Record) {
 	if len(rec.Scenarios) == 0 { // it was cut short before the first
 		return
@@ -48,7 +48,9 @@ func tableRows(out *bytes.Buffer, rec Record) {
 	var rows bytes.Buffer
 	t := tabwriter.NewWriter(&rows, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tSCENARIO\tTIME\tFACTS\tPEAK HEAP\tPEAK RSS\tCPU")
-	for _, sc := range rec.Scenarios {
+	own, shared := rec.rows(rec.inOrder())
+	for _, i := range own {
+		sc := rec.Scenarios[i]
 		o, facts := rec.occupancy(sc), unknown
 		if n := sc.facts(); n > 0 {
 			facts = fmt.Sprint(n)
@@ -60,11 +62,15 @@ func tableRows(out *bytes.Buffer, rec Record) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", verdict, plain(sc.Name), short(sc.Duration()), facts,
 			reading(o.peak, metrics.HeapBytes), reading(o.peak, metrics.RSSBytes), reading(o.used, metrics.CPUSeconds))
 	}
+	for _, s := range shared {
+		fmt.Fprintf(t, "%s\t%s\t–\t%s\t%s\t%s\t%s\n", metrics.Skip, s.title(), unknown, unknown, unknown, unknown)
+	}
 	_ = t.Flush() // a buffer takes all
 	lines := strings.Split(rows.String(), "\n")
 	fmt.Fprintln(out, lines[0])
-	for i, sc := range rec.Scenarios {
-		fmt.Fprintln(out, strings.TrimRight(lines[i+1], " "))
+	for n, i := range own {
+		sc := rec.Scenarios[i]
+		fmt.Fprintln(out, strings.TrimRight(lines[n+1], " "))
 		if sc.Verdict == metrics.Skip {
 			indented(out, "  ", sc.Reason)
 		}
@@ -73,6 +79,10 @@ func tableRows(out *bytes.Buffer, rec Record) {
 				indented(out, "  ", f.title()+": "+f.Note)
 			}
 		}
+	}
+	for n, s := range shared {
+		fmt.Fprintln(out, strings.TrimRight(lines[len(own)+n+1], " "))
+		indented(out, "  ", s.reason+"; summary.md has their names")
 	}
 }
 

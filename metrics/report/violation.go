@@ -16,12 +16,24 @@ type ViolationClass struct {
 	Protocol string `json:"protocol,omitempty"` // "TCP" or "UDP"; of requests "HTTP" or "HTTPS"
 	Met      string `json:"met,omitempty"`      // what became of the packets: "dropped" or "passed"; of requests "wrong backend", a status or how it failed
 	After    string `json:"after,omitempty"`    // the change before it, such as "delete pod"
+	// Within bounds how long one lasted, in seconds: see Lasting. Absent: it is not told.
+	Within int `json:"within,omitempty"`
+}
+
+// Lasting is the bound of what lasted so long: the least power of two, in seconds. So violations of many lengths are of few classes.
+func Lasting(long time.Duration) int {
+	for bound := 1; ; bound *= 2 {
+		if long <= time.Duration(bound)*time.Second {
+			return bound
+		}
+	}
 }
 
 // matches reports whether violations of the class are as a pattern says.
 func (c ViolationClass) matches(pattern ViolationClass) bool {
 	agrees := func(is, wanted string) bool { return wanted == "" || is == wanted }
-	return agrees(c.Family, pattern.Family) && agrees(c.Protocol, pattern.Protocol) && agrees(c.Met, pattern.Met) && agrees(c.After, pattern.After)
+	short := pattern.Within == 0 || c.Within > 0 && c.Within <= pattern.Within
+	return short && agrees(c.Family, pattern.Family) && agrees(c.Protocol, pattern.Protocol) && agrees(c.Met, pattern.Met) && agrees(c.After, pattern.After)
 }
 
 // ViolationCount says how many violations of a class there are.

@@ -237,6 +237,30 @@ func TestFaultsOfPushes(t *testing.T) {
 	}
 }
 
+// TestKnownIssueIsBounded wants an error that a known issue explains to be excused if it is short, and not if it lasts, also where nothing ends it.
+func TestKnownIssueIsBounded(t *testing.T) {
+	before, after := hosts{"a.example": "a", "b.example": "b"}, hosts{"a.example": "a", "b.example": "c"}
+	known := []report.KnownIssue{{Name: "no order", Excuses: report.ViolationClass{Met: "503", Within: 2}}}
+	for name, test := range map[string]struct {
+		lasts int // ms; 0: it is not over 5 s later, when the watch ends
+		fails int
+	}{"short": {30, 0}, "as long as may be": {2000, 0}, "too long": {2001, 1}, "never over": {0, 1}} {
+		w := watching(modelled(before))
+		w.Known = known
+		w.push(0, configured(t, before))
+		w.changed("change ingress", modelled(after))()
+		w.push(5, configured(t, after, "c"))
+		if test.lasts > 0 {
+			w.push(test.lasts, configured(t, after))
+		}
+		w.ended = w.now.Add(5 * time.Second)
+		told := w.told()
+		if excused := len(w.found.Excused); w.found.Differing != test.fails || excused != 1-test.fails {
+			t.Errorf("%s: %d differ, %d excused: %s", name, w.found.Differing, excused, told)
+		}
+	}
+}
+
 // Two services of one batch may be seen one after the other: what is between them is no fault.
 func TestWhatIsWrittenAtOnceIsNotJudged(t *testing.T) {
 	s := modelled(hosts{"a.example": "a"})

@@ -54,6 +54,7 @@ type configWatch struct {
 	pushes   report.PacketCounts
 	proven   map[string]*moment // that was seen to be in force for a request, by what it is called
 	refused  []string
+	ended    time.Time // zero: it goes on
 }
 
 // Watch judges every push from now on.
@@ -320,12 +321,18 @@ func (v *configWatch) Tell(note func(report.Finding)) error {
 func (v *configWatch) Stop() {
 	v.unwatch()
 	v.release()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ended = time.Now()
 }
 
-// Drain tells what Tell has not told yet, and what was not over.
+// Drain tells what Tell has not told yet, and what was not over: what is in use stays so, also where no push comes any more.
 func (v *configWatch) Drain(note func(report.Finding)) error {
 	v.mu.Lock()
 	for key, b := range v.open {
+		if b.last.Before(v.ended) {
+			b.last = v.ended
+		}
 		v.told = append(v.told, b)
 		delete(v.open, key)
 	}

@@ -29,6 +29,7 @@ type row struct {
 // difference is a row as data, with what else there is to know of the violation, and in words.
 func (r *row) difference(v report.Violation, said string, aspect report.Aspect, kind report.Kind) report.Difference {
 	v.Met, v.After, v.Legal, v.Packets = r.met, r.after, r.legal, r.number
+	v.Within = report.Lasting(r.last.Sub(r.first))
 	if r.after != "" {
 		said += fmt.Sprintf(", %v after %q began", r.first.Sub(r.changed).Round(100*time.Microsecond), r.after)
 	}

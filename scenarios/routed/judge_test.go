@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/requests"
 	"github.com/nodefv/nodefv/workloads/routing"
@@ -135,7 +136,7 @@ func newBench(t *testing.T, objects ...workloads.Object) *bench {
 	p := newProxy(t, "a", "b", "c")
 	p.obey(s)
 	of := &Proxied{Asker: &client{}, Dialect: routing.Dialect{IngressClass: class}, HTTP: p.addr(), Within: within}
-	v := &requestWatch{of: of, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, s, within)}
+	v := &requestWatch{of: of, over: t.Context().Err, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), history: newHistory(of.Dialect, s, within)}
 	fleet.Watch(v.changed)
 	v.draw()
 	return &bench{requestWatch: v, t: t, proxy: p, fleet: fleet}
@@ -333,6 +334,70 @@ func TestLostWhileAway(t *testing.T) {
 	}
 	b.ask()
 	b.violations("x.example met 502 1 times", "y.example met 502 1 times")
+}
+
+// TestNothingIsJudgedOnceTheRunHasEnded wants no answer to be judged that comes once the scenario's context has ended, and those before it to count.
+func TestNothingIsJudgedOnceTheRunHasEnded(t *testing.T) {
+	b := newBench(t, shop()...)
+	b.proxy.misbehave(func(int, string) (string, int) { return "", http.StatusBadGateway })
+	b.ask()
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	b.over = ctx.Err
+	b.ask()
+	interrupt(engine.ErrInterrupted)
+	for range 3 {
+		b.ask()
+	}
+	b.violations("x.example met 502 2 times", "y.example met 502 2 times")
+	b.ask()
+	b.violations()
+}
+
+// held is an Asker whose answers wait until they are let go.
+type held struct {
+	asked, let chan struct{}
+}
+
+func (h held) Ask(context.Context, requests.Request) requests.Answer {
+	h.asked <- struct{}{}
+	<-h.let
+	now := time.Now()
+	return requests.Answer{Due: now, Answered: now, Status: http.StatusBadGateway}
+}
+
+// TestWatchStopsOnceAllIsAnswered ends a watch with a request under way: what the scenario removes must not begin before it is answered. If the run was
+// interrupted, whatever it is answered is not wrong.
+func TestWatchStopsOnceAllIsAnswered(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		fleet := workloads.NewFleet(workloads.Config{Client: fake.NewClientset()}, workloads.NewState("here"))
+		if err := fleet.Add(t.Context(), shop()...); err != nil {
+			t.Fatal(err)
+		}
+		h := held{make(chan struct{}, mostUnderWay), make(chan struct{})}
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		v := startWatch(ctx, fleet, &Proxied{Asker: h, Dialect: routing.Dialect{IngressClass: class}})
+		<-h.asked
+		if interrupted {
+			interrupt(engine.ErrInterrupted)
+		}
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			v.Stop()
+			if n := len(v.room); n > 0 {
+				t.Errorf("it has stopped, and %d requests are under way", n)
+			}
+		}()
+		v.done.Wait() // nothing more is asked
+		close(h.let)
+		<-stopped
+		wrong := 0
+		err := v.Drain(func(f report.Finding) { wrong += f.Differing })
+		if (wrong > 0) == interrupted || (err != nil) == interrupted {
+			t.Errorf("interrupted %v: %d violations, %v", interrupted, wrong, err)
+		}
+		interrupt(nil)
+	}
 }
 
 // TestProbeTellsWhatDiffers asks by the probe of each step.

@@ -30,6 +30,7 @@ const (
 type requestWatch struct {
 	of      *Proxied
 	unwatch func()
+	over    func() error // of the scenario's context
 	cancel  context.CancelFunc
 	done    sync.WaitGroup // what draws and asks
 	asked   sync.WaitGroup // requests under way
@@ -67,14 +68,16 @@ type tally struct {
 	failed     error
 }
 
+// startWatch watches until Stop is called. What is answered once ctx has ended is not judged: the run was interrupted, or the SUT has died.
 func startWatch(ctx context.Context, fleet *workloads.Fleet, of *Proxied) *requestWatch {
+	over := ctx.Err
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	within := of.Within
 	if within == 0 {
 		within = engine.DefaultBound
 	}
 	v := &requestWatch{
-		of: of, unwatch: func() { fleet.Watch(nil) }, cancel: cancel, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), known: of.Known,
+		of: of, over: over, unwatch: func() { fleet.Watch(nil) }, cancel: cancel, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), known: of.Known,
 		history: newHistory(of.Dialect, fleet.State(), within),
 	}
 	fleet.Watch(v.changed)
@@ -83,11 +86,12 @@ func startWatch(ctx context.Context, fleet *workloads.Fleet, of *Proxied) *reque
 	return v
 }
 
-// Stop ends the watch; what became of its last requests is for Drain to find.
+// Stop ends the watch once it is known what became of its last requests: what is removed from then on must not decide about them.
 func (v *requestWatch) Stop() {
 	v.unwatch()
 	v.cancel()
 	v.done.Wait()
+	v.asked.Wait()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.ended = time.Now()
@@ -262,6 +266,9 @@ func (v *requestWatch) judge(a *asking, o Outcome) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	t := span{o.Answer.Due, o.Answer.Answered}
+	if v.over() != nil {
+		return
+	}
 	if o.Failure.Ours() {
 		v.seen.failed = fmt.Errorf("%s: %s: %s", a.request, o.Failure, o.Why)
 		return
@@ -327,18 +334,11 @@ func (v *requestWatch) Tell(note func(report.Finding)) error {
 
 // Drain waits until it is known what became of all requests so far, and tells note of what no check has told yet.
 func (v *requestWatch) Drain(note func(report.Finding)) error {
-	v.mu.Lock()
-	stopped := !v.ended.IsZero()
-	v.mu.Unlock()
-	if stopped {
-		v.asked.Wait()
-	} else {
-		for range cap(v.room) { // all that are under way now; others wait meanwhile
-			v.room <- struct{}{}
-		}
-		for range cap(v.room) {
-			<-v.room
-		}
+	for range cap(v.room) { // all that are under way now; others wait meanwhile
+		v.room <- struct{}{}
+	}
+	for range cap(v.room) {
+		<-v.room
 	}
 	err := v.Tell(note)
 	if f, ok := v.missed(); ok {

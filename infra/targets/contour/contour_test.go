@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -59,6 +61,23 @@ func TestSeed(t *testing.T) {
 	for key, value := range stored {
 		if !strings.HasSuffix(key, "/httpproxies.projectcontour.io") || !strings.Contains(string(value), "Established") {
 			t.Errorf("%s: %s", key, value)
+		}
+	}
+}
+
+// TestKnownIssuesAreBounded wants what is excused to be bounded in time.
+func TestKnownIssuesAreBounded(t *testing.T) {
+	c, err := targets.New(name, targets.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, unexcused := targets.KnownIssues(c, "v1.33.8")
+	if len(known) == 0 || unexcused != "" {
+		t.Errorf("%d issues, %q", len(known), unexcused)
+	}
+	for _, k := range known {
+		if k.Excuses.Within < 1 || k.Excuses.Within != report.Lasting(time.Duration(k.Excuses.Within)*time.Second) {
+			t.Errorf("%+v", k)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type Page struct {
 	Counts       []Count  // of the scenarios, by verdict
 
 	Scenarios []Scenario // those that failed first
+	Skipped   []Skips    // the others
 	Strays    []Death    // of containers, outside of all scenarios
 	Remarks   []string   // what known issues excused, and why something was not
 	Whole     *Timeline  // of the run; nil: nothing was recorded
@@ -64,6 +65,9 @@ type Scenario struct {
 	MoreSteps                  int       // that are not listed
 	Timeline                   *Timeline // nil: it was not run
 }
+
+// Skips are scenarios that were skipped for the same reason.
+type Skips struct{ Title, Verdict, Reason, Names string }
 
 // Course is how something of the scenario went.
 type Course struct {

@@ -153,6 +153,9 @@ func (p *presser) answered(c *lane) {
 			p.idleLost++
 		}
 		p.again(c, now)
+		if !c.idle { // one that is idle asks as soon as it stands: it would go on and on
+			p.anew = append(p.anew, c)
+		}
 		return
 	}
 	if c.idle {
@@ -249,7 +252,7 @@ func (p *presser) lost(c *lane, err error) {
 	p.again(c, p.now())
 }
 
-// retryAfter is how long after its end a connection is begun again.
+// retryAfter is how long after its end a connection is begun again, unless it ended in order.
 const retryAfter = int64(100e6)
 
 // again closes a connection, to begin it anew; an idle one that stood stays closed.

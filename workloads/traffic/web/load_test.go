@@ -101,6 +101,20 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestConnectionsThatEndInOrder wants a connection to be begun again at once where each answer says that it is the last: all that is due is asked by one.
+func TestConnectionsThatEndInOrder(t *testing.T) {
+	plugger, pods := netnstest.Pods(t, 1)
+	serving(t, plugger, pods, web.Serving{})
+	r, err := web.Press(t.Context(), plugger, requests.Load{
+		To: []netip.AddrPort{netip.AddrPortFrom(pods[0].V4, port)}, Connections: 1, Rate: 200, Duration: time.Second,
+		Mix: []requests.Ask{{Headers: []requests.Header{{Name: "Connection", Value: "close"}}}},
+	})
+	must(t, err)
+	if r.Count.Right != 200 || r.Count.Bad() != 0 || r.Connect.N() < 200 {
+		t.Errorf("%+v, %d connections were begun", r.Count, r.Connect.N())
+	}
+}
+
 // TestBodyComesLater wants an answer to be of who gave it, also if other connections' answers are read between its head and its body.
 func TestBodyComesLater(t *testing.T) {
 	plugger, pods := netnstest.Pods(t, 1)

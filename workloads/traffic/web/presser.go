@@ -39,6 +39,7 @@ type presser struct {
 	byFD    []*lane
 	all     []*lane
 	begun   int
+	anew    []*lane // that have ended in order, to be begun again at once
 	free    lanes
 	home    int // the origin whose namespace the thread is in; -1: not known
 	buffer  []byte
@@ -199,12 +200,18 @@ func (p *presser) run(ready func()) error {
 	}
 }
 
-// begins begins connections at their rate, and those again that have ended.
+// begins begins connections at their rate, and those again that have ended in order.
 func (p *presser) begins(now int64) {
 	most := min(int(float64(now)/1e9*p.order.Load.ConnectRate)+1, len(p.all))
 	for ; p.begun < most; p.begun++ {
 		p.begin(p.all[p.begun], now)
 	}
+	for _, c := range p.anew {
+		if c.state == away && (p.until == 0 || now < p.until || p.sent < p.total) {
+			p.begin(c, now)
+		}
+	}
+	p.anew = p.anew[:0]
 }
 
 // settled reports whether each connection has stood or has had its time.
@@ -279,7 +286,7 @@ func (p *presser) over(now int64) bool {
 	return !slices.ContainsFunc(p.all, func(c *lane) bool { return c.state == busy && !c.idle })
 }
 
-// tidy ends what has had its time, and begins connections again.
+// tidy ends what has had its time, and begins connections again that have failed.
 func (p *presser) tidy(now int64) {
 	if now < p.tidyAt {
 		return

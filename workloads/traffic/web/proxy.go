@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,8 @@ type Proxy struct {
 	exited chan error
 }
 
-// StartProxy starts one in a namespace, on a port of all its addresses, with so many threads. It must be stopped.
+// StartProxy starts one in a namespace, on a port of all its addresses, with so many threads. It must be stopped, and ends
+// with this process at the latest.
 func StartProxy(ctx context.Context, node *netns.Namespace, port uint16, threads int, to []netip.AddrPort) (p *Proxy, err error) {
 	path, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -42,10 +44,21 @@ func StartProxy(ctx context.Context, node *netns.Namespace, port uint16, threads
 	p.cmd = exec.Command(path, "-db", "-f", "/dev/stdin") // so that no file of it can be left
 	p.cmd.Stdin = bytes.NewReader(proxyConfig(port, threads, to))
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
-	if err := node.Do(p.cmd.Start); err != nil { // a program begins in the namespace of the thread that starts it
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // so that it ends with us, however we end
+	begun := make(chan error, 2)
+	go func() {
+		begun <- node.Do(func() error { // a program begins in the namespace of the thread that starts it, and ends with that thread: it is kept as long
+			if err := p.cmd.Start(); err != nil {
+				return err
+			}
+			begun <- nil
+			p.exited <- p.cmd.Wait()
+			return nil
+		})
+	}()
+	if err := <-begun; err != nil {
 		return nil, fmt.Errorf("start haproxy: %w", err)
 	}
-	go func() { p.exited <- p.cmd.Wait() }()
 	err = lifecycle.Wait(ctx, "haproxy", 10*time.Second, func(ctx context.Context) error {
 		select {
 		case err := <-p.exited:
