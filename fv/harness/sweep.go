@@ -252,6 +252,9 @@ func (w *sweeping) measure(ctx context.Context, c sweep.Cell, words string) (r s
 	rec = engine.Judge(rec)
 	r.Reason = rec.Reason
 	for _, sc := range rec.Scenarios {
+		if sc.Verdict == rec.Verdict && sc.Reason != "" {
+			r.Reason = sc.Reason // the cell's only scenario: its cause says more than how many came to the verdict
+		}
 		r.Quantities = append(r.Quantities, rec.Quantities(sc)...)
 		if sc.Verdict == metrics.Skip {
 			return r, usage(fmt.Errorf("%s is skipped here: %s", sc.Name, sc.Skipped))
