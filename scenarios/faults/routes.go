@@ -32,12 +32,14 @@ const (
 // routesByIngress are what the bed of routes needs of the target.
 var routesByIngress = []workloads.Feature{workloads.ProxiedRequests, workloads.HTTPRouting}
 
-// What becomes of requests. The judge that looks at each answer must find it, so each fault ends before anything else is compared.
+// What becomes of requests. The judge that looks at each answer must find it, so it is asked before anything else is compared.
 var _ = register(
 	Fault{
 		Name: "controller frozen", Needs: routesByIngress, Want: metrics.Fail, Causes: []Cause{meets(string(requests.TimedOut))},
 		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error {
-			return w.Freeze(func() error { return judged(ctx, w, routed.AskTimeout+spell) })
+			// While nobody answers, to wait for what is under way takes long.
+			err := w.Freeze(func() error { return pause(ctx, routed.AskTimeout+spell) })
+			return errors.Join(err, w.Drain(w.Note))
 		},
 	},
 	Fault{
@@ -146,11 +148,18 @@ func requestOf(route int) routing.Request {
 
 // judged lets requests go on for so long, and has all of them judged: its error wraps engine.ErrBroken if one was answered as it must not be.
 func judged(ctx context.Context, w *engine.World, lasts time.Duration) error {
+	if err := pause(ctx, lasts); err != nil {
+		return err
+	}
+	return w.Drain(w.Note)
+}
+
+func pause(ctx context.Context, lasts time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-time.After(lasts):
-		return w.Drain(w.Note)
+		return nil
 	}
 }
 
