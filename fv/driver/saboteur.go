@@ -18,7 +18,9 @@ import (
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/faults"
+	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
 )
 
@@ -57,6 +59,14 @@ var roles = map[faults.Part]infra.Role{faults.Agent: infra.RoleAgent, faults.API
 
 func (s saboteur) Restart(ctx context.Context, part faults.Part) error {
 	return s.restart(ctx, roles[part])
+}
+
+// Way is the agent's to the API server, as scenarios make it worse.
+func (s saboteur) Way() effects.Way {
+	if !s.HasFeature(workloads.OwnWay) {
+		return nil
+	}
+	return s.wire.agentsWay()
 }
 
 // Lie puts a proxy in front of the SUT's metrics that adds to one of them.

@@ -76,8 +76,12 @@ var ErrNoWay = errors.New("the agent's way to the API server can't be made worse
 
 // AmidWorse does it while the agent's way to the API server is worse, and records how it was. If that was not so, the scenario is
 // inconclusive, whatever else is found.
-func AmidWorse(ctx context.Context, w *engine.World, worse Worse, do func(context.Context) error) (err error) {
-	way := Of(w).Way
+func AmidWorse(ctx context.Context, w *engine.World, worse Worse, do func(context.Context) error) error {
+	return WhileWorse(ctx, w, Of(w).Way, worse, do)
+}
+
+// WhileWorse is AmidWorse for whatever SUT, whose way it is given; nil: it can't be made worse.
+func WhileWorse(ctx context.Context, w *engine.World, way Way, worse Worse, do func(context.Context) error) (err error) {
 	if way == nil {
 		return ErrNoWay
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,9 +23,20 @@ const patience = 6 * time.Second
 // quiet is how long the kernel must have announced no change for the agent to be at rest.
 const quiet = time.Second
 
-// Bed returns the scenario in which a fault is made: pods come and go under policies that select them, the fault happens, and what
-// every scenario is checked for is checked. If the fault is to be survived, churn goes on after it; else the agent is at rest before.
+// Bed returns the scenario in which a fault is made, and what every scenario is checked for is checked.
 func Bed(f Fault, s Saboteur) engine.Scenario {
+	sc := engine.Scenario{Name: f.Name, Doc: "A fault made on purpose.", Labels: []engine.Label{"fault"}, Needs: f.Needs, Timeout: 3 * time.Minute}
+	if slices.Contains(f.Needs, workloads.ProxiedRequests) {
+		sc.Topology, sc.Steps = amidRoutes(f, s)
+	} else {
+		sc.Topology, sc.Steps = amidPods(f, s)
+	}
+	return sc
+}
+
+// amidPods is the bed of an agent of the network of pods: they come and go under policies that select them. If the fault is to be survived, churn
+// goes on after it; else the agent is at rest before.
+func amidPods(f Fault, s Saboteur) (workloads.Topology, []engine.Step) {
 	steps := []engine.Step{
 		{Name: "policies", Do: addPolicies},
 		{Name: "churn", Repeat: 2, Do: churn},
@@ -36,11 +48,7 @@ func Bed(f Fault, s Saboteur) engine.Scenario {
 		breaks.Patience = patience
 		steps = append(steps, engine.Step{Name: "rest", Do: rest}, breaks)
 	}
-	return engine.Scenario{
-		Name: f.Name, Doc: "A fault made on purpose.", Labels: []engine.Label{"fault"}, Timeout: 3 * time.Minute,
-		Topology: workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8},
-		Steps:    steps,
-	}
+	return workloads.Topology{RemoteNodes: 1, Namespaces: 2, PodsPerNamespace: 8, Local: 8}, steps
 }
 
 // addPolicies isolates every pod and lets some of them talk, so that there are sets with members.

@@ -21,6 +21,7 @@ type Cause struct {
 	Change  report.Change
 	Want    string
 	Got     string
+	Met     string // by packets or requests that were judged all along
 }
 
 // of reports whether a judged record tells the cause first.
@@ -43,7 +44,7 @@ func (c Cause) of(rec report.Record) bool {
 	}
 	d := cause.Differences[0]
 	return is(c.Probe, cause.Name) && is(c.Aspect, d.Aspect) && is(c.Kind, d.Kind) && is(c.Subject, d.Subject) && is(c.Part, d.Part) &&
-		is(c.Change, d.Change()) && is(c.Want, d.Want) && is(c.Got, d.Got)
+		is(c.Change, d.Change()) && is(c.Want, d.Want) && is(c.Got, d.Got) && (c.Met == "" || d.Violation != nil && d.Violation.Met == c.Met)
 }
 
 func is[T ~string](want, got T) bool { return want == "" || got == want }
@@ -57,7 +58,7 @@ func (c Cause) String() string {
 		return string(c.Finding)
 	}
 	var words []string
-	for _, w := range []string{c.Probe, string(c.Aspect), string(c.Kind), c.Subject, c.Part, string(c.Change), c.Want, c.Got} {
+	for _, w := range []string{c.Probe, string(c.Aspect), string(c.Kind), c.Subject, c.Part, string(c.Change), c.Want, c.Got, c.Met} {
 		if w != "" {
 			words = append(words, w)
 		}

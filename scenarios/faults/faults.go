@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
+	"github.com/nodefv/nodefv/scenarios/effects"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 	"github.com/nodefv/nodefv/workloads/kernel"
@@ -21,9 +22,10 @@ import (
 // Fault is one thing that is broken, and what must be said of it.
 type Fault struct {
 	Name     string              // unique; lower case words
+	Needs    []workloads.Feature // of the target; none: workloads.PodNetwork
 	Settings []workloads.Setting // of the agent, besides workloads.NoResync
 	Memory   int64               // limit on the agent's memory in bytes; 0: none
-	// Break breaks it in the middle of the bed's churn. It returns when it is broken, or when the SUT's end cuts it short.
+	// Break breaks it in the middle of the bed's churn, or of its requests. It returns when it is broken, or when the SUT's end cuts it short.
 	Break func(ctx context.Context, w *engine.World, s Saboteur) error
 	Want  metrics.Verdict
 	// Causes are those of which the verdict must tell one first; none where it is a pass.
@@ -40,6 +42,19 @@ const (
 	Etcd      Part = "etcd"
 )
 
+// Impossible tells why a fault can't be made with a target that has some features; empty: it can.
+func (f Fault) Impossible(has func(workloads.Feature) bool) string {
+	if len(f.Needs) == 0 && !has(workloads.PodNetwork) {
+		return "the target is no agent of the network of pods"
+	}
+	for _, need := range f.Needs {
+		if !has(need) {
+			return "the target has no " + string(need)
+		}
+	}
+	return ""
+}
+
 // Saboteur does to the node what no scenario may.
 type Saboteur interface {
 	Backend() kernel.Backend                                      // how rules and sets are programmed
@@ -47,6 +62,7 @@ type Saboteur interface {
 	Signal(syscall.Signal) error                                  // to the agent
 	Restart(ctx context.Context, part Part) error                 // asked for and awaited
 	Lie(ctx context.Context, g metrics.Gauge, more float64) error // the SUT's metrics, as they are read from now on, show more than they are
+	Way() effects.Way                                             // the agent's to the API server; nil: it has none of its own
 }
 
 var table []Fault

@@ -42,6 +42,14 @@ func TestCaught(t *testing.T) {
 	dead := right
 	dead.Events = []report.Event{{Container: "agent", What: "exited", ExitCode: 137}}
 	frozen := report.Record{Verdict: metrics.Fail, Scenarios: []report.Scenario{{Findings: []report.Finding{{Kind: report.Life, Error: "the SUT is stopped"}}}}}
+	request := func(path string) report.Fact {
+		return report.Fact{Aspect: report.Requests, Kind: report.Request, Subject: "GET http://route-0.example" + path}
+	}
+	met := func(probe, path, want, what string) report.Record {
+		rec := differs(probe, request(path), want, "3 requests met something")
+		rec.Scenarios[0].Findings[0].Differences[0].Violation = &report.Violation{ViolationClass: report.ViolationClass{Met: what}}
+		return rec
+	}
 	for name, c := range map[string]struct {
 		fault string
 		rec   report.Record
@@ -58,6 +66,12 @@ func TestCaught(t *testing.T) {
 		"no end of the agent":      {"agent killed", right, false},
 		"it stands still":          {"agent frozen", frozen, true},
 		"it does not stand still":  {"agent frozen", right, false},
+		"requests met it":          {"wrong backend", met("never wrong", "/below", "always 200 of a/b", "wrong backend"), true},
+		"they met something else":  {"wrong backend", met("never wrong", "/below", "always 200 of a/b", "502"), false},
+		"others met it":            {"wrong backend", met("never wrong", "/", "always 200 of a/b", "wrong backend"), false},
+		"a probe met it":           {"wrong backend", differs("requests", request("/below"), "200 of a/b", "200 of a/c"), false},
+		"still there":              {"controller deaf", met("never wrong", "/below", "always 404", "wrong backend"), true},
+		"there, but elsewhere":     {"controller deaf", met("never wrong", "/below", "always 200 of a/b", "wrong backend"), false},
 		"of two causes":            {"agent's data plane hangs", differs("kernel", report.Fact{Aspect: report.Rules, Kind: report.Pod, Subject: "pod a/b", Part: "rule"}, "1", ""), true},
 	} {
 		if got, told := find(c.fault).Caught(c.rec); got != c.want {

@@ -117,6 +117,7 @@ func (*node) Backend() kernel.Backend                           { return kernel.
 func (*node) Run(context.Context, ...string) ([]byte, error)    { return nil, nil }
 func (*node) Signal(syscall.Signal) error                       { return nil }
 func (*node) Lie(context.Context, metrics.Gauge, float64) error { return nil }
+func (*node) Way() effects.Way                                  { return nil }
 
 // carryOut runs an order on a node and returns what was told.
 func carryOut(t *testing.T, n *node, o Order, out string) (said []string, err error) {

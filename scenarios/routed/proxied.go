@@ -135,11 +135,11 @@ func (p *Proxied) Ask(ctx context.Context, r routing.Request) Outcome {
 	return o
 }
 
-// askTimeout is how long an answer is waited for.
-const askTimeout = 5 * time.Second
+// AskTimeout is how long an answer is waited for.
+const AskTimeout = 5 * time.Second
 
 func (p *Proxied) onWire(r routing.Request) requests.Request {
-	q := requests.Request{To: p.HTTP, TLS: r.TLS, Method: r.Method, Host: r.Host, Path: r.Path, Keep: true, Timeout: askTimeout}
+	q := requests.Request{To: p.HTTP, TLS: r.TLS, Method: r.Method, Host: r.Host, Path: r.Path, Keep: true, Timeout: AskTimeout}
 	if r.TLS {
 		q.To = p.HTTPS
 	}

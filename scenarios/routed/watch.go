@@ -16,7 +16,7 @@ import (
 const (
 	// sampleLimit is how many routes are asked for all along, and goneLimit how many besides that are there no more, for goneFor.
 	sampleLimit, goneLimit = 48, 16
-	goneFor                = 30 * time.Second
+	goneFor                = engine.DefaultBound + 15*time.Second // longer than it may be answered as if it were there
 	// paceOfAll is how many requests are made a second in all unless Proxied says otherwise, and paceOfOne the most for one route.
 	paceOfAll, paceOfOne = 400, 40
 	// mostUnderWay bounds the requests that have no answer yet.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,9 @@ func faultsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "faults", Short: "Break things on purpose and see whether the suite finds each, for the right cause", Args: cobra.NoArgs,
 		Long: `faults tests the tester: each row of its table is a fault made behind the agent's back, in the agent or in the datastore, in the
-middle of churn, in an environment of its own in which the agent never looks again at what it has programmed. Exit code 0: every fault
-was judged as it must be; 1: one was not.`,
+middle of churn, in an environment of its own in which the agent never looks again at what it has programmed. Of an Ingress controller
+the faults are those of requests, which are made all along. Faults that the target can't have are skipped, with the reason. Exit code 0:
+every other fault was judged as it must be; 1: one was not.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			re, err := regexp.Compile(focus)
 			if err != nil {
@@ -44,20 +46,18 @@ was judged as it must be; 1: one was not.`,
 
 // breakAll makes the faults one after the other and prints the table as it grows.
 func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat int, seed uint64) error {
-	var chosen []faults.Fault
-	for _, f := range faults.All() {
-		if focus.MatchString(f.Name) {
-			chosen = append(chosen, f)
-		}
-	}
-	if len(chosen) == 0 {
-		return usage(fmt.Errorf("--focus %q matches no fault", focus))
+	chosen, skipped, err := choose(o, focus)
+	if err != nil {
+		return err
 	}
 	h, err := opened(c, o)
 	if err != nil {
 		return err
 	}
 	missed, out := 0, h.Out()
+	for _, s := range skipped {
+		fmt.Fprint(out, s)
+	}
 	fmt.Fprintf(out, "%-7s %-26s %-13s %6s\n", "", "FAULT", "VERDICT", "TOOK")
 	for round := range repeat {
 		for i, f := range chosen {
@@ -81,16 +81,65 @@ func breakAll(c *cobra.Command, o harness.Options, focus *regexp.Regexp, repeat 
 	return nil
 }
 
+// choose returns the faults that can be made with the target, of those whose name matches, and those that can't, by reason. It is an error if none can.
+func choose(o harness.Options, focus *regexp.Regexp) (chosen []faults.Fault, skipped []skips, err error) {
+	for _, f := range faults.All() {
+		if !focus.MatchString(f.Name) {
+			continue
+		}
+		why, err := harness.Impossible(o, f)
+		if err != nil {
+			return nil, nil, err
+		}
+		i := slices.IndexFunc(skipped, func(s skips) bool { return s.why == why })
+		switch {
+		case why == "":
+			chosen = append(chosen, f)
+		case i < 0:
+			skipped = append(skipped, skips{why, []string{f.Name}})
+		default:
+			skipped[i].names = append(skipped[i].names, f.Name)
+		}
+	}
+	switch {
+	case len(chosen) > 0:
+		return chosen, skipped, nil
+	case len(skipped) > 0:
+		return nil, nil, usage(fmt.Errorf("no fault that --focus %q matches can be made: %s: %s", focus, strings.Join(skipped[0].names, ", "), skipped[0].why))
+	}
+	return nil, nil, usage(fmt.Errorf("--focus %q matches no fault", focus))
+}
+
+// skips are faults that can't be made, for one reason.
+type skips struct {
+	why   string
+	names []string
+}
+
+// String tells them in lines for a terminal.
+func (s skips) String() string {
+	return fmt.Sprintf("skipped %d: %s\n%s", len(s.names), s.why, below(strings.Join(s.names, ", ")))
+}
+
 // found is what was told of a fault, and the record in which more of it is, below its line.
 func found(told, dir string) string {
-	const indent, width, most = "        ", 80, 160
+	const most = 160
 	told, _, _ = strings.Cut(told, "\n")
 	if runes := []rune(told); len(runes) > most {
 		told = string(runes[:most]) + "…"
 	}
+	return below(told) + indent + "record: " + dir + "\n"
+}
+
+// indent stands before what belongs to the line above.
+const indent = "        "
+
+// below is a text in lines that belong to the line above.
+func below(text string) string {
+	const width = 80
 	var b strings.Builder
-	for line := range strings.Lines(report.Wrapped(told, width-len(indent))) {
+	for line := range strings.Lines(report.Wrapped(text, width-len(indent))) {
 		b.WriteString(indent + strings.TrimRight(line, "\n") + "\n")
 	}
-	return b.String() + indent + "record: " + dir + "\n"
+	return b.String()
 }

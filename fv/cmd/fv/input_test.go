@@ -149,6 +149,7 @@ func TestInput(t *testing.T) {
 		{"run  --crds  nosuch", `--crds "nosuch": there is nothing of that name`},
 		{"run  --crds  image:/crds", "name it in FV_FELIXIMAGE"},
 		{"faults  --focus  nosuch", `--focus "nosuch" matches no fault`},
+		{"faults  --target  traefik  --focus  ^agent killed$", `no fault that --focus "^agent killed$" matches can be made: agent killed: the target is no agent`},
 		{"faults  --focus  [", "is no regular expression"},
 		{"mutants  --focus  nosuch", `--focus "nosuch" matches no mutant`},
 		{"mutants  --stages  nosuch", `there is no stage "nosuch"; there are [set fuzz leak]`},
