@@ -187,6 +187,9 @@ func (e *Environment) obey(ctx context.Context, request string) error {
 	if release, ok := strings.CutPrefix(request, startRelease); ok {
 		return e.startRelease(ctx, release)
 	}
+	if ours, err := e.obeyInstance(ctx, request); ours {
+		return err
+	}
 	return e.restartAsked(ctx, Role(request))
 }
 
@@ -209,6 +212,11 @@ func (e *Environment) stopAgent(ctx context.Context, by syscall.Signal) error {
 		e.releaseAgent()
 		return err
 	}
+	return awaitEnd(ctx, c, by)
+}
+
+// awaitEnd waits until a container has ended that was sent a signal; one that was asked to end is killed once it has had its time.
+func awaitEnd(ctx context.Context, c Container, by syscall.Signal) error {
 	if by == syscall.SIGTERM {
 		patient, cancel := context.WithTimeout(ctx, endBound)
 		defer cancel()

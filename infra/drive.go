@@ -66,11 +66,18 @@ func (e *Environment) Drive(ctx context.Context, h Handoff, dir string, args []s
 	if err != nil {
 		return Exit{}, err
 	}
-	defer func() { _ = release() }() // the end of this process would do
+	defer func() { _ = release() }()                  // the end of this process would do
+	if err := e.vacate(ctx, RoleDriver); err != nil { // else the instances would be another driver's
+		return Exit{}, err
+	}
+	if err := e.removeInstances(ctx); err != nil {
+		return Exit{}, err
+	}
 	listening := &asked{Writer: out, obey: func(request string) { e.answer(ctx, dir, request) }}
 	exit, err := e.inside(ctx, spec, kubeconfig, listening, InterruptSignal)
 	e.releaseAgent() // a driver that was cut short may have stopped it
-	if originalErr := e.backToOriginal(ctx); err == nil {
+	left := e.removeInstances(ctx)
+	if originalErr := errors.Join(left, e.backToOriginal(ctx)); err == nil {
 		err = originalErr
 	}
 	return exit, errors.Join(err, listening.Close())
@@ -215,6 +222,8 @@ func (e *Environment) restart(ctx context.Context, c Container, spec Spec) (Cont
 // Watch reports each container that exits until ctx ends, and starts an agent that exited again; it returns when all
 // watches have ended. The function it is given is called from several goroutines.
 func (e *Environment) Watch(ctx context.Context, tell func(report.Event)) {
+	e.setTell(tell)
+	defer e.setTell(nil)
 	done := make(chan struct{})
 	watched := 0
 	for role, c := range e.watchable() {
@@ -229,10 +238,20 @@ func (e *Environment) Watch(ctx context.Context, tell func(report.Event)) {
 	}
 }
 
+// setTell says who is told of the ends of instances, which come and go while Watch runs.
+func (e *Environment) setTell(tell func(report.Event)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tell = tell
+}
+
 func (e *Environment) watchable() map[Role]Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	roles := map[Role]Container{}
+	for role, i := range e.instances {
+		roles[role] = i.Container
+	}
 	for _, role := range e.target.Facts().Roles() {
 		if c, ok := e.containers[role]; ok {
 			roles[role] = c

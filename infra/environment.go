@@ -16,6 +16,7 @@ import (
 
 	"github.com/nodefv/nodefv/infra/build"
 	"github.com/nodefv/nodefv/infra/lifecycle"
+	"github.com/nodefv/nodefv/metrics/report"
 )
 
 // nodeName is the local node's name in the API.
@@ -64,7 +65,9 @@ type Environment struct {
 	held       chan struct{} // the agent stays away until it is closed; nil: it does not
 	releases   []string      // that agentOf knows
 	makeAgent  func(ctx context.Context, release string) (component string, err error)
-	original   string // the agent's component, while it is started from another one; empty: it is not
+	original   string             // the agent's component, while it is started from another one; empty: it is not
+	instances  map[Role]*instance // of the SUT besides the agent
+	tell       func(report.Event) // of Watch; nil: nobody watches
 }
 
 // Up brings up etcd, the API server, the node and the target, in this order, and returns once the agent is ready. It removes all

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,15 @@ func TestFindProcess(t *testing.T) {
 	}
 	if _, err := findProcess(root, "felix"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+	if all, err := findProcesses(root, "calico-felix"); !slices.Equal(all, []int{12, 9}) || err != nil {
+		t.Errorf("got %v, %v", all, err)
+	}
+	if got, err := findProcess(root, "calico-felix", 12); got != 9 || err != nil {
+		t.Errorf("but for the oldest: got %d, %v", got, err)
+	}
+	if _, err := findProcess(root, "calico-felix", 9, 12); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("but for all: got %v", err)
 	}
 }
 

@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,7 +32,7 @@ type Process struct {
 	now  func() time.Time
 
 	mu      sync.Mutex
-	lastPSS time.Time
+	lastPSS time.Time // the ten seconds in which it was read
 }
 
 // NewProcess returns a source that reads the process that pid names; pid is asked at each scrape, so that a restarted
@@ -147,11 +149,11 @@ func countFDs(dir string, snap Snapshot) error {
 func (p *Process) readPSS(dir string, snap Snapshot) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); p.lastPSS.IsZero() || now.Sub(p.lastPSS) >= pssEvery {
-		p.lastPSS = now
-	} else {
+	now := p.now().Truncate(pssEvery) // so that those of several processes are read in the same scrape, and can be added up
+	if now.Equal(p.lastPSS) {
 		return nil
 	}
+	p.lastPSS = now
 	pss, err := pssOf(dir)
 	if err == nil {
 		snap[PSSBytes] = pss
@@ -174,19 +176,37 @@ func pssOf(dir string) (float64, error) {
 	return pss * 1024, nil
 }
 
-// FindProcess returns the oldest living process of that name in our pid namespace; children that a program has
+// FindProcess returns the oldest living process of that name in our pid namespace that is none of those; children that a program has
 // forked but that have not yet become another one are younger. The error wraps os.ErrNotExist if there is none.
-func FindProcess(comm string) (pid int, err error) { return findProcess(procRoot, comm) }
+func FindProcess(comm string, but ...int) (pid int, err error) {
+	return findProcess(procRoot, comm, but...)
+}
 
-func findProcess(root, comm string) (int, error) {
+// FindProcesses returns all of them, the oldest first; it is an error that wraps os.ErrNotExist if there is none.
+func FindProcesses(comm string) (pids []int, err error) { return findProcesses(procRoot, comm) }
+
+func findProcess(root, comm string, but ...int) (int, error) {
+	pids, err := findProcesses(root, comm)
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range pids {
+		if !slices.Contains(but, pid) {
+			return pid, nil
+		}
+	}
+	return 0, fmt.Errorf("find another process %s: %w", comm, os.ErrNotExist)
+}
+
+func findProcesses(root, comm string) (pids []int, err error) {
 	if len(comm) > commLen {
 		comm = comm[:commLen]
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return 0, fmt.Errorf("find process %s: %w", comm, err)
+		return nil, fmt.Errorf("find process %s: %w", comm, err)
 	}
-	best, oldest := 0, uint64(0)
+	begun := map[int]uint64{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -196,12 +216,11 @@ func findProcess(root, comm string) (int, error) {
 		if err != nil || st.comm != comm || st.state == "Z" || st.state == "X" {
 			continue
 		}
-		if best == 0 || st.start < oldest || st.start == oldest && pid < best {
-			best, oldest = pid, st.start
-		}
+		begun[pid], pids = st.start, append(pids, pid)
 	}
-	if best == 0 {
-		return 0, fmt.Errorf("find process %s: %w", comm, os.ErrNotExist)
+	if len(pids) == 0 {
+		return nil, fmt.Errorf("find process %s: %w", comm, os.ErrNotExist)
 	}
-	return best, nil
+	slices.SortFunc(pids, func(a, b int) int { return cmp.Or(cmp.Compare(begun[a], begun[b]), cmp.Compare(a, b)) })
+	return pids, nil
 }

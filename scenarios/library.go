@@ -54,7 +54,7 @@ type Params struct {
 	Requests    *int     // a second
 	Payload     *int     // bytes of an answer
 	TLS         *int     // 1: requests by TLS
-	Proxies     *int     // bare ones, of the reference
+	Proxies     *int     // instances of the SUT, or bare ones of the reference
 	Seconds     *int     // of a load of requests
 	Rate        *float64 // changes per second; 0: as fast as possible
 }
@@ -79,7 +79,7 @@ var params = map[string]param{
 	"requests":    {"requests a second", intParam(1, func(p *Params, n *int) { p.Requests = n })},
 	"payload":     {"bytes of an answer", intParam(0, func(p *Params, n *int) { p.Payload = n })},
 	"tls":         {"1: requests by TLS", intParam(0, func(p *Params, n *int) { p.TLS = n })},
-	"proxies":     {"bare proxies of the reference, 1 to 4", intParam(1, func(p *Params, n *int) { p.Proxies = n })},
+	"proxies":     {"instances of the SUT in a load of requests, or bare proxies of the reference, 1 to 4", within(1, mostProxies, func(p *Params, n *int) { p.Proxies = n })},
 	"seconds":     {"how long a load of requests lasts", intParam(6, func(p *Params, n *int) { p.Seconds = n })},
 	"rate":        {"changes per second, 0 for as fast as possible", rateParam},
 }
@@ -123,6 +123,19 @@ func intParam(least int, set func(*Params, *int)) func(*Params, string) error {
 		}
 		set(p, &n)
 		return nil
+	}
+}
+
+// mostProxies is how many instances of a proxy there may be side by side.
+const mostProxies = 4
+
+// within is intParam of what has a most, too.
+func within(least, most int, set func(*Params, *int)) func(*Params, string) error {
+	return func(p *Params, s string) error {
+		if n, err := strconv.Atoi(s); err == nil && n > most {
+			return fmt.Errorf("must be at most %d", most)
+		}
+		return intParam(least, set)(p, s)
 	}
 }
 
@@ -242,7 +255,7 @@ func Heeds(name, parameter, a, b string) bool {
 		for _, s := range all[i].Steps {
 			steps = append(steps, fmt.Sprintf("%s ×%d", s.Name, s.Repeat))
 		}
-		return fmt.Sprint(all[i].Topology, all[i].Load, steps)
+		return fmt.Sprint(all[i].Topology, all[i].Load, all[i].Instances, steps)
 	}
 	return shape(a) != shape(b)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 var _ = register(func(p Params) engine.Scenario {
-	n := or(p.Routes, 20)
+	n, instances := or(p.Routes, 20), or(p.Proxies, 1)
 	rest := func(ctx context.Context, _ *engine.World) error { return pause(ctx, 3*time.Second) }
 	restart := func(stop func(engine.Agent, context.Context) error) func(context.Context, *engine.World) error {
 		return func(ctx context.Context, w *engine.World) error {
@@ -18,21 +18,41 @@ var _ = register(func(p Params) engine.Scenario {
 			return errors.Join(err, rest(ctx, w))
 		}
 	}
+	ended := engine.Step{Name: "asked to end", Do: restart(engine.Agent.End)}
+	if instances > 1 {
+		ended = engine.Step{Name: "rolling replacement", Do: replaceEach}
+	}
 	return engine.Scenario{
 		Name: "proxy restarted under load",
-		Doc: "The program is killed, and then asked to end, while routes are asked for, and started again: requests that fail meanwhile are counted. From when it says that it is" +
-			" ready, each answer must be right.",
+		Doc: "The program is asked to end, and then killed, while routes are asked for, and started again: requests that fail meanwhile are counted. From when it says that it is" +
+			" ready, each answer must be right. Of several instances one after the other is asked to end: the others must go on as if nothing were.",
 		Labels:   []engine.Label{Requests, Slow},
 		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests, workloads.Restarts},
 		Timeout:  brief,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 5, Local: -1}),
+
+		Instances: instances,
 		Steps: []engine.Step{
 			{Name: "routes", Do: func(ctx context.Context, w *engine.World) error {
 				return errors.Join(serveEach(ctx, w, n), w.Fleet.Add(ctx, routesTo(w, n, 0)...))
 			}},
 			{Name: "load", Do: rest},
-			{Name: "asked to end", Do: restart(engine.Agent.End)},
+			ended,
 			{Name: "killed", Do: restart(engine.Agent.Stop)},
 		},
 	}
 })
+
+// replaceEach asks each instance of the SUT to end and starts it again, one after the other. All effects must hold of all of them before it is the
+// next one's turn.
+func replaceEach(ctx context.Context, w *engine.World) error {
+	for i, a := range append([]engine.Agent{w.Agent}, w.Others...) {
+		if err := w.AwayOf(i+1, func() error { return errors.Join(a.End(ctx), a.Start(ctx)) }); err != nil {
+			return err
+		}
+		if err := errors.Join(pause(ctx, 3*time.Second), w.Converge(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -16,7 +16,7 @@ import (
 )
 
 var _ = register(func(p Params) engine.Scenario {
-	c := capacity{connections: or(p.Connections, 50), idle: or(p.Idle, 0), payload: or(p.Payload, 600), proxies: min(or(p.Proxies, 1), 4)}
+	c := capacity{connections: or(p.Connections, 50), idle: or(p.Idle, 0), payload: or(p.Payload, 600), proxies: or(p.Proxies, 1)}
 	with := fmt.Sprintf("%d connections and %d idle, %d bytes", c.connections, c.idle, c.payload)
 	return engine.Scenario{
 		Name: "capacity of requests",

@@ -23,27 +23,33 @@ var _ = register(func(p Params) engine.Scenario {
 	if l.tls {
 		kind = "TLS"
 	}
+	through := ""
+	if l.proxies > 1 {
+		through = fmt.Sprintf(", through %d instances", l.proxies)
+	}
 	return engine.Scenario{
 		Name: "requests at a rate",
 		Doc: "Requests to so many routes at a constant rate, on so many connections beside idle ones: latency from when each was due, errors, and what was" +
-			" achieved, beside what the machine can do without the SUT. It is meant for fv sweep.",
+			" achieved, beside what the machine can do without the SUT. Connections are spread evenly over the instances of the SUT, if there are several. It is meant for fv sweep.",
 		Labels:   []engine.Label{Requests, Clock, Scale, Slow},
 		Needs:    []workloads.Feature{workloads.RequestRouting, workloads.ProxiedRequests},
 		Timeout:  30 * time.Minute,
 		Topology: p.topology(workloads.Topology{Namespaces: 1, PodsPerNamespace: 4, Local: -1}),
+
+		Instances: l.proxies,
 		Steps: []engine.Step{
 			{Name: fmt.Sprintf("%d routes", l.routes), Do: l.serve},
 			{Name: "what the machine can do", Do: l.calibrate},
-			{Name: fmt.Sprintf("%d/s on %d connections and %d idle, %d bytes, %s, %v", l.rate, l.connections, l.idle, l.payload, kind, l.lasts), Do: l.press, Settle: true},
+			{Name: fmt.Sprintf("%d/s on %d connections and %d idle, %d bytes, %s, %v%s", l.rate, l.connections, l.idle, l.payload, kind, l.lasts, through), Do: l.press, Settle: true},
 		},
 	}
 })
 
 // rated is a load of requests through the SUT.
 type rated struct {
-	connections, idle, rate, payload, routes int
-	tls                                      bool
-	lasts                                    time.Duration
+	connections, idle, rate, payload, routes, proxies int
+	tls                                               bool
+	lasts                                             time.Duration
 
 	capacity float64 // requests a second that client and backends can do without the SUT
 }
@@ -51,7 +57,7 @@ type rated struct {
 func loadOf(p Params) *rated {
 	return &rated{
 		connections: or(p.Connections, 50), idle: or(p.Idle, 0), rate: or(p.Requests, 500), payload: or(p.Payload, 600), routes: or(p.Routes, 10), tls: or(p.TLS, 0) > 0,
-		lasts: time.Duration(or(p.Seconds, 20)) * time.Second,
+		proxies: or(p.Proxies, 1), lasts: time.Duration(or(p.Seconds, 20)) * time.Second,
 	}
 }
 
@@ -127,13 +133,10 @@ func (l *rated) load(w *engine.World) requests.Load {
 	p, _ := routed.ProxiedOf(w)
 	pods := podsHere(w)
 	load := requests.Load{
-		From: []requests.Origin{{}}, To: []netip.AddrPort{p.HTTP}, Connections: l.connections, Idle: l.idle, Rate: float64(l.rate), Size: l.payload, Duration: l.lasts, TLS: l.tls,
+		From: []requests.Origin{{}}, To: p.Entrances(l.tls), Connections: l.connections, Idle: l.idle, Rate: float64(l.rate), Size: l.payload, Duration: l.lasts, TLS: l.tls,
 	}
-	for i := 0; i < len(pods) && len(load.From)*fromOne < l.connections+l.idle; i++ {
+	for i := 0; i < len(pods) && len(load.From)*len(load.To)*fromOne < l.connections+l.idle; i++ {
 		load.From = append(load.From, requests.Origin{Pod: pods[i].Key})
-	}
-	if l.tls {
-		load.To = []netip.AddrPort{p.HTTPS}
 	}
 	var may []string
 	for _, p := range pods {

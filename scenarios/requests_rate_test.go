@@ -32,3 +32,31 @@ func TestRequestsAreJudged(t *testing.T) {
 		}
 	}
 }
+
+// TestProxiesAreInstances wants the parameter to be heeded by what runs with several instances, and to be refused beyond what there may be.
+func TestProxiesAreInstances(t *testing.T) {
+	p, err := ParseParams(map[string]string{"proxies": "3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := All(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"requests at a rate": 3, "proxy restarted under load": 3}
+	for _, sc := range all {
+		if sc.Instances != want[sc.Name] {
+			t.Errorf("%s: %d instances", sc.Name, sc.Instances)
+		}
+	}
+	for name := range want {
+		if !Heeds(name, "proxies", "1", "2") || !Heeds(name, "proxies", "2", "3") {
+			t.Errorf("%s is the same with more proxies", name)
+		}
+	}
+	for _, n := range []string{"0", "5", "x"} {
+		if _, err := ParseParams(map[string]string{"proxies": n}); err == nil {
+			t.Errorf("--proxies %s is not refused", n)
+		}
+	}
+}

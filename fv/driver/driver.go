@@ -54,6 +54,7 @@ type Driver struct {
 	journal *report.Journal
 	sampler *metrics.Sampler
 	gauges  *metrics.HTTP
+	others  []*instance     // of the SUT besides the agent; the lock guards it
 	layout  *effects.Layout // of a release that the target is not known to fit
 	wire    *Wire
 

@@ -21,11 +21,11 @@ type life struct {
 	fd  int
 }
 
-// watchLife waits until the process runs (the harness starts a SUT that died anew) and takes hold of it.
-func watchLife(ctx context.Context, process string) (*life, error) {
+// watchLife waits until the process runs (the harness starts a SUT that died anew) and takes hold of it. It is none of the others.
+func watchLife(ctx context.Context, process string, others func() []int) (*life, error) {
 	l := &life{fd: -1}
 	err := lifecycle.Wait(ctx, "process "+process, 30*time.Second, func(context.Context) error {
-		pid, err := metrics.FindProcess(process)
+		pid, err := metrics.FindProcess(process, others()...)
 		if err != nil {
 			return err
 		}

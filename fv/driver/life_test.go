@@ -48,7 +48,7 @@ func kill(cmd *exec.Cmd) {
 
 func TestEndOfTheProcessEndsWhatIsGuarded(t *testing.T) {
 	cmd := sleeper(t, "fv-life-ends")
-	alive, err := watchLife(t.Context(), "fv-life-ends")
+	alive, err := watchLife(t.Context(), "fv-life-ends", func() []int { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestEndOfTheProcessEndsWhatIsGuarded(t *testing.T) {
 func TestEndThatIsAskedForIsFollowedByTheSuccessor(t *testing.T) {
 	cmd := sleeper(t, "fv-life-first")
 	next := sleeper(t, "fv-life-second")
-	alive, err := watchLife(t.Context(), "fv-life-first")
+	alive, err := watchLife(t.Context(), "fv-life-first", func() []int { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestEndThatIsAskedForIsFollowedByTheSuccessor(t *testing.T) {
 		default:
 		}
 		defer close(taken)
-		l, err := watchLife(ctx, "fv-life-second")
+		l, err := watchLife(ctx, "fv-life-second", func() []int { return nil })
 		return l, true, err
 	})
 	defer release()

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/nodefv/nodefv/infra/targets"
@@ -26,15 +27,28 @@ func (d *Driver) proxied() (engine.Effects, error) {
 		return nil, err
 	}
 	asker.About(d.process)
-	at := t.Listens()
-	e := &routed.Proxied{
-		Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known, Inspect: inspector{d},
+	one := func(t targets.Router) *routed.Proxied {
+		at := t.Listens()
+		e := &routed.Proxied{
+			Asker: asker, Dialect: t.Dialect(), HTTP: netip.AddrPortFrom(d.addr, at.HTTP), Closes: at.Closes, Links: node{}.Links, Known: d.known, Inspect: inspector{d},
+		}
+		if d.handoff.Leak != nil {
+			e.Pace = paceCounted
+		}
+		if at.HTTPS != 0 {
+			e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)
+		}
+		return e
 	}
-	if d.handoff.Leak != nil {
-		e.Pace = paceCounted
+	all := one(t)
+	for _, i := range d.alongside() {
+		t, ok := i.target.(targets.Router)
+		if !ok {
+			return nil, fmt.Errorf("instance %d of %s routes no requests", i.number, d.target.Name())
+		}
+		other := one(t)
+		other.Number = i.number
+		all.Number, all.Others = 1, append(all.Others, other)
 	}
-	if at.HTTPS != 0 {
-		e.HTTPS = netip.AddrPortFrom(d.addr, at.HTTPS)
-	}
-	return e, nil
+	return all, nil
 }

@@ -13,6 +13,7 @@ import (
 
 func (d *Driver) startSampling() {
 	d.gauges = metrics.NewHTTP(fmt.Sprintf("http://127.0.0.1:%d/metrics", d.handoff.Target.MetricsPort), d.target.Gauges())
+	own := sources{d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process)}
 	d.sampler = metrics.NewSampler(time.Second, func(p metrics.Point) {
 		d.write(report.Entry{Scenario: p.Scenario, Point: &p})
 		d.live(p)
@@ -22,7 +23,7 @@ func (d *Driver) startSampling() {
 		if heeded != nil {
 			heeded(p)
 		}
-	}, d.gauges, metrics.NewProcess(d.process), metrics.NewCgroup(d.process))
+	}, d.ofAll(own)...)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	watch := metrics.NewWatch(time.Second, func(v metrics.Vitals) { d.write(report.Entry{Vitals: &v}) })
@@ -38,7 +39,7 @@ func (d *Driver) startSampling() {
 
 // take takes hold of the SUT's process, and reads it from now on.
 func (d *Driver) take(ctx context.Context) (*life, error) {
-	alive, err := watchLife(ctx, d.handoff.Target.Process)
+	alive, err := watchLife(ctx, d.handoff.Target.Process, d.otherProcesses)
 	if err == nil {
 		d.mu.Lock()
 		d.pid = alive.pid

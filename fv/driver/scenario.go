@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	ctx, release := d.interruptible(ctx)
 	defer release()
-	if why := skipped(sc, d, d.handoff); why != "" {
+	if why := cmp.Or(skipped(sc, d, d.handoff), alone(sc, d.target, d.handoff)); why != "" {
 		begun := sc.Begin(time.Now())
 		begun.Skipped = why
 		d.write(report.Entry{Scenario: sc.Name, Begin: begun})
@@ -52,7 +53,7 @@ func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdic
 	return metrics.Inconclusive, "the scenario left nothing in the record"
 }
 
-func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
+func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) (failed error) {
 	alive, err := d.take(ctx)
 	if err != nil && ctx.Err() == nil {
 		now := time.Now()
@@ -71,6 +72,13 @@ func (d *Driver) scenario(ctx context.Context, sc engine.Scenario) error {
 		return next, true, err
 	})
 	defer release()
+	if err := d.gather(guarded, sc.Instances); err != nil {
+		now := time.Now()
+		d.write(report.Entry{Scenario: sc.Name, Begin: sc.Begin(now)})
+		d.write(report.Entry{Scenario: sc.Name, Finding: &report.Finding{At: now, Kind: report.Harness, Name: "instances of the SUT", Error: err.Error()}})
+		return errors.Join(err, d.dismiss(ctx))
+	}
+	defer func() { failed = errors.Join(failed, d.dismiss(ctx)) }()
 	world, err := d.World(sc)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -50,6 +51,30 @@ func TestRoutersAndAgents(t *testing.T) {
 	}{{ofAgents, agent, false}, {ofAgents, router, true}, {ofRouters, agent, true}, {ofRouters, router, false}} {
 		if why := skipped(c.sc, c.sut, infra.Handoff{}); (why != "") != c.skips {
 			t.Errorf("%v by %v: %q", c.sc.Needs, c.sut.features, why)
+		}
+	}
+}
+
+// TestSkippedForInstances wants several instances to be asked only of a SUT that can run so, by a harness that starts them.
+func TestSkippedForInstances(t *testing.T) {
+	for name, c := range map[string]struct {
+		target, plane string
+		instances     int
+		obeyed, can   bool
+	}{
+		"one of any":           {"contour", "", 1, false, true},
+		"several":              {"traefik", "", 4, true, true},
+		"too many":             {"traefik", "", 5, true, false},
+		"nobody starts them":   {"traefik", "", 2, false, false},
+		"by the Gateway API":   {"traefik", "gateway", 2, true, false},
+		"of one that does not": {"contour", "", 2, true, false},
+	} {
+		target, err := targets.New(c.target, targets.Options{DataPlane: c.plane})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why := alone(engine.Scenario{Instances: c.instances}, target, infra.Handoff{Obeyed: c.obeyed}); (why == "") != c.can {
+			t.Errorf("%s: %q", name, why)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,9 +31,14 @@ func (d *Driver) Shows(g metrics.Gauge) bool {
 	return shown
 }
 
-// Quiesce asks the SUT to collect garbage.
+// Quiesce asks the SUT to collect garbage, all its instances.
 func (d *Driver) Quiesce(ctx context.Context) error {
-	return d.target.Quiesce(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	at := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	err := d.target.Quiesce(ctx, at)
+	for _, i := range d.alongside() {
+		err = errors.Join(err, i.target.Quiesce(ctx, at))
+	}
+	return err
 }
 
 func (d *Driver) clients() workloads.Clients {

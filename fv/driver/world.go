@@ -66,6 +66,9 @@ func (d *Driver) World(sc engine.Scenario) (*engine.World, error) {
 	if d.handoff.Obeyed {
 		w.Agent = agent{d}
 	}
+	for _, i := range d.alongside() {
+		w.Others = append(w.Others, i)
+	}
 	d.follow(w)
 	return w, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nodefv/nodefv/infra"
+	"github.com/nodefv/nodefv/infra/targets"
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/metrics/sweep"
@@ -17,7 +19,7 @@ func (o *SweepOptions) checkPreset(images map[string]string) error {
 	if err != nil {
 		return usage(err)
 	}
-	for _, p := range plans {
+	for _, p := range o.possible(plans) {
 		one := *o
 		one.Preset, one.Plan = "", p
 		if err := one.Check(images); err != nil {
@@ -25,6 +27,20 @@ func (o *SweepOptions) checkPreset(images map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// possible are the plans of a preset without those that need several instances of a SUT that can't run in so many.
+func (o *SweepOptions) possible(plans []sweep.Plan) []sweep.Plan {
+	t, err := targets.New(o.Target, targets.Options{DataPlane: o.DataPlane, Extras: o.Extras})
+	if err == nil {
+		_, err = infra.InstanceOf(t, infra.MostInstances)
+	}
+	if err == nil {
+		return plans
+	}
+	return slices.DeleteFunc(plans, func(p sweep.Plan) bool {
+		return slices.ContainsFunc(p.Axes, func(a sweep.Axis) bool { return a.Name == sweep.InstancesAxis })
+	})
 }
 
 // preset measures what the machine can do, plans the preset's sweeps by that, and makes them one after the other. Those that the time does not suffice
@@ -45,6 +61,7 @@ func (h *Harness) preset(ctx context.Context, o SweepOptions) (metrics.Verdict, 
 	if err != nil {
 		return metrics.Inconclusive, usage(err)
 	}
+	plans = o.possible(plans)
 	fmt.Fprintf(h.cfg.Progress, "a bare proxy does %.0f requests/s here with a punctual client: preset %s, %d sweeps\n", capacity, name, len(plans))
 	o.until = measured.until
 	verdicts := []metrics.Verdict{verdict}

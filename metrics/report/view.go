@@ -73,6 +73,9 @@ func (e Event) Describe(target string) string {
 	if who == "agent" {
 		who = cmp.Or(target, who)
 	}
+	if n, ok := strings.CutPrefix(who, InstancePrefix); ok {
+		who = "instance " + n + " of " + cmp.Or(target, "agent")
+	}
 	if e.What != "exited" {
 		return who + " " + e.What
 	}
@@ -91,6 +94,9 @@ func (e Event) Describe(target string) string {
 	}
 	return s
 }
+
+// InstancePrefix begins the name of the container of an instance of the SUT besides the agent; its number follows.
+const InstancePrefix = "agent-"
 
 // killers are the signals that leave a program no last word, by the exit codes that they make.
 var killers = map[int]string{137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}

@@ -13,6 +13,7 @@ const (
 	PresetScenario   = "requests at a rate"
 	CapacityScenario = "capacity of requests"
 	CapacityQuantity = "punctual rate: 1 bare proxies"
+	InstancesAxis    = "proxies" // only some SUTs can run in several instances
 )
 
 // preset is a method: sweeps that are planned from what the machine can do, in requests a second through a bare proxy.
@@ -22,7 +23,7 @@ type preset struct {
 }
 
 var presets = []preset{
-	{"micro", "one variable each, the rest fixed: connections, idle connections, requests a second, payload, TLS, routes, endpoints", func(capacity float64) []Plan {
+	{"micro", "one variable each, the rest fixed: connections, idle connections, requests a second, payload, TLS, routes, endpoints, instances of the SUT where it can run in several", func(capacity float64) []Plan {
 		gentle := requestsOf(capacity, 0.2)[0]
 		fixed := map[string]string{"connections": "50", "requests": gentle, "payload": "600"}
 		var plans []Plan
@@ -34,6 +35,7 @@ var presets = []preset{
 			{"tls", []string{"0", "1"}},
 			{"routes", []string{"1", "100", "1000"}},
 			{"endpoints", []string{"1", "10", "100"}},
+			{InstancesAxis, []string{"1", "2", "3", "4"}},
 		} {
 			p := Plan{Scenario: PresetScenario, Axes: []Axis{a}, Params: map[string]string{}}
 			for name, value := range fixed {

@@ -28,8 +28,10 @@ type Scenario struct {
 	Topology workloads.Topology     // deployed before the first step
 	Arrange  func(*workloads.State) // gives the planned pods and namespaces labels and ports of its own before they are deployed; nil: none
 	Load     workloads.Load         // how fast changes are made; zero: as fast as possible
-	Steps    []Step
-	Budgets  []metrics.Budget
+	// Instances of the SUT run side by side during the scenario; 0: one. Where the SUT can't, the scenario is skipped with that reason.
+	Instances int
+	Steps     []Step
+	Budgets   []metrics.Budget
 	// Explain looks into what broke the scenario, after that was recorded and diagnosed and before anything is undone; the verdict
 	// stays. It is not called once the SUT has died or the run has ended. nil: none.
 	Explain func(context.Context, *World)
@@ -71,6 +73,13 @@ type Step struct {
 type Moves interface {
 	// Watch begins to watch what must not move, just before the step, and returns once all of it has been looked at.
 	Watch(context.Context, *World) Motion
+}
+
+// ManyWatched is a Watch of a SUT of several instances. What Leave and Back note is of the first.
+type ManyWatched interface {
+	Watch
+	// Instance returns what judges the n-th, from 1.
+	Instance(n int) Watch
 }
 
 // Motion is what is watched during a step.
@@ -162,6 +171,8 @@ type World struct {
 	SUT     SUT
 	Effects Effects
 	Agent   Agent // nil: it can't be stopped, see workloads.Restarts and Away
+	// Others are the SUT's instances besides Agent, which is the first; see Scenario.Instances and AwayOf.
+	Others []Agent
 	// Freeze keeps the SUT's program from running while it is done, as a machine does that has no processor for it; never nil. See Away.
 	Freeze func(do func() error) error
 	Wake   <-chan struct{} // fires when the kernel announced a change; nil: poll

@@ -18,7 +18,7 @@ import (
 type Certificates struct{ *Proxied }
 
 // Name returns the probe's name.
-func (Certificates) Name() string { return "certificates" }
+func (p Certificates) Name() string { return p.named("certificates") }
 
 // Want takes them from the model.
 func (p Certificates) Want(s workloads.State) engine.Facts { return certificates(p.Dialect, s) }

@@ -42,6 +42,8 @@ type Proxied struct {
 	Links   func() ([]string, error) // of the node
 	Known   []report.KnownIssue      // of the SUT's release
 	Inspect effects.Inspector        // nil: nobody looks into the SUT
+	Number  int                      // of the SUT's instance that this is about, if there are several; 0: there is one
+	Others  []*Proxied               // its other instances, each at a place of its own: all of this must hold of each
 
 	past past
 }
@@ -108,8 +110,42 @@ func (p *Proxied) Inspector() effects.Inspector { return p.Inspect }
 func (p *Proxied) Ready(*engine.World) []engine.Probe { return nil }
 
 // Always asks for each route, and for what is of none.
-func (p *Proxied) Always(*engine.World) []engine.Probe {
-	return []engine.Probe{Answered{p}, Shared{p}, Certificates{p}}
+func (p *Proxied) Always(*engine.World) (all []engine.Probe) {
+	for _, each := range p.instances() {
+		all = append(all, Answered{each}, Shared{each}, Certificates{each})
+	}
+	return all
+}
+
+// instances are all of the SUT.
+func (p *Proxied) instances() []*Proxied { return append([]*Proxied{p}, p.Others...) }
+
+// Entrances are where the SUT's instances take requests, or those by TLS; one that is not valid takes none.
+func (p *Proxied) Entrances(secure bool) (all []netip.AddrPort) {
+	for _, each := range p.instances() {
+		if secure {
+			all = append(all, each.HTTPS)
+		} else {
+			all = append(all, each.HTTP)
+		}
+	}
+	return all
+}
+
+// named is a name of what is about one instance alone.
+func (p *Proxied) named(name string) string {
+	if p.Number == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s of instance %d", name, p.Number)
+}
+
+// who is who is asked, in words.
+func (p *Proxied) who() string {
+	if p.Number == 0 {
+		return "the SUT"
+	}
+	return fmt.Sprintf("instance %d", p.Number)
 }
 
 // Residue wants nothing of the scenario to be left in the API and in the kernel.
@@ -121,9 +157,12 @@ func (p *Proxied) Residue(w *engine.World) (engine.Probe, error) {
 	return effects.Residue{Baseline: links, Links: p.Links, Verify: w.Fleet.Verify}, nil
 }
 
-// Watch asks for a sample of routes and judges each answer.
+// Watch asks for a sample of routes and judges each answer, of each instance by what its own answers have proven.
 func (p *Proxied) Watch(ctx context.Context, w *engine.World) engine.Watch {
-	return startWatch(ctx, w.Fleet, p)
+	if len(p.Others) == 0 {
+		return startWatch(ctx, w.Fleet, p)
+	}
+	return watchAll(ctx, w.Fleet, p.instances())
 }
 
 // Ask makes a request of the model's on the wire. Connections are kept for later ones.
@@ -203,7 +242,7 @@ func (o Outcome) String() string {
 type Answered struct{ *Proxied }
 
 // Name returns the probe's name.
-func (Answered) Name() string { return "requests" }
+func (p Answered) Name() string { return p.named("requests") }
 
 // Want asks the model.
 func (p Answered) Want(s workloads.State) engine.Facts { return p.want(s, p.asks(s)) }
@@ -279,7 +318,7 @@ const (
 )
 
 // Name returns the probe's name.
-func (Shared) Name() string { return "shares" }
+func (p Shared) Name() string { return p.named("shares") }
 
 // routes returns the routes that are looked at, with their pods.
 func (p Shared) routes(s workloads.State) (all []routing.Request, pods [][]workloads.Key) {

@@ -27,7 +27,7 @@ func (v *requestWatch) violated(a *asking, is verdict, o Outcome, t span) {
 		v.end(a)
 	}
 	if a.wrong == nil {
-		a.wrong = &violation{of: v.of, asking: a, row: row{asked: a.key, met: metBy(o), legal: is.legal.String(), first: t.from}}
+		a.wrong = &violation{of: v.of, asking: a, row: row{asked: v.of.named(a.key), met: metBy(o), legal: is.legal.String(), first: t.from}}
 		if last := v.history.last(is, t); last != nil {
 			a.wrong.after, a.wrong.changed = last.verb, last.begun
 		}
@@ -94,8 +94,8 @@ func (b *violation) String() string {
 	return fmt.Sprintf("%d requests met %s within %v from %s on", b.number, strings.Join(b.answers, ", "), long, since)
 }
 
-// tellLost tells how many requests failed while the SUT was kept from running; empty: none did.
-func tellLost(lost map[string]int) string {
+// tellLost tells how many requests failed while who was asked was kept from running; empty: none did.
+func tellLost(who string, lost map[string]int) string {
 	var all []string
 	sum := 0
 	for _, how := range slices.Sorted(maps.Keys(lost)) {
@@ -104,5 +104,5 @@ func tellLost(lost map[string]int) string {
 	if sum == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d requests were lost while the SUT was kept from running: %s", sum, strings.Join(all, ", "))
+	return fmt.Sprintf("%d requests were lost while %s was kept from running: %s", sum, who, strings.Join(all, ", "))
 }

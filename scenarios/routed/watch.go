@@ -29,8 +29,9 @@ const (
 // in force once an answer has proven it, at the latest some time after it was acknowledged.
 type requestWatch struct {
 	of      *Proxied
+	share   time.Duration // how many watches share the pace of all
 	unwatch func()
-	over    func() error // of the scenario's context
+	over    func() error // of the scenario's context, once it has started
 	cancel  context.CancelFunc
 	done    sync.WaitGroup // what draws and asks
 	asked   sync.WaitGroup // requests under way
@@ -70,20 +71,30 @@ type tally struct {
 
 // startWatch watches until Stop is called. What is answered once ctx has ended is not judged: the run was interrupted, or the SUT has died.
 func startWatch(ctx context.Context, fleet *workloads.Fleet, of *Proxied) *requestWatch {
-	over := ctx.Err
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	v := newWatch(fleet.State(), of, 1)
+	v.unwatch = func() { fleet.Watch(nil) }
+	fleet.Watch(v.changed)
+	v.start(ctx)
+	return v
+}
+
+// newWatch is a watch of one instance from a state on, of so many.
+func newWatch(s workloads.State, of *Proxied, share time.Duration) *requestWatch {
 	within := of.Within
 	if within == 0 {
 		within = engine.DefaultBound
 	}
-	v := &requestWatch{
-		of: of, over: over, unwatch: func() { fleet.Watch(nil) }, cancel: cancel, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), known: of.Known,
-		history: newHistory(of.Dialect, fleet.State(), within),
+	return &requestWatch{
+		of: of, share: share, unwatch: func() {}, over: func() error { return nil }, room: make(chan struct{}, mostUnderWay), nudge: make(chan struct{}, 1), known: of.Known,
+		history: newHistory(of.Dialect, s, within),
 	}
-	fleet.Watch(v.changed)
+}
+
+func (v *requestWatch) start(ctx context.Context) {
+	v.over = ctx.Err
+	ctx, v.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	v.done.Go(func() { v.drawAll(ctx) })
 	v.done.Go(func() { v.askAll(ctx) })
-	return v
 }
 
 // Stop ends the watch once it is known what became of its last requests: what is removed from then on must not decide about them.
@@ -233,6 +244,7 @@ func (v *requestWatch) askAll(ctx context.Context) {
 		if n > 0 {
 			pace = max(pace, time.Second/time.Duration(paceOfOne*n))
 		}
+		pace *= v.share
 		next = next.Add(pace)
 		if late := time.Since(next); late > time.Second {
 			next = time.Now() // the machine had no time for us: what was not asked is not asked at once
@@ -322,7 +334,7 @@ func (v *requestWatch) Tell(note func(report.Finding)) error {
 		all = append(all, b.difference())
 	}
 	v.mu.Unlock()
-	f := report.Finding{Facts: len(seen.asked), Packets: &seen.requests, Note: tellLost(seen.lost)}
+	f := report.Finding{Facts: len(seen.asked), Packets: &seen.requests, Note: tellLost(v.of.who(), seen.lost)}
 	if seen.failed != nil {
 		f.Error = seen.failed.Error()
 	}

@@ -24,7 +24,7 @@ func TestGatewayAPI(t *testing.T) {
 		}
 	}
 	for plane, routes := range map[string]bool{gateway: true, published: false, unpublished: false} {
-		of := traefik{program(targets.Options{DataPlane: plane, Manifests: []string{dir}})}
+		of := instance(targets.Options{DataPlane: plane, Manifests: []string{dir}}, 1)
 		has := func(prefix string) bool {
 			return slices.ContainsFunc(of.flags(infra.NodeInfo{}), func(f string) bool { return strings.HasPrefix(f, prefix) })
 		}
@@ -47,7 +47,7 @@ func TestGatewayAPI(t *testing.T) {
 			t.Errorf("%s: rights %v", plane, of.rights())
 		}
 	}
-	if _, err := (traefik{program(targets.Options{DataPlane: gateway, Manifests: []string{t.TempDir()}})}).Seed(); err == nil || !strings.Contains(err.Error(), "no CRDs") {
+	if _, err := instance(targets.Options{DataPlane: gateway, Manifests: []string{t.TempDir()}}, 1).Seed(); err == nil || !strings.Contains(err.Error(), "no CRDs") {
 		t.Errorf("without CRDs: %v", err)
 	}
 }

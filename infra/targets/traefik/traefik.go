@@ -33,6 +33,7 @@ const (
 	httpPort  = 8000
 	httpsPort = 8443
 	adminPort = 9000 // health, metrics and profiles
+	apart     = 100  // the ports of an instance and those of the next
 
 	published   = "http" // it publishes its address in the status of Ingresses
 	unpublished = "http-unpublished"
@@ -45,12 +46,32 @@ var _ = targets.Register(targets.Info{
 		Name: name, Title: "Traefik", Module: "github.com/traefik/traefik/v3", Variable: "TRAEFIK", CRDs: true,
 	}},
 	New: func(o targets.Options) (targets.Target, error) {
-		p := program(o)
-		return traefik{p}, p.Check()
+		t := instance(o, 1)
+		return t, t.Check()
 	},
 })
 
-type traefik struct{ targets.Program }
+// traefik is one of its instances on a node: each is on ports of its own.
+type traefik struct {
+	targets.Program
+	further uint16 // than those of the first are its ports
+}
+
+func instance(o targets.Options, n int) traefik {
+	t := traefik{program(o), apart * uint16(n-1)}
+	t.DebugPort += t.further
+	return t
+}
+
+// Instance refuses the Gateway API: there a listener is served by who listens on its port, which only one can on a node.
+func (t traefik) Instance(n int) (infra.Target, error) {
+	if t.DataPlane == gateway {
+		return nil, fmt.Errorf("%s with data plane %s can't run in several instances on one node: the port of a listener is that of one of them", name, gateway)
+	}
+	return instance(t.Options, n), nil
+}
+
+var _ infra.Replicated = traefik{}
 
 // startLine is what Traefik logs first.
 var startLine = regexp.MustCompile(`Traefik version (\d\S*)`)
@@ -60,9 +81,8 @@ func program(o targets.Options) targets.Program {
 }
 
 func (t traefik) Facts() infra.TargetFacts {
-	return infra.TargetFacts{
-		Name: name, Process: name, MetricsPort: adminPort, HealthPort: adminPort, DebugPort: adminPort, DataPlane: t.DataPlane,
-	}
+	admin := int(t.DebugPort)
+	return infra.TargetFacts{Name: name, Process: name, MetricsPort: admin, HealthPort: admin, DebugPort: admin, DataPlane: t.DataPlane}
 }
 
 func (t traefik) Specs() []func(infra.ControlPlane, infra.NodeInfo) (infra.Spec, error) {
@@ -76,7 +96,7 @@ func (t traefik) agent(cp infra.ControlPlane, node infra.NodeInfo) (infra.Spec, 
 // flags are those of a plain ingress controller. Two are not Traefik's defaults: paths match by whole elements, as the API says, and a service
 // without endpoints is answered with 503, as Traefik's own chart has it.
 func (t traefik) flags(node infra.NodeInfo) []string {
-	at := func(port int) string { return ":" + strconv.Itoa(port) }
+	at := func(port uint16) string { return ":" + strconv.Itoa(int(port+t.further)) }
 	all := []string{
 		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
 		"--entrypoints.web.address=" + at(httpPort), "--entrypoints.websecure.address=" + at(httpsPort), "--entrypoints.websecure.http.tls=true",
@@ -144,8 +164,8 @@ func (t traefik) rights() []rbacv1.PolicyRule {
 	)
 }
 
-func (traefik) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
-	return targets.Get(ctx, client, addr, adminPort, "/ping")
+func (t traefik) Ready(ctx context.Context, client *http.Client, addr netip.Addr) error {
+	return targets.Get(ctx, client, addr, t.DebugPort, "/ping")
 }
 
 // Gauges are the standard ones of a Go program, and how often Traefik took up another configuration; none of its own counts what the model holds.
@@ -169,8 +189,8 @@ func (t traefik) Features() []workloads.Feature {
 }
 
 // Listens says where Traefik's entry points are.
-func (traefik) Listens() targets.Listening {
-	return targets.Listening{HTTP: httpPort, HTTPS: httpsPort}
+func (t traefik) Listens() targets.Listening {
+	return targets.Listening{HTTP: httpPort + t.further, HTTPS: httpsPort + t.further}
 }
 
 // Dialect says that Traefik makes a router of each path of an Ingress, and leaves out those whose service it does not find: another router may match then.
