@@ -198,7 +198,9 @@ func tellRequests(w *engine.World, name string, r requests.Report, capacity floa
 	for _, m := range []metrics.Measurement{r.Latency, r.Lateness, r.Connect} {
 		if m.N() > 0 {
 			if m.Name == r.Latency.Name {
-				m.Invalid = doubt
+				if m.Invalid = doubt; r.Over && doubt == "" {
+					m.Invalid = "overloaded: it is that of a queue that grows"
+				}
 			}
 			w.Measure(m)
 		}
@@ -222,9 +224,6 @@ func beyond(r requests.Report, capacity float64) string {
 	return ""
 }
 
-// sufficed is the share of the asked rate from which on the SUT could do what it was asked.
-const sufficed = 0.95
-
 // judgeRequests says whether the answers were right. A load that says nothing of the SUT is inconclusive.
 func judgeRequests(w *engine.World, r requests.Report, capacity float64) error {
 	f := report.Finding{At: time.Now(), Kind: report.Expectation, Name: "answers", Facts: int(r.Count.Sent)}
@@ -235,7 +234,7 @@ func judgeRequests(w *engine.World, r requests.Report, capacity float64) error {
 	for _, who := range slices.Sorted(maps.Keys(r.Count.Strangers)) {
 		wrong(r.Count.Strangers[who], fmt.Sprintf("answered by %q, who may not", who))
 	}
-	if r.Achieved() >= sufficed*r.Asked() {
+	if r.Achieved() >= requests.Sufficed*r.Asked() {
 		for _, what := range slices.Sorted(maps.Keys(r.Count.Wrong)) {
 			wrong(r.Count.Wrong[what], what)
 		}
@@ -245,7 +244,7 @@ func judgeRequests(w *engine.World, r requests.Report, capacity float64) error {
 			}
 		}
 	}
-	if bad := r.Count.Bad(); bad > 0 && f.Differing == 0 {
+	if bad := r.Count.Bad(); f.Differing == 0 && (r.Over || bad > 0) {
 		f.Note = fmt.Sprintf("%d requests were bad: the SUT did %.0f/s of %.0f/s", bad, r.Achieved(), r.Asked())
 	}
 	if f.Facts > 0 {

@@ -19,6 +19,7 @@ type Report struct {
 	Seconds []Second      `json:"seconds"`
 	Warm    int           `json:"warm"`           // seconds of the beginning that are not measured, see Measured
 	Cold    string        `json:"cold,omitempty"` // why it did not become warm
+	Over    bool          `json:"over,omitempty"` // the SUT had more to do than it could, see Overloaded
 
 	Count    Count               `json:"count"`    // of all, also those of the beginning
 	Latency  metrics.Measurement `json:"latency"`  // of the seconds that are measured: from when a request was due until the answer's last byte
@@ -138,8 +139,12 @@ func Join(l Load, began time.Time, took time.Duration, shares []Share) (Report, 
 			return r, fmt.Errorf("join shares of a load: %w", err)
 		}
 	}
+	r.Over = !l.Closed && Overloaded(r.Seconds)
 	if r.Warm, r.Cold = Warm(r.Seconds); r.Cold != "" {
 		r.Warm = 0
+	}
+	if r.Over && r.Cold != "" { // the queue grows, and with it the latency: it will never be steady
+		r.Warm, r.Cold = Window, ""
 	}
 	for _, s := range r.Seconds[r.Warm:] {
 		if err := merge(&r.Latency, s.Latency); err != nil {
@@ -184,12 +189,29 @@ func Warm(seconds []Second) (after int, why string) {
 	return 0, why
 }
 
-type windowed struct{ right, p50 float64 }
+// Sufficed is the share of the asked rate from which on the SUT could do what it was asked.
+const Sufficed = 0.95
+
+// Overloaded reports whether the SUT had more to do than it could: in each window but the first it gave fewer right answers than Sufficed of those
+// that were due then. What its latency tells is then a queue that grows for as long as the load lasts.
+func Overloaded(seconds []Second) bool {
+	if len(seconds) < 3*Window {
+		return false
+	}
+	for i := Window; i+Window <= len(seconds); i += Window {
+		if w := window(seconds[i : i+Window]); w.right >= Sufficed*w.due {
+			return false
+		}
+	}
+	return true
+}
+
+type windowed struct{ due, right, p50 float64 }
 
 func window(seconds []Second) (w windowed) {
 	var m metrics.Measurement
 	for _, s := range seconds {
-		w.right += float64(s.Right)
+		w.due, w.right = w.due+float64(s.Due), w.right+float64(s.Right)
 		_ = merge(&m, s.Latency) // all are made alike
 	}
 	if m.N() > 0 {

@@ -46,6 +46,38 @@ func TestWarm(t *testing.T) {
 	}
 }
 
+// TestOverloaded wants a load to be told that a SUT can't do, though it never becomes steady, and none that it can.
+func TestOverloaded(t *testing.T) {
+	due := func(n uint64, of ...[2]float64) []Second {
+		all := seconds(t, of...)
+		for i := range all {
+			all[i].Due = n
+		}
+		return all
+	}
+	growing := [][2]float64{{900, 1}, {900, 1}, {800, 500}, {700, 900}, {800, 1500}, {600, 2500}, {700, 3000}}
+	for name, c := range map[string]struct {
+		load    Load
+		seconds []Second
+		over    bool
+		warm    int
+	}{
+		"more than it can": {Load{}, due(1000, growing...), true, 2},
+		"just what it can": {Load{}, due(650, growing...), false, 0},
+		"once it can":      {Load{}, due(1000, append([][2]float64{{900, 1}, {900, 1}, {1000, 1}, {1000, 1}}, growing...)...), false, 0},
+		"a closed loop":    {Load{Closed: true}, due(1000, growing...), false, 0},
+		"too short":        {Load{}, due(1000, growing[:5]...), false, 0},
+	} {
+		r, err := Join(c.load, r0, time.Second, []Share{{Seconds: c.seconds}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Over != c.over || r.Warm != c.warm || (r.Cold == "") != c.over {
+			t.Errorf("%s: over %v, warm after %d, %q", name, r.Over, r.Warm, r.Cold)
+		}
+	}
+}
+
 // TestJoin wants what processes tell to add up, and a load that its client made late to be doubted.
 func TestJoin(t *testing.T) {
 	steady := [2]float64{1000, 1}
