@@ -80,7 +80,7 @@ func outOfReach(ctx context.Context, w *engine.World, worse effects.Worse, lasts
 			if err := changeMuch(ctx, w); err != nil {
 				return err
 			}
-			return pause(ctx, time.Until(whole))
+			return engine.Pause(ctx, time.Until(whole))
 		})
 		if err != nil {
 			return err

@@ -113,7 +113,7 @@ func olderRoute(Params) engine.Scenario {
 		return engine.Step{Name: name, Do: func(ctx context.Context, w *engine.World) error {
 			f := frontOf(w)
 			route := f.httpRoute(workloads.Key{Namespace: f.pods()[0].Namespace, Name: name}, hosts, rules()...)
-			next := pause(ctx, time.Second+10*time.Millisecond) // the API's times are whole seconds
+			next := engine.Pause(ctx, time.Second+10*time.Millisecond) // the API's times are whole seconds
 			return errors.Join(next, w.Fleet.Add(ctx, route), w.Fleet.Date(ctx, route.Key))
 		}}
 	}

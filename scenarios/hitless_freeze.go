@@ -16,7 +16,7 @@ var _ = register(func(Params) engine.Scenario {
 		Doc:    "As hitless restart, while the agent is frozen for 30 s.",
 		Labels: []engine.Label{Traffic, Policy, Slow},
 		Steps: []engine.Step{amid("frozen for 30 s", frozenFor, func(ctx context.Context, w *engine.World) error {
-			return w.Away(func() error { return w.Freeze(func() error { return pause(ctx, frozenFor) }) })
+			return w.Away(func() error { return w.Freeze(func() error { return engine.Pause(ctx, frozenFor) }) })
 		})},
 	})
 })

@@ -20,7 +20,7 @@ const (
 )
 
 var _ = register(func(Params) engine.Scenario {
-	wait := func(ctx context.Context, _ *engine.World) error { return pause(ctx, awayFor) }
+	wait := func(ctx context.Context, _ *engine.World) error { return engine.Pause(ctx, awayFor) }
 	return hitless(engine.Scenario{
 		Name: "hitless restart",
 		Doc: "Established connections talk and new ones are begun, by each protocol, family and direction that a policy allows, while the agent is restarted, is killed, is" +
@@ -82,7 +82,7 @@ func unharmed(ctx context.Context, w *engine.World, name string, do func(context
 // bear makes traffic, does it amid that, and wants nothing to be lost, nor anything to arrive that is forbidden.
 func bear(ctx context.Context, w *engine.World, carrying []effects.Carrying, do func(context.Context) error) error {
 	reports, err := effects.Carry(ctx, w, carrying, func(ctx context.Context) error {
-		return errors.Join(pause(ctx, beforeAndAfter), do(ctx), pause(ctx, beforeAndAfter))
+		return errors.Join(engine.Pause(ctx, beforeAndAfter), do(ctx), engine.Pause(ctx, beforeAndAfter))
 	})
 	for i := 0; i < len(reports) && err == nil; i++ {
 		if c := carrying[i]; c.Forbidden {

@@ -67,7 +67,7 @@ func succession(ctx context.Context, w *engine.World, e effects.Election, cut ef
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, cautious.Lease); err != nil { // it renews
+	if err := engine.Pause(ctx, cautious.Lease); err != nil { // it renews
 		return err
 	}
 	if err := e.Worsen(first, cut); err != nil {
@@ -84,7 +84,7 @@ func succession(ctx context.Context, w *engine.World, e effects.Election, cut ef
 	if err != nil {
 		return err
 	}
-	return pause(ctx, 2*cautious.Lease)
+	return engine.Pause(ctx, 2*cautious.Lease)
 }
 
 // awaitLeader waits for one that is right.
@@ -93,7 +93,7 @@ func awaitLeader(ctx context.Context, e effects.Election, right func(candidate i
 		if leader, any := e.Leader(); any && right(leader) {
 			return leader, nil
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := engine.Pause(ctx, 10*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}

@@ -67,7 +67,7 @@ func electAll(ctx context.Context, w *engine.World, t effects.Timings, lasts tim
 			}
 		}
 	}
-	if err = pause(ctx, lasts); err != nil {
+	if err = engine.Pause(ctx, lasts); err != nil {
 		return err
 	}
 	for i, e := range elections {

@@ -50,7 +50,7 @@ func talkOverLossyLink(ctx context.Context, w *engine.World) error {
 		reports, err = effects.Carry(ctx, w, []effects.Carrying{{
 			Name: "over a lossy link", Flows: flows, Spec: load.Spec{Protocol: load.UDP, Connections: 12, Rate: 1200},
 		}}, func(ctx context.Context) error {
-			return errors.Join(w.Converge(ctx), isolateAndFree(ctx, w), pause(ctx, beforeAndAfter))
+			return errors.Join(w.Converge(ctx), isolateAndFree(ctx, w), engine.Pause(ctx, beforeAndAfter))
 		})
 		return err
 	})

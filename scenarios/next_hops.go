@@ -82,13 +82,13 @@ func changeHops(ctx context.Context, w *engine.World, name string, how effects.S
 		Name: "to next hops, " + name, Flows: fromClients(w, effects.End{Addr: effects.SpreadAddress}),
 		Spec: load.Spec{Servers: changes[0].route, Connections: hopConnections, Rate: 5 * hopConnections, Reconnects: len(changes)},
 	}}, func(ctx context.Context) error {
-		if err := pause(ctx, hopSettle); err != nil {
+		if err := engine.Pause(ctx, hopSettle); err != nil {
 			return err
 		}
 		for i := range changes[1:] {
 			c := &changes[i+1]
 			c.at = time.Now()
-			if err := errors.Join(spread.To(c.route), pause(ctx, hopSettle)); err != nil {
+			if err := errors.Join(spread.To(c.route), engine.Pause(ctx, hopSettle)); err != nil {
 				return err
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -115,14 +114,4 @@ func loadFlow(w *engine.World, from, to workloads.Pod, index int, protocol load.
 		f.Protocol = corev1.ProtocolUDP
 	}
 	return f
-}
-
-// pause waits, unless ctx ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -11,7 +11,7 @@ import (
 
 var _ = register(func(p Params) engine.Scenario {
 	n, instances := or(p.Routes, 20), or(p.Proxies, 1)
-	rest := func(ctx context.Context, _ *engine.World) error { return pause(ctx, 3*time.Second) }
+	rest := func(ctx context.Context, _ *engine.World) error { return engine.Pause(ctx, 3*time.Second) }
 	restart := func(stop func(engine.Agent, context.Context) error) func(context.Context, *engine.World) error {
 		return func(ctx context.Context, w *engine.World) error {
 			err := w.Away(func() error { return errors.Join(stop(w.Agent, ctx), w.Agent.Start(ctx)) })
@@ -50,7 +50,7 @@ func replaceEach(ctx context.Context, w *engine.World) error {
 		if err := w.AwayOf(i+1, func() error { return errors.Join(a.End(ctx), a.Start(ctx)) }); err != nil {
 			return err
 		}
-		if err := errors.Join(pause(ctx, 3*time.Second), w.ExpectAll(ctx, w.Effects.Always(w), 0, w.Note)); err != nil {
+		if err := errors.Join(engine.Pause(ctx, 3*time.Second), w.ExpectAll(ctx, w.Effects.Always(w), 0, w.Note)); err != nil {
 			return err
 		}
 	}

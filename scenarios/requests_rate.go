@@ -198,7 +198,7 @@ func tellRequests(w *engine.World, name string, r requests.Report, capacity floa
 	for _, m := range []metrics.Measurement{r.Latency, r.Lateness, r.Connect} {
 		if m.N() > 0 {
 			if m.Name == r.Latency.Name {
-				if m.Invalid = doubt; r.Over && doubt == "" {
+				if m.Invalid = doubt; r.Overloaded && doubt == "" {
 					m.Invalid = "overloaded: it is that of a queue that grows"
 				}
 			}
@@ -244,7 +244,7 @@ func judgeRequests(w *engine.World, r requests.Report, capacity float64) error {
 			}
 		}
 	}
-	if bad := r.Count.Bad(); f.Differing == 0 && (r.Over || bad > 0) {
+	if bad := r.Count.Bad(); f.Differing == 0 && (r.Overloaded || bad > 0) {
 		f.Note = fmt.Sprintf("%d requests were bad: the SUT did %.0f/s of %.0f/s", bad, r.Achieved(), r.Asked())
 	}
 	if f.Facts > 0 {

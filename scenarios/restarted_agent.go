@@ -89,7 +89,7 @@ func stirred(ctx context.Context, w *engine.World) error {
 			if err := w.Fleet.ChangePolicies(ctx, []workloads.Policy{p}); err != nil {
 				return err
 			}
-			if err := pause(ctx, time.Second); err != nil {
+			if err := engine.Pause(ctx, time.Second); err != nil {
 				return err
 			}
 		}

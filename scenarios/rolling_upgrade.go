@@ -69,7 +69,7 @@ func upgradePool(ctx context.Context, w *engine.World) error {
 			}
 			turns = append(turns, t)
 		}
-		return pause(ctx, upgradeSettle)
+		return engine.Pause(ctx, upgradeSettle)
 	})
 	if err != nil {
 		return err
@@ -79,11 +79,11 @@ func upgradePool(ctx context.Context, w *engine.World) error {
 
 // replaceServer takes a server away, replaces its pod and brings it back.
 func replaceServer(ctx context.Context, w *engine.World, under effects.Pool, s workloads.Pod) (t turn, err error) {
-	if err := pause(ctx, upgradeSettle); err != nil {
+	if err := engine.Pause(ctx, upgradeSettle); err != nil {
 		return t, err
 	}
 	t = turn{server: s.Key, went: time.Now()}
-	if err := errors.Join(under.Retire(s.Key, s.IPs...), pause(ctx, upgradeSettle)); err != nil {
+	if err := errors.Join(under.Retire(s.Key, s.IPs...), engine.Pause(ctx, upgradeSettle)); err != nil {
 		return t, err
 	}
 	for _, do := range []func() error{

@@ -133,12 +133,12 @@ func sell(ctx context.Context, w *engine.World, sockets effects.Sockets, lossy e
 		}
 	}
 	ask(early)
-	err = pause(ctx, shopFreezes)
+	err = engine.Pause(ctx, shopFreezes)
 	losing, freezeErr := lossy.Freeze(s.Key)
 	frozen.from = time.Now()
 	if err = errors.Join(err, freezeErr); err == nil {
 		ask(late)
-		err = pause(ctx, shopFrozen)
+		err = engine.Pause(ctx, shopFrozen)
 		var endErr error
 		frozen.losses, endErr = losing.End()
 		err = errors.Join(err, endErr)
@@ -149,7 +149,7 @@ func sell(ctx context.Context, w *engine.World, sockets effects.Sockets, lossy e
 	for e := range told {
 		events = append(events, e...)
 	}
-	return events, frozen, errors.Join(err, pause(ctx, 2*shopWork)) // what was given up may still come
+	return events, frozen, errors.Join(err, engine.Pause(ctx, 2*shopWork)) // what was given up may still come
 }
 
 // judgeShop tells the story of an order of each kind, and wants what was asked with a key to be sold once, and all to be sold.

@@ -224,7 +224,7 @@ func (f *routeField) addTimed(ctx context.Context, w *engine.World) error {
 		if left, err = w.Fleet.Unpublished(ctx); err != nil {
 			return err
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := engine.Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -145,8 +145,8 @@ func (d *Driver) ofAll(own sources) (all []metrics.Source) {
 	return all
 }
 
-// alone tells why the SUT can't run in as many instances as a scenario wants; empty: it can.
-func alone(sc engine.Scenario, t infra.Target, h infra.Handoff) string {
+// tooMany tells why the SUT can't run in as many instances as a scenario wants; empty: it can.
+func tooMany(sc engine.Scenario, t infra.Target, h infra.Handoff) string {
 	if sc.Instances < 2 {
 		return ""
 	}

@@ -31,7 +31,7 @@ func (d *Driver) Run(ctx context.Context, sc engine.Scenario) (metrics.Verdict, 
 func (d *Driver) judged(ctx context.Context, sc engine.Scenario) (metrics.Verdict, string) {
 	ctx, release := d.interruptible(ctx)
 	defer release()
-	if why := cmp.Or(skipped(sc, d, d.handoff), alone(sc, d.target, d.handoff)); why != "" {
+	if why := cmp.Or(skipped(sc, d, d.handoff), tooMany(sc, d.target, d.handoff)); why != "" {
 		begun := sc.Begin(time.Now())
 		begun.Skipped = why
 		d.write(report.Entry{Scenario: sc.Name, Begin: begun})

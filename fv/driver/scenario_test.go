@@ -1,10 +1,12 @@
 package driver
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/nodefv/nodefv/infra"
 	"github.com/nodefv/nodefv/infra/targets"
+	"github.com/nodefv/nodefv/scenarios"
 	"github.com/nodefv/nodefv/scenarios/engine"
 	"github.com/nodefv/nodefv/workloads"
 )
@@ -73,8 +75,17 @@ func TestSkippedForInstances(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if why := alone(engine.Scenario{Instances: c.instances}, target, infra.Handoff{Obeyed: c.obeyed}); (why == "") != c.can {
+		if why := tooMany(engine.Scenario{Instances: c.instances}, target, infra.Handoff{Obeyed: c.obeyed}); (why == "") != c.can {
 			t.Errorf("%s: %q", name, why)
+		}
+	}
+}
+
+// TestProxiesAreAsManyAsInstances wants the parameter to allow exactly as many instances as the harness starts.
+func TestProxiesAreAsManyAsInstances(t *testing.T) {
+	for n, allowed := range map[int]bool{infra.MostInstances: true, infra.MostInstances + 1: false} {
+		if _, err := scenarios.ParseParams(map[string]string{"proxies": strconv.Itoa(n)}); (err == nil) != allowed {
+			t.Errorf("--proxies %d: %v", n, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ var _ = register(
 		Name: "controller frozen", Needs: routesByIngress, Want: metrics.Fail, Causes: []Cause{meets(string(requests.TimedOut))},
 		Break: func(ctx context.Context, w *engine.World, _ Saboteur) error {
 			// While nobody answers, to wait for what is under way takes long.
-			err := w.Freeze(func() error { return pause(ctx, routed.AskTimeout+spell) })
+			err := w.Freeze(func() error { return engine.Pause(ctx, routed.AskTimeout+spell) })
 			return errors.Join(err, w.Drain(w.Note))
 		},
 	},
@@ -148,19 +148,10 @@ func requestOf(route int) routing.Request {
 
 // judged lets requests go on for so long, and has all of them judged: its error wraps engine.ErrBroken if one was answered as it must not be.
 func judged(ctx context.Context, w *engine.World, lasts time.Duration) error {
-	if err := pause(ctx, lasts); err != nil {
+	if err := engine.Pause(ctx, lasts); err != nil {
 		return err
 	}
 	return w.Drain(w.Note)
-}
-
-func pause(ctx context.Context, lasts time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(lasts):
-		return nil
-	}
 }
 
 // reset is the end of a rule by which a packet is answered as if nobody had the connection.

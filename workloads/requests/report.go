@@ -13,13 +13,13 @@ import (
 
 // Report is what became of a load.
 type Report struct {
-	Load    Load          `json:"load"`
-	Began   time.Time     `json:"began"` // all connections had been begun, and the first request was due
-	Took    time.Duration `json:"took"`
-	Seconds []Second      `json:"seconds"`
-	Warm    int           `json:"warm"`           // seconds of the beginning that are not measured, see Measured
-	Cold    string        `json:"cold,omitempty"` // why it did not become warm
-	Over    bool          `json:"over,omitempty"` // the SUT had more to do than it could, see Overloaded
+	Load       Load          `json:"load"`
+	Began      time.Time     `json:"began"` // all connections had been begun, and the first request was due
+	Took       time.Duration `json:"took"`
+	Seconds    []Second      `json:"seconds"`
+	Warm       int           `json:"warm"`                 // seconds of the beginning that are not measured, see Measured
+	Cold       string        `json:"cold,omitempty"`       // why it did not become warm
+	Overloaded bool          `json:"overloaded,omitempty"` // the SUT had more to do than it could, see the function
 
 	Count    Count               `json:"count"`    // of all, also those of the beginning
 	Latency  metrics.Measurement `json:"latency"`  // of the seconds that are measured: from when a request was due until the answer's last byte
@@ -139,11 +139,11 @@ func Join(l Load, began time.Time, took time.Duration, shares []Share) (Report, 
 			return r, fmt.Errorf("join shares of a load: %w", err)
 		}
 	}
-	r.Over = !l.Closed && Overloaded(r.Seconds)
+	r.Overloaded = !l.Closed && Overloaded(r.Seconds)
 	if r.Warm, r.Cold = Warm(r.Seconds); r.Cold != "" {
 		r.Warm = 0
 	}
-	if r.Over && r.Cold != "" { // the queue grows, and with it the latency: it will never be steady
+	if r.Overloaded && r.Cold != "" { // the queue grows, and with it the latency: it will never be steady
 		r.Warm, r.Cold = Window, ""
 	}
 	for _, s := range r.Seconds[r.Warm:] {

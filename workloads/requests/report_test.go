@@ -72,8 +72,8 @@ func TestOverloaded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Over != c.over || r.Warm != c.warm || (r.Cold == "") != c.over {
-			t.Errorf("%s: over %v, warm after %d, %q", name, r.Over, r.Warm, r.Cold)
+		if r.Overloaded != c.over || r.Warm != c.warm || (r.Cold == "") != c.over {
+			t.Errorf("%s: over %v, warm after %d, %q", name, r.Overloaded, r.Warm, r.Cold)
 		}
 	}
 }
