@@ -21,6 +21,7 @@ import (
 	"github.com/nodefv/nodefv/metrics"
 	"github.com/nodefv/nodefv/metrics/report"
 	"github.com/nodefv/nodefv/scenarios/fuzz"
+	"github.com/nodefv/nodefv/scenarios/leak"
 	"github.com/nodefv/nodefv/workloads"
 )
 
@@ -171,6 +172,10 @@ func (m *mutantTable) try(ctx context.Context, row *mutants.Row, mutant mutants.
 	return row.Add(mutant, stage, rec, string(log))
 }
 
+// leakOfMutants is what the stage leak churns: namespaces, whose pods and policies come and go with them. There are so few that the SUT keeps up with what
+// the kernel tells it, so that the control has a verdict: Felix leaks when it does not.
+var leakOfMutants = leak.Order{Churn: "namespaces", Objects: 5, Identities: leak.Fresh, For: 15 * time.Minute, UntilSure: true, See: 16 << 10}
+
 // stage runs a stage on a mutant in an environment of its own.
 func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
 	o, s := m.o.Options, Suite{Seed: m.o.Seed}
@@ -178,22 +183,24 @@ func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 	if mutant.Name != mutants.Control {
 		o.Env = map[string]string{mutants.Variable: mutant.Name}
 	}
-	var order *fuzz.Order
+	var fuzzing *fuzz.Order
+	var leaking *leak.Order
 	quick := false
 	switch stage {
 	case mutants.Set:
 		quick = true
 		s.Extra = []string{"--ginkgo.fail-fast"}
 	case mutants.Soak:
-		s.Focus = "^no leak$"
+		o.Settings = append(o.Settings, workloads.CountsAll)
+		leaking = &leakOfMutants
 	case mutants.Fuzz:
-		order = &fuzz.Order{For: m.o.FuzzFor, Target: m.h.fuzzTarget(o)}
+		fuzzing = &fuzz.Order{For: m.o.FuzzFor, Target: m.h.fuzzTarget(o)}
 	}
 	if err := s.Resolve(); err != nil {
 		return "", report.Record{}, err
 	}
 	return m.h.alone(ctx, o, s, func(sess *session) {
-		sess.fuzz, sess.quick, sess.command, sess.label = order, quick, m.repeat(mutant, stage), mutant.Name+": "
+		sess.fuzz, sess.leak, sess.quick, sess.command, sess.label = fuzzing, leaking, quick, m.repeat(mutant, stage), mutant.Name+": "
 	})
 }
 
