@@ -108,7 +108,7 @@ func Fetch(ctx context.Context, client *http.Client, base string, k Kind) (Table
 	return t, data, err
 }
 
-// Read takes a profile apart.
+// Read takes a profile apart. Unique values that a program gives up late are left out of its heap.
 func Read(k Kind, data []byte) (Table, error) {
 	p, err := profile.Parse(bytes.NewReader(data))
 	if err != nil {
@@ -123,7 +123,11 @@ func Read(k Kind, data []byte) (Table, error) {
 	}
 	t := Table{Held: map[Site]Held{}, Exact: k != Heap || p.Period == 1}
 	known, most := frames{}, map[Site]*profile.Sample{}
+	late := k == Heap && uniqueLate(p)
 	for _, s := range p.Sample {
+		if late && known.passes(s, uniqueMake) {
+			continue
+		}
 		site := known.place(s)
 		h := t.Held[site]
 		n := s.Value[objects]
@@ -144,6 +148,17 @@ func Read(k Kind, data []byte) (Table, error) {
 		t.Held[site] = h
 	}
 	return t, nil
+}
+
+// uniqueMake begins the name of the function that makes entries of Go's table of unique values, uniqueSince those of the table since Go 1.25.
+const uniqueMake, uniqueSince = "unique.Make[", "unique.(*canonMap["
+
+// uniqueLate reports whether a program gives up unique values late, as Go 1.23 and 1.24 do: who clears their table is woken as a collection begins, asks
+// each entry for its value (unique.registerCleanup), and that marks the value as alive if the collection is still marking
+// (runtime.internal_weak_runtime_makeStrongFromWeak). So a value that nobody has lasts until a collection is faster, by chance. What they hold is no
+// reading then. Who keeps such a value has a pointer to it, and that counts where it is.
+func uniqueLate(p *profile.Profile) bool {
+	return !slices.ContainsFunc(p.Function, func(f *profile.Function) bool { return strings.HasPrefix(f.Name, uniqueSince) })
 }
 
 func index(p *profile.Profile, name string) int {
@@ -188,6 +203,18 @@ func (f frames) place(s *profile.Sample) (site Site) {
 		}
 	}
 	return site
+}
+
+// passes reports whether a call's function begins so.
+func (f frames) passes(s *profile.Sample, function string) bool {
+	for _, l := range s.Location {
+		for _, call := range f.at(l) {
+			if strings.HasPrefix(call.Function, function) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stack returns the calls from the inside, as many as are kept.

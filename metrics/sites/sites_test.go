@@ -18,9 +18,15 @@ import (
 // build makes the program in testdata that keeps what it is told to.
 func build(t *testing.T, env ...string) string {
 	t.Helper()
+	return buildIn(t, "testdata/leaky", env...)
+}
+
+// buildIn makes the program whose source lies in a folder.
+func buildIn(t *testing.T, dir string, env ...string) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "leaky")
-	cmd := exec.Command("go", "build", "-o", program, "./testdata/leaky")
-	cmd.Env = append(os.Environ(), env...)
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "download ") {
 			t.Skipf("the toolchain can't be had: %s", out)
@@ -165,6 +171,39 @@ func TestLeakedGoroutines(t *testing.T) {
 		}
 		if len(growing) != 1 || growing[0].Function != "main.lost" || growing[0].Line != lineOf(t, "<-nobodys }") || growing[0].Answer.Slope < 0.99*want {
 			t.Errorf("%s: %+v", keep, growing)
+		}
+	}
+}
+
+// TestUniqueValues wants unique values to be counted only where they go as soon as nobody has them, which is since Go 1.25, and what keeps them always.
+func TestUniqueValues(t *testing.T) {
+	const churned = 50
+	old := t.TempDir() // a module of its own, for nodefv's can't be built with an older Go
+	source, err := os.ReadFile("testdata/leaky/main.go")
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(old, "main.go"), source, 0o644), os.WriteFile(filepath.Join(old, "go.mod"), []byte("module leaky\n\ngo 1.24\n"), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		program string
+		counts  bool
+	}{
+		"since Go 1.25": {build(t), true},
+		"Go 1.24":       {buildIn(t, old, "GOTOOLCHAIN=go1.24.9"), false},
+	} {
+		base, pid := start(t, c.program, "unique")
+		table := churn(t, base, pid, churned, func(cycle int, _ observed) bool { return cycle == 1 }).sites[Heap].Last()
+		values, keeper := false, false
+		for site, held := range table.Held {
+			if site.Function == "main.keepUnique" {
+				values = values || site.Line == lineOf(t, "unique.Make(") && held.Objects >= churned
+				keeper = keeper || site.Line == lineOf(t, "append(values")
+			}
+		}
+		if values != c.counts || !keeper {
+			t.Errorf("%s: values are counted: %v, who keeps them: %v", name, values, keeper)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command leaky keeps what it is told to: an entry, a goroutine, a descriptor or a member of a set of the kernel for each object that it is asked to
-// churn, or for one of several. It tells its address on stdout and ends with its stdin.
+// Command leaky keeps what it is told to: an entry, a unique value, a goroutine, a descriptor or a member of a set of the kernel for each object that
+// it is asked to churn, or for one of several. It tells its address on stdout and ends with its stdin.
 package main
 
 import (
@@ -14,11 +14,13 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"unique"
 )
 
 var (
 	mu      sync.Mutex
 	entries = map[string][]byte{}
+	values  []unique.Handle[string]
 	files   []*os.File
 	block   = make(chan struct{})
 	made    int // things that were kept
@@ -28,6 +30,12 @@ var (
 func keepEntry(size int) {
 	made++
 	entries["object-"+strconv.Itoa(made)] = make([]byte, size)
+}
+
+func keepUnique() {
+	made++
+	value := unique.Make("object-" + strconv.Itoa(made))
+	values = append(values, value)
 }
 
 func keepGoroutine() { go wait() }
@@ -63,6 +71,8 @@ func keep(what string, size int) error {
 	switch what {
 	case "bytes":
 		keepEntry(size)
+	case "unique":
+		keepUnique()
 	case "goroutines":
 		keepGoroutine()
 	case "lost":
@@ -91,7 +101,7 @@ func sway(most int) {
 }
 
 func main() {
-	what := flag.String("keep", "nothing", "bytes, goroutines, lost (goroutines that nothing can wake), descriptors, members or nothing, for each object")
+	what := flag.String("keep", "nothing", "bytes, unique (values), goroutines, lost (goroutines that nothing can wake), descriptors, members or nothing, for each object")
 	every := flag.Int("every", 1, "keep one for each so many objects")
 	socket := flag.String("socket", "", "listen on this file instead of a port of this host")
 	size := flag.Int("size", 256, "of an entry in bytes")
