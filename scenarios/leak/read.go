@@ -46,6 +46,7 @@ type reader struct {
 	order  []metrics.Gauge // of the series, as they were first read
 
 	before, previous, last kernel.Census
+	goroutines             float64 // after the cycle before; 0: there was none, or they are not told
 	profiles               map[sites.Kind]*sites.Series
 	none                   map[sites.Kind]bool // of which the SUT shows no profile
 }
@@ -60,10 +61,13 @@ func (r *reader) baseline(ctx context.Context, w *engine.World) (err error) {
 	return err
 }
 
-// settleFor is how long two readings in a row may take to agree, and settlePause what lies between them.
+// settleFor is how long it may take in all until two readings in a row agree, and settlePause what lies between them. They may agree while the SUT
+// works on something, such as a program that it runs, for each of which it has four goroutines: as long as it has more of them than after the cycle
+// before, it is read again, for calmFor at most. A SUT that leaks goroutines has more each time, and is only read more often.
 const (
 	settleFor   = 15 * time.Second
 	settlePause = 700 * time.Millisecond
+	calmFor     = 5 * time.Second
 )
 
 // reading is what is read of the SUT at one time.
@@ -163,30 +167,31 @@ func (r *reader) addDescriptors(cycle int) {
 }
 
 // settled reads the SUT until two readings in a row agree: an agent may clean up for seconds after what it served is gone. What it returns is what was
-// there both times: what the SUT, or who asks it, works on at the moment is in one of them alone.
+// there both times, and of counts the fewest that were read: what the SUT, or who asks it, works on at the moment is not in all of them.
 func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) {
 	before, err := r.now(ctx, w)
+	least := fewer(nil, before.values)
+	var calmBy time.Time // since readings agreed
 	for until := time.Now().Add(settleFor); err == nil; {
-		select {
-		case <-time.After(settlePause):
-		case <-ctx.Done():
-			return before, context.Cause(ctx)
+		if err = engine.Pause(ctx, settlePause); err != nil {
+			break
 		}
 		var now reading
 		if now, err = r.now(ctx, w); err != nil {
 			break
 		}
-		agreed := before.gap == "" && now.gap == "" && agree(before.values, now.values)
-		if agreed || time.Now().After(until) {
-			if !agreed {
+		least = fewer(least, now.values)
+		if calmBy.IsZero() && before.gap == "" && now.gap == "" && agree(before.values, now.values) {
+			calmBy = time.Now().Add(calmFor)
+		}
+		calm := r.goroutines == 0 || least[metrics.Goroutines] <= r.goroutines || time.Now().After(calmBy)
+		if over := time.Now().After(until); over || calm && !calmBy.IsZero() {
+			if calmBy.IsZero() {
 				r.trial.Restless++
 			}
 			now.live(before.heap.Both(now.heap))
-			for _, g := range []metrics.Gauge{metrics.Goroutines, metrics.Threads, metrics.FDs} {
-				if v, ok := before.values[g]; ok && v < now.values[g] {
-					now.values[g] = v
-				}
-			}
+			maps.Copy(now.values, least)
+			r.goroutines = least[metrics.Goroutines]
 			return now, nil
 		}
 		before = now
@@ -221,6 +226,22 @@ func (now *reading) live(heap sites.Table) {
 		total := heap.Total()
 		now.values[metrics.LiveBytes], now.values[metrics.LiveObjects] = float64(total.Bytes), float64(total.Objects)
 	}
+}
+
+// fewer returns the counts of a reading, or those read before if they are less.
+func fewer(before, now metrics.Snapshot) metrics.Snapshot {
+	least := maps.Clone(before)
+	if least == nil {
+		least = metrics.Snapshot{}
+	}
+	for _, g := range []metrics.Gauge{metrics.Goroutines, metrics.Threads, metrics.FDs} {
+		if v, ok := now[g]; ok {
+			if few, ok := least[g]; !ok || v < few {
+				least[g] = v
+			}
+		}
+	}
+	return least
 }
 
 // agree reports whether two readings are the same but for what being read costs.

@@ -33,6 +33,9 @@ type node struct {
 	wired   map[netip.Addr]bool // addresses that were ever talked to, and have not been retired
 	tells   bool                // it shows the goroutines that nothing can wake: one for each object kept
 	gaps    int                 // readings, from the first, that lack something
+	busy    int                 // readings of each cycle but the first, from the first, at which it has four goroutines more
+	cycles  int                 // that were read
+	samples int                 // of the present cycle
 	asked   int                 // to collect garbage
 	files   map[string]int      // how often each was kept
 }
@@ -124,7 +127,11 @@ func (n *node) Sample(context.Context) metrics.Point {
 		n.gaps--
 		return metrics.Point{Gaps: []metrics.Gap{{Source: "metrics", Reason: "refused"}}}
 	}
-	return metrics.Point{Values: metrics.Snapshot{metrics.HeapBytes: float64(1<<20 + 100*n.kept), metrics.Goroutines: 40, metrics.FDs: 12}}
+	goroutines := 40.0
+	if n.samples++; n.cycles > 0 && n.samples <= n.busy {
+		goroutines += 4
+	}
+	return metrics.Point{Values: metrics.Snapshot{metrics.HeapBytes: float64(1<<20 + 100*n.kept), metrics.Goroutines: goroutines, metrics.FDs: 12}}
 }
 
 func (n *node) Census(context.Context) (kernel.Census, error) {
@@ -148,6 +155,7 @@ func (n *node) Profile(_ context.Context, k sites.Kind) (sites.Table, []byte, er
 	}
 	held := map[sites.Site]sites.Held{working: {Objects: 1000, Bytes: 1 << 20}, keeping: {Objects: 5 + n.kept, Bytes: 100 * (5 + n.kept)}}
 	if k == sites.Goroutines {
+		n.cycles, n.samples = n.cycles+1, 0
 		n.kept += n.keeps
 		held = map[sites.Site]sites.Held{working: {Objects: 40}}
 	}
@@ -255,6 +263,23 @@ func TestGaps(t *testing.T) {
 			trial, _, err := carryOut(t, &node{gaps: gaps}, Order{Churn: "policies", Cycles: 2, Objects: 4})
 			if err != nil || trial.Missed != missed || (trial.Gap == "metrics: refused") != (missed > 0) {
 				t.Errorf("%d gaps: %+v, %v", gaps, trial, err)
+			}
+		})
+	}
+}
+
+// TestCalm wants a SUT to be read until it has no more goroutines than after the cycle before, for some seconds.
+func TestCalm(t *testing.T) {
+	for busy, want := range map[int]float64{4: 40, 100: 44} {
+		synctest.Test(t, func(t *testing.T) {
+			trial, _, err := carryOut(t, &node{busy: busy}, Order{Churn: "policies", Cycles: 2, Objects: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range trial.Gauges {
+				if s.Gauge == metrics.Goroutines && (len(s.Values) != 2 || s.Values[1] != want) {
+					t.Errorf("busy for %d readings: %v, want %v in the end", busy, s.Values, want)
+				}
 			}
 		})
 	}
