@@ -190,14 +190,14 @@ func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mu
 	case mutants.Set:
 		quick = true
 		s.Extra = []string{"--ginkgo.fail-fast"}
+		if err := s.Resolve(); err != nil { // the others have one scenario, which no label leaves out
+			return "", report.Record{}, err
+		}
 	case mutants.Soak:
 		o.Settings = append(o.Settings, workloads.CountsAll)
 		leaking = &leakOfMutants
 	case mutants.Fuzz:
 		fuzzing = &fuzz.Order{For: m.o.FuzzFor, Target: m.h.fuzzTarget(o)}
-	}
-	if err := s.Resolve(); err != nil {
-		return "", report.Record{}, err
 	}
 	return m.h.alone(ctx, o, s, func(sess *session) {
 		sess.fuzz, sess.leak, sess.quick, sess.command, sess.label = fuzzing, leaking, quick, m.repeat(mutant, stage), mutant.Name+": "
