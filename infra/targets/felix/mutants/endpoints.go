@@ -65,7 +65,7 @@ var endpoints = []mutants.Mutant{
 	{
 		Name: "chains-remembered-for-ever", Class: mutants.Leak,
 		Bug:   "the chains of a pod that went are removed from the kernel, but kept in memory",
-		Cause: `heap|memory`,
+		Cause: `heap|memory|ndpoint\w*Chain`,
 		Edits: []mutants.Edit{{
 			File: endpointManager,
 			Old: `		m.filterTable.RemoveChains(m.activeWlIDToChains[id])

@@ -134,7 +134,7 @@ var policies = []mutants.Mutant{
 	{
 		Name: "profiles-kept-for-ever", Class: mutants.Leak,
 		Bug:   "the data plane is not told of a namespace's profile that is needed no more, and keeps its chains in memory",
-		Cause: `heap|memory`,
+		Cause: `heap|memory|Profile`,
 		Edits: []mutants.Edit{{
 			File: eventSequencer,
 			Old: `	if buf.sentProfiles.Contains(key) {
