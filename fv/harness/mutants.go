@@ -174,7 +174,7 @@ func (m *mutantTable) try(ctx context.Context, row *mutants.Row, mutant mutants.
 
 // leakOfMutants is what the stage leak churns: namespaces, whose pods and policies come and go with them. There are so few that the SUT keeps up with what
 // the kernel tells it, so that the control has a verdict: Felix leaks when it does not.
-var leakOfMutants = leak.Order{Churn: "namespaces", Objects: 5, Identities: leak.Fresh, For: 15 * time.Minute, UntilSure: true, See: 16 << 10}
+var leakOfMutants = leak.Order{Churn: "namespaces", Objects: 5, Identities: leak.Fresh, For: 30 * time.Minute, UntilSure: true, See: 16 << 10}
 
 // stage runs a stage on a mutant in an environment of its own.
 func (m *mutantTable) stage(ctx context.Context, mutant mutants.Mutant, stage mutants.Stage) (string, report.Record, error) {
