@@ -26,7 +26,7 @@ func buildIn(t *testing.T, dir string, env ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "leaky")
 	cmd := exec.Command("go", "build", "-o", program, ".")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "CGO_ENABLED=0"), env...) // what it is built with may have to be compiled first
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "download ") {
 			t.Skipf("the toolchain can't be had: %s", out)
