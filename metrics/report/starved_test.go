@@ -78,23 +78,36 @@ func TestStarvedDriverIsMarked(t *testing.T) {
 	for name, by := range starving {
 		t.Run(name, func(t *testing.T) {
 			driver, began := starve(t, by.own, by.other)
-			sc := Scenario{Name: "churn", Started: began, Ended: time.Now(), Verdict: metrics.Pass}
-			rec := Record{Run: Run{ID: "starved", Started: began}, Vitals: driver, Scenarios: []Scenario{sc}, Verdict: metrics.Pass}
-			rec.Scenarios[0].Validity = rec.ValidityOf(sc)
-			rec.Validity = rec.RunValidity()
-			t.Log(rec.Validity)
-			if Falsified(rec.Doubts(sc), Times) == "" {
-				t.Fatalf("its times are believed; %s", rec.Watched())
-			}
+			rec := doubted(t, driver, began)
 			if by.other == nil && !strings.Contains(rec.Validity, "quota") {
 				t.Errorf("the quota is not named: %s", rec.Validity)
 			}
-			for file, text := range outputs(t, rec) {
-				if !strings.Contains(text, "the driver could not run for") {
-					t.Errorf("%s does not say why it is degraded", file)
-				}
-			}
+			allSay(t, rec, "the driver could not run for")
 		})
+	}
+}
+
+// doubted is the record of a scenario of which a driver saw this, until now. Its times must not be believed.
+func doubted(t *testing.T, driver []metrics.Vitals, began time.Time) Record {
+	t.Helper()
+	sc := Scenario{Name: "churn", Started: began, Ended: time.Now(), Verdict: metrics.Pass}
+	rec := Record{Run: Run{ID: "doubted", Started: began}, Vitals: driver, Scenarios: []Scenario{sc}, Verdict: metrics.Pass}
+	rec.Scenarios[0].Validity = rec.ValidityOf(sc)
+	rec.Validity = rec.RunValidity()
+	t.Log(rec.Validity)
+	if Falsified(rec.Doubts(sc), Times) == "" {
+		t.Fatalf("its times are believed; %s", rec.Watched())
+	}
+	return rec
+}
+
+// allSay wants every output of a record to say why it is degraded.
+func allSay(t *testing.T, rec Record, why string) {
+	t.Helper()
+	for file, text := range outputs(t, rec) {
+		if !strings.Contains(text, why) {
+			t.Errorf("%s does not say %q", file, why)
+		}
 	}
 }
 

@@ -46,7 +46,6 @@ type reader struct {
 	order  []metrics.Gauge // of the series, as they were first read
 
 	before, previous, last kernel.Census
-	goroutines             float64 // after the cycle before; 0: there was none, or they are not told
 	profiles               map[sites.Kind]*sites.Series
 	none                   map[sites.Kind]bool // of which the SUT shows no profile
 }
@@ -184,14 +183,13 @@ func (r *reader) settled(ctx context.Context, w *engine.World) (reading, error) 
 		if calmBy.IsZero() && before.gap == "" && now.gap == "" && agree(before.values, now.values) {
 			calmBy = time.Now().Add(calmFor)
 		}
-		calm := r.goroutines == 0 || least[metrics.Goroutines] <= r.goroutines || time.Now().After(calmBy)
+		calm := !r.grew(metrics.Goroutines, least) || time.Now().After(calmBy)
 		if over := time.Now().After(until); over || calm && !calmBy.IsZero() {
 			if calmBy.IsZero() {
 				r.trial.Restless++
 			}
 			now.live(before.heap.Both(now.heap))
 			maps.Copy(now.values, least)
-			r.goroutines = least[metrics.Goroutines]
 			return now, nil
 		}
 		before = now
@@ -226,6 +224,12 @@ func (now *reading) live(heap sites.Table) {
 		total := heap.Total()
 		now.values[metrics.LiveBytes], now.values[metrics.LiveObjects] = float64(total.Bytes), float64(total.Objects)
 	}
+}
+
+// grew reports whether a gauge is above what it was after the cycle before.
+func (r *reader) grew(g metrics.Gauge, now metrics.Snapshot) bool {
+	s := r.series[g]
+	return s != nil && now[g] > s.Values[len(s.Values)-1]
 }
 
 // fewer returns the counts of a reading, or those read before if they are less.
