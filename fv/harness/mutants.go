@@ -173,7 +173,7 @@ func (m *mutantTable) try(ctx context.Context, row *mutants.Row, mutant mutants.
 }
 
 // leakOfMutants is what the stage leak churns: namespaces, whose pods and policies come and go with them. There are so few that the SUT keeps up with what
-// the kernel tells it, so that the control has a verdict: Felix leaks when it does not.
+// the kernel tells it, so that the control can pass: an agent may have a leak of its own where it does not.
 var leakOfMutants = leak.Order{Churn: "namespaces", Objects: 5, Identities: leak.Fresh, For: 30 * time.Minute, UntilSure: true, See: 16 << 10}
 
 // stage runs a stage on a mutant in an environment of its own.
